@@ -1,0 +1,15 @@
+//! The words every other module speaks: digests, paths inside the rootfs, names, architectures, progress.
+//!
+//! In: raw text and bytes at the edge. Out: values that are valid by construction.
+
+mod arch;
+mod digest;
+mod name;
+mod path;
+mod progress;
+
+pub use arch::{Arch, UnknownArch};
+pub use digest::{BadDigest, Sha256, Sha256Writer};
+pub use name::{BadName, PackageName};
+pub use path::{BadPath, RootPath};
+pub use progress::{Progress, Silent};

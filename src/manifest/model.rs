@@ -1,0 +1,207 @@
+//! What a manifest means. Everything here is already validated; paths on this machine are already resolved.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::base::{Arch, PackageName, RootPath};
+
+/// A whole manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// `name`: what outputs and the lock are called.
+    pub name: String,
+    /// `archs`, sorted, without repeats; never empty.
+    pub archs: Vec<Arch>,
+    /// `[debian]`.
+    pub debian: Option<Debian>,
+    /// `[[repositories]]`.
+    pub repositories: Vec<Repository>,
+    /// `[packages]`.
+    pub packages: Packages,
+    /// `[rootfs]`.
+    pub rootfs: Rootfs,
+    /// `[[files]]`, in the order written.
+    pub files: Vec<ExtraFile>,
+    /// `[accounts]`.
+    pub accounts: Accounts,
+    /// `[image]`.
+    pub image: Image,
+}
+
+/// `[debian]`: the Debian archive itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Debian {
+    /// Suite or codename, such as `trixie`; stands for it, its `-updates` and its `-security`.
+    pub suite: String,
+    /// Archive areas, `main` unless told.
+    pub components: Vec<String>,
+    /// Overrides every other source of the mirror's URL; no trailing slash.
+    pub mirror: Option<String>,
+    /// The same for the security archive.
+    pub security_mirror: Option<String>,
+}
+
+/// One `[[repositories]]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// `name`, or one made from the URI: what the lock calls it.
+    pub name: String,
+    /// Base URLs without trailing slash, tried in order: `http:`, `https:`, or `file:`.
+    pub uris: Vec<String>,
+    /// Suites.
+    pub suites: Vec<String>,
+    /// Components.
+    pub components: Vec<String>,
+    /// Key file (armoured or binary) on this machine; `None` means the built-in Debian keys.
+    pub signed_by: Option<PathBuf>,
+    /// `trusted = true`: no signature wanted; only for `file:`.
+    pub trusted: bool,
+}
+
+/// `[packages]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Packages {
+    /// `install`: each entry one request.
+    pub install: Vec<Request>,
+    /// `provided`: names on which a dependency counts as met; `None` means the built-in list.
+    pub provided: Option<Vec<PackageName>>,
+    /// `forbid`.
+    pub forbid: Vec<PackageName>,
+    /// `prefer`.
+    pub prefer: Vec<PackageName>,
+    /// `minimize`.
+    pub minimize: Minimize,
+}
+
+/// One entry of `packages.install`, in relation syntax: `name`, `name (>= 1.2)`, `a | b`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The text as written, valid as one dependency clause (Policy 7.1) without architecture restrictions.
+    pub text: String,
+    /// Line in the manifest, from 1.
+    pub line: usize,
+}
+
+/// What the closure is smallest in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Minimize {
+    /// Sum of Installed-Size, KiB.
+    #[default]
+    InstalledSize,
+    /// Number of packages.
+    Packages,
+    /// Sum of the `.deb`s' sizes, bytes.
+    DownloadSize,
+}
+
+/// `[rootfs]`: what is left out of packages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rootfs {
+    /// Names of the omit groups (`compose groups`) that are left out.
+    pub omit: Vec<String>,
+    /// Glob patterns (absolute, `**` crosses directories) of paths left out.
+    pub remove: Vec<String>,
+    /// Glob patterns that win over both.
+    pub keep: Vec<String>,
+}
+
+/// One `[[files]]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraFile {
+    /// Where in the rootfs.
+    pub path: RootPath,
+    /// What is put there.
+    pub source: FileSource,
+    /// Permission bits; `None` means 0755 for directories and executables, 0644 otherwise.
+    pub mode: Option<u32>,
+    /// Numeric owner and group.
+    pub owner: (u32, u32),
+    /// Line in the manifest, from 1.
+    pub line: usize,
+}
+
+/// What a `[[files]]` entry holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileSource {
+    /// A file or a directory tree on this machine.
+    Copy(PathBuf),
+    /// The bytes themselves.
+    Content(String),
+    /// A symbolic link with this target.
+    Link(String),
+    /// An empty directory.
+    Directory,
+}
+
+/// `[accounts]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// Added users, each with a group of the same name and number unless `gid` says otherwise.
+    pub users: Vec<User>,
+    /// Added groups.
+    pub groups: Vec<Group>,
+    /// `run-as`: the user that the image starts as; a name known to the image, or `uid[:gid]`.
+    pub run_as: Option<String>,
+}
+
+/// One user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// User number.
+    pub uid: u32,
+    /// Primary group's number; the user's own unless told.
+    pub gid: u32,
+    /// Home directory, created with mode 0700 if nothing else makes it.
+    pub home: RootPath,
+    /// Login shell; `/usr/sbin/nologin` unless told.
+    pub shell: String,
+}
+
+/// One group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Name.
+    pub name: String,
+    /// Number.
+    pub gid: u32,
+    /// Members' login names.
+    pub members: Vec<String>,
+}
+
+/// `[image]`: the OCI configuration (image-spec, config.md).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Entrypoint.
+    pub entrypoint: Vec<String>,
+    /// Cmd.
+    pub cmd: Vec<String>,
+    /// Env, sorted by name; `PATH` is added if missing.
+    pub env: BTreeMap<String, String>,
+    /// WorkingDir.
+    pub workdir: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the image manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// ExposedPorts, such as `8080/tcp`.
+    pub ports: Vec<String>,
+    /// Volumes.
+    pub volumes: Vec<String>,
+    /// StopSignal.
+    pub stop_signal: Option<String>,
+    /// Layer compression in OCI outputs.
+    pub compression: Compression,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip (RFC 1952): every reader takes it.
+    #[default]
+    Gzip,
+    /// zstd (RFC 8878): Docker 23, containerd 1.5 and later.
+    Zstd,
+}

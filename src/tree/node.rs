@@ -1,0 +1,179 @@
+//! One place in the tree: metadata, kind, where its bytes are, and who brought it.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs::File,
+    io,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::base::{PackageName, RootPath, Sha256};
+
+/// Permission bits (07777), numeric owner, whole seconds, extended attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// Permission, set-id and sticky bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// Extended attributes by name, such as `security.capability`.
+    pub xattrs: BTreeMap<Box<[u8]>, Box<[u8]>>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A directory.
+    Dir,
+    /// A regular file.
+    File(Content),
+    /// A symbolic link and its target as written.
+    Symlink(Box<[u8]>),
+    /// A further name of the regular file at this path, which sorts before it and has the same origin.
+    Hardlink(RootPath),
+}
+
+/// Who brought a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A Debian package.
+    Package(PackageName),
+    /// The manifest's own `[[files]]`.
+    Manifest,
+    /// `finish/`: the name of the step, such as `ld.so.cache`.
+    Finish(&'static str),
+}
+
+/// One place in the tree.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Metadata.
+    pub meta: Meta,
+    /// What it is.
+    pub kind: Kind,
+    /// Who brought it.
+    pub origin: Origin,
+    /// For what came out of a segment unchanged: the bytes of the segment file that hold its tar header(s), content
+    /// and padding, ready to be copied into a layer. `None` for directories and whatever was made or altered since.
+    pub ready: Option<(Arc<SegmentFile>, Range<u64>)>,
+}
+
+/// The bytes of a regular file.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Held in memory.
+    Inline(Arc<[u8]>),
+    /// A stretch of a segment file.
+    Segment {
+        /// The file.
+        file: Arc<SegmentFile>,
+        /// Where in it.
+        range: Range<u64>,
+        /// Of the content.
+        sha256: Sha256,
+    },
+}
+
+/// An open file that holds one unpacked package: a piece of tar archive without end marker.
+#[derive(Debug)]
+pub struct SegmentFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl SegmentFile {
+    /// Opens for reading.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.into(), file: File::open(path)? })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fills `buf` from `offset` on.
+    ///
+    /// # Errors
+    /// As the operating system says; an early end of the file is an error.
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buf, offset)
+    }
+}
+
+impl Content {
+    /// Bytes in memory.
+    pub fn inline(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self::Inline(bytes.into())
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Segment { range, .. } => range.end - range.start,
+        }
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The digest of the bytes.
+    pub fn sha256(&self) -> Sha256 {
+        match self {
+            Self::Inline(bytes) => Sha256::of(bytes),
+            Self::Segment { sha256, .. } => *sha256,
+        }
+    }
+
+    /// All bytes.
+    ///
+    /// # Errors
+    /// When the segment file cannot be read.
+    pub fn read(&self) -> io::Result<Cow<'_, [u8]>> {
+        match self {
+            Self::Inline(bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::Segment { .. } => self.read_part(0, usize::MAX).map(Cow::Owned),
+        }
+    }
+
+    /// At most `limit` bytes from `offset` on; fewer at the end.
+    ///
+    /// # Errors
+    /// When the segment file cannot be read.
+    pub fn read_part(&self, offset: u64, limit: usize) -> io::Result<Vec<u8>> {
+        let start = offset.min(self.len());
+        let n = usize::try_from(self.len() - start).unwrap_or(usize::MAX).min(limit);
+        match self {
+            Self::Inline(bytes) => {
+                let start = usize::try_from(start).unwrap_or(usize::MAX);
+                Ok(bytes[start..start + n].to_vec())
+            }
+            Self::Segment { file, range, .. } => {
+                let mut buf = vec![0; n];
+                file.read_at(&mut buf, range.start + start)?;
+                Ok(buf)
+            }
+        }
+    }
+}
+
+impl Meta {
+    /// Owned by root, without extended attributes, at the epoch of the image once it is clamped.
+    pub fn root(mode: u32, mtime: i64) -> Self {
+        Self { mode, mtime, ..Self::default() }
+    }
+}
