@@ -2,9 +2,13 @@
 //!
 //! In: segments (unpacked packages), the manifest's files, what `finish/` adds. Out: [`Tree`].
 
+mod files;
 pub mod header;
+mod merge;
 mod node;
 
+pub use files::FilesError;
+pub use merge::Conflict;
 pub use node::{Content, Kind, Meta, Node, Origin, SegmentFile};
 
 use std::{
