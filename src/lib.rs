@@ -16,7 +16,7 @@ pub mod manifest;
 // pub mod solve;
 // pub mod lock;
 pub mod store;
-// pub mod deb;
+pub mod deb;
 pub mod tree;
 pub mod unpack;
 // pub mod finish;
