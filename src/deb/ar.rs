@@ -46,10 +46,12 @@ fn number(width: usize, radix: u32) -> impl FnMut(&[u8]) -> IResult<&[u8], u64> 
 
 /// The name, without padding and without the slash that System V puts behind it.
 fn name(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    map_parser(take(16usize), rest).map(|raw: &[u8]| {
-        let name = raw.trim_ascii_end();
-        name.strip_suffix(b"/").unwrap_or(name)
-    }).parse(input)
+    map_parser(take(16usize), rest)
+        .map(|raw: &[u8]| {
+            let name = raw.trim_ascii_end();
+            name.strip_suffix(b"/").unwrap_or(name)
+        })
+        .parse(input)
 }
 
 /// Name and size from one member header.

@@ -11,7 +11,11 @@ use std::{
 
 use tar::{EntryType, Header};
 
-use super::{LimitReached, Limits, TarFault, pax::{self, Pax}, shown};
+use super::{
+    LimitReached, Limits, TarFault,
+    pax::{self, Pax},
+    shown,
+};
 
 const BLOCK: u64 = 512;
 
@@ -212,7 +216,8 @@ impl<R: Read> Entries<R> {
 
     fn check_sum(&self, header: &Header) -> Result<(), TarFault> {
         let bytes = header.as_bytes();
-        let sum: u64 = bytes.iter().enumerate().map(|(i, &b)| if (148..156).contains(&i) { 32 } else { b.into() }).sum();
+        let sum: u64 =
+            bytes.iter().enumerate().map(|(i, &b)| if (148..156).contains(&i) { 32 } else { b.into() }).sum();
         match octal(&header.as_old().cksum) {
             Some(found) if found == sum => Ok(()),
             _ => Err(TarFault::Checksum { after: self.last.clone() }),

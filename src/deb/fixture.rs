@@ -10,7 +10,10 @@ pub(super) use super::compression::Codec;
 
 /// Compresses with the codec's reference library.
 pub(super) fn pack(codec: Codec, plain: &[u8]) -> Vec<u8> {
-    use liblzma::{stream::{LzmaOptions, Stream}, write::XzEncoder};
+    use liblzma::{
+        stream::{LzmaOptions, Stream},
+        write::XzEncoder,
+    };
     match codec {
         Codec::Plain => plain.to_vec(),
         Codec::Gzip => {
@@ -67,7 +70,14 @@ impl Tar {
     }
 
     /// Any entry; `edit` changes the header before its checksum is made.
-    pub fn raw(mut self, kind: EntryType, name: &[u8], link: &[u8], body: &[u8], edit: impl FnOnce(&mut Header)) -> Self {
+    pub fn raw(
+        mut self,
+        kind: EntryType,
+        name: &[u8],
+        link: &[u8],
+        body: &[u8],
+        edit: impl FnOnce(&mut Header),
+    ) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.as_old_mut().name[..name.len()].copy_from_slice(name);

@@ -89,6 +89,11 @@ impl Deb {
         self.archive(&self.layout.data, self.limits.data, "bytes of files")
     }
 
+    /// A fault in the data archive, with the name of its member.
+    pub(crate) fn data_fault(&self, fault: TarFault) -> DebFault {
+        DebFault::Tar { member: self.data_name().into(), fault }
+    }
+
     fn archive(
         &self,
         (member, codec): &(Member, Codec),
