@@ -152,6 +152,8 @@ fn check_version(file: &File, member: &Member) -> Result<(), DebFault> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]

@@ -117,6 +117,8 @@ impl<R: BufRead> Read for Sole<R> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     fn read(codec: Codec, packed: &[u8], limits: &Limits) -> io::Result<Vec<u8>> {

@@ -1,8 +1,8 @@
 //! A `.deb` becomes a segment: its files, filtered, with canonical tar headers, ready to be laid into a layer.
 //!
 //! In: a verified `.deb`, a [`Filter`]. Out: a [`Segment`], a pure function of both and of the format version, kept
-//! in the store. The steps, in order: [`filter`] compiles what is left out; [`survey`] reads the data archive, with
-//! paths as [`canon`] puts them; [`build`] writes the payload; [`index`] is the file's format and its check.
+//! in the store. The steps, in order: `filter` compiles what is left out; `survey` reads the data archive, with
+//! paths as `canon` puts them; `build` writes the payload; `index` is the file's format and its check.
 
 mod build;
 mod canon;
