@@ -43,6 +43,9 @@ fn one(tar: Tar) -> Result<TarEntry, TarFault> {
 
 const V: &[u8] = b"2.0\n";
 
+type Member<'a> = (&'a str, &'a [u8]);
+type Check = Box<dyn Fn(&DebFault) -> bool>;
+
 #[test]
 fn every_compression_gives_the_same_package() {
     let data = Tar::new().dir("./").dir("./etc/").file("./etc/x", b"hello").end();
@@ -84,8 +87,7 @@ fn only_dpkgs_order_of_members_is_read() {
     let order = |found: &'static str| move |fault: &DebFault| matches!(fault, DebFault::MemberOrder { found: f, .. } if f == found);
     let missing =
         |name: &'static str| move |fault: &DebFault| matches!(fault, DebFault::MissingMember(f) if *f == name);
-    type Check = Box<dyn Fn(&DebFault) -> bool>;
-    let cases: Vec<(Vec<(&str, &[u8])>, Check)> = vec![
+    let cases: Vec<(Vec<Member>, Check)> = vec![
         (vec![], Box::new(missing("debian-binary"))),
         (vec![v], Box::new(missing("control.tar"))),
         (vec![v, c], Box::new(missing("data.tar"))),
