@@ -4,22 +4,23 @@
 //! the modules above it and nothing of those below. Only [`cli`] prints, reads the environment or exits.
 //!
 //! ```text
-//! manifest  →  archive, control, universe  →  solve  →  lock
-//!           →  store, deb, unpack  →  tree  →  finish  →  check  →  image  →  cli
+//! manifest  →  store, archive, control, universe  →  solve  →  lock
+//!           →  deb, unpack  →  tree  →  finish  →  check  →  image  →  cli
 //! ```
 
 pub mod base;
-pub mod control;
 pub mod manifest;
-// pub mod archive;
-// pub mod universe;
-// pub mod solve;
-// pub mod lock;
-pub mod deb;
+pub mod control;
 pub mod store;
+pub mod archive;
+pub mod universe;
+pub mod solve;
+pub mod lock;
+pub mod deb;
 pub mod tree;
 pub mod unpack;
-// pub mod finish;
-// pub mod check;
-// pub mod image;
+pub mod finish;
+pub mod check;
+pub mod image;
+pub mod build;
 pub mod cli;

@@ -17,7 +17,7 @@ use crate::base::Sha256;
 pub enum Shelf {
     /// `.deb` files by their own digest.
     Debs,
-    /// Decompressed Packages indexes, by the digest of the (compressed) file fetched.
+    /// Decompressed Packages indexes, by the digest of the decompressed text.
     Indexes,
     /// Unpacked, filtered packages, by [`crate::unpack`]'s key.
     Segments,

@@ -60,6 +60,13 @@ impl FromStr for Sha256 {
     }
 }
 
+impl From<sha2::Sha256> for Sha256 {
+    /// The digest of all that `hash` was fed.
+    fn from(hash: sha2::Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
+}
+
 /// `sha256:` and the digits: the form of OCI digests and of the lock.
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,30 @@
+//! One `.deb` into the store.
+//!
+//! In: what a verified index or the lock says of it. Out: the path of the verified file.
+
+use std::path::PathBuf;
+
+use crate::{
+    base::{Progress, Sha256},
+    store::{Shelf, Store},
+};
+
+use super::fetch::{FetchError, Fetcher, join};
+
+/// Fetches the package file at `filename` (as in the index's `Filename` field) below one of `bases`, unless the store
+/// has it. `progress` hears of `size` bytes in all.
+///
+/// # Errors
+/// [`FetchError`].
+pub fn fetch_deb(
+    fetcher: &Fetcher,
+    store: &Store,
+    bases: &[String],
+    filename: &str,
+    size: u64,
+    sha256: &Sha256,
+    progress: &dyn Progress,
+) -> Result<PathBuf, FetchError> {
+    let urls: Vec<_> = bases.iter().map(|base| join(base, filename)).collect();
+    fetcher.fetch_to_store(store, Shelf::Debs, &urls, size, sha256, progress)
+}

@@ -1,0 +1,103 @@
+//! All that can go wrong with an archive, and of which class each failure is.
+
+use super::{
+    fetch::FetchError, keyring::KeyringError, openpgp::SignatureError, release::ReleaseError, sources::SourcesError,
+    suites::SuitesError,
+};
+use crate::store::StoreError;
+
+/// Of what kind a failure is; `cli` makes an exit code of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The manifest or the command line.
+    Usage,
+    /// The network or a mirror.
+    Network,
+    /// A signature or a digest.
+    Signature,
+    /// The disk.
+    Disk,
+}
+
+/// A failure of [`crate::archive`].
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// No mirror.
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    /// A repository table.
+    #[error(transparent)]
+    Suites(#[from] SuitesError),
+    /// A key file.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A download.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A signature.
+    #[error("{url} is not trusted; if this repository has a key of its own, name it with “signed-by”, otherwise choose another mirror")]
+    Signature {
+        /// The document.
+        url: String,
+        /// Why not.
+        source: SignatureError,
+    },
+    /// A signed Release that is not accepted.
+    #[error("{url} is signed, but cannot be used")]
+    Release {
+        /// The suite's folder.
+        url: String,
+        /// Why not.
+        source: ReleaseError,
+    },
+    /// A component or an architecture that is not there.
+    #[error("repository “{name}”: suite {suite} has no {what}; it has: {there}")]
+    NotInSuite {
+        /// The repository.
+        name: String,
+        /// The suite.
+        suite: String,
+        /// What was wanted.
+        what: String,
+        /// What there is.
+        there: String,
+    },
+    /// An index that is not what the Release promises.
+    #[error("{url} cannot be used: {why}; tell the archive's keepers, or choose another mirror")]
+    Index {
+        /// The index.
+        url: String,
+        /// Why not.
+        why: String,
+    },
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ArchiveError {
+    /// Of what kind it is.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Sources(_) | Self::Suites(_) | Self::Keyring(_) | Self::NotInSuite { .. } => ErrorClass::Usage,
+            Self::Fetch(error) => error.class(),
+            Self::Release { source: ReleaseError::Store(_), .. } | Self::Store(_) => ErrorClass::Disk,
+            Self::Signature { .. } | Self::Release { .. } | Self::Index { .. } => ErrorClass::Signature,
+        }
+    }
+}
+
+impl FetchError {
+    /// Of what kind it is; of several, the gravest.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Offline { .. } | Self::Missing { .. } | Self::Network { .. } | Self::TooLarge { .. } | Self::NoUrl => {
+                ErrorClass::Network
+            }
+            Self::Mismatch { .. } => ErrorClass::Signature,
+            Self::Disk { .. } => ErrorClass::Disk,
+            Self::All(errors) if errors.iter().any(|e| e.class() == ErrorClass::Signature) => ErrorClass::Signature,
+            Self::All(_) => ErrorClass::Network,
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! Downloads: streamed, checked while they stream, resumed, tried again; nothing unverified gets its final name.
+//!
+//! In: URLs, the size and SHA-256 that a signed index promises. Out: files in the store; small documents as bytes.
+//! A proxy is taken from the usual variables (`http_proxy`, `no_proxy` …) by ureq.
+
+mod partial;
+mod transport;
+
+pub use partial::Download;
+
+use std::{
+    io::{self, Read as _, Seek as _, Write as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use sha2::Digest as _;
+use transport::Failure;
+
+use crate::{
+    base::{Progress, Sha256},
+    store::{Shelf, Store, StoreError},
+};
+
+/// How patient a [`Fetcher`] is.
+#[derive(Debug, Clone)]
+pub struct FetchSettings {
+    /// Only `file:` is fetched.
+    pub offline: bool,
+    /// Attempts for each URL.
+    pub attempts: u32,
+    /// Wait before the second attempt; it doubles with each further one.
+    pub backoff: Duration,
+    /// For a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// For each read.
+    pub stall_timeout: Duration,
+    /// A download may take this long, and longer by a second for each 4 KiB of its size.
+    pub grace: Duration,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            attempts: 4,
+            backoff: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(15),
+            stall_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Slowest transfer that is put up with beyond the grace period, bytes a second.
+const SLOWEST: u64 = 4 << 10;
+
+/// Why something could not be fetched. URLs are shown without user name and password.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// `--offline`.
+    #[error("{url} is not in the cache, and --offline forbids fetching it; run once without --offline")]
+    Offline {
+        /// The URL.
+        url: String,
+    },
+    /// The server has no such file.
+    #[error("{url} is not there ({why}); check the mirror and the suite's name")]
+    Missing {
+        /// The URL.
+        url: String,
+        /// Its answer.
+        why: String,
+    },
+    /// The network or the server fails.
+    #[error("cannot fetch {url} (attempt {attempt}): {why}; check the network, or choose another mirror with --mirror")]
+    Network {
+        /// The URL.
+        url: String,
+        /// Attempts made.
+        attempt: u32,
+        /// What happened last.
+        why: String,
+    },
+    /// The bytes are not those that the signed index promises.
+    #[error("{url} is not what the signed index promises (attempt {attempt}): {why}; the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror")]
+    Mismatch {
+        /// The URL.
+        url: String,
+        /// Attempts made.
+        attempt: u32,
+        /// What differs.
+        why: String,
+    },
+    /// It is larger than anything of its kind can be.
+    #[error("{url} is larger than {limit} bytes; that is no such document")]
+    TooLarge {
+        /// The URL.
+        url: String,
+        /// Bytes.
+        limit: usize,
+    },
+    /// The cache cannot be written.
+    #[error("cannot keep {url} ({size} bytes needed); free some space, or set COMPOSE_CACHE to a folder with more")]
+    Disk {
+        /// The URL.
+        url: String,
+        /// Of the whole file.
+        size: u64,
+        /// Where and why.
+        source: StoreError,
+    },
+    /// Each of several URLs failed.
+    #[error("none of {} places has it:\n{}", .0.len(), .0.iter().map(|e| format!("  {e}")).collect::<Vec<_>>().join("\n"))]
+    All(Vec<FetchError>),
+    /// The list of URLs is empty: a fault of the caller.
+    #[error("there is no URL to fetch from")]
+    NoUrl,
+}
+
+impl FetchError {
+    /// Whether the server answered, and has no such file.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::All(errors) => errors.iter().all(Self::is_missing),
+            _ => false,
+        }
+    }
+}
+
+/// `url` without user name and password, for messages.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    format!("{scheme}://{}{path}", host.rsplit('@').next().unwrap_or(host))
+}
+
+/// `path` below `base`, whatever a URL cannot hold percent-encoded.
+pub fn join(base: &str, path: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = format!("{}/", base.trim_end_matches('/'));
+    for byte in path.trim_start_matches('/').bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/+%:@!$&'()*,;=".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Fetches over http, https and file. Cheap to share between threads.
+#[derive(Debug, Clone)]
+pub struct Fetcher {
+    agent: ureq::Agent,
+    settings: FetchSettings,
+}
+
+/// What a file must be.
+struct Want<'a> {
+    size: u64,
+    sha256: &'a Sha256,
+}
+
+impl Fetcher {
+    /// Prepares connections; none is made yet.
+    pub fn new(settings: FetchSettings) -> Self {
+        let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
+        let config = ureq::config::Config::builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("compose/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .timeout_resolve(Some(settings.connect_timeout))
+            .timeout_connect(Some(settings.connect_timeout))
+            .timeout_recv_response(Some(settings.stall_timeout))
+            .timeout_per_read(Some(settings.stall_timeout))
+            .max_idle_connections_per_host(16)
+            .tls_config(tls)
+            .build();
+        Self { agent: config.new_agent(), settings }
+    }
+
+    /// Whether only `file:` is fetched.
+    pub fn is_offline(&self) -> bool {
+        self.settings.offline
+    }
+
+    /// Fetches a small document of unknown size into memory.
+    ///
+    /// # Errors
+    /// [`FetchError`]; `Missing` when the server has none.
+    pub fn fetch_small(&self, url: &str, limit: usize, progress: &dyn Progress) -> Result<Vec<u8>, FetchError> {
+        self.retrying(url, limit as u64, progress, || {
+            self.allowed(url)?;
+            let reply = transport::get(&self.agent, url, 0)?;
+            let mut body = Vec::new();
+            let mut reader = reply.body.take(limit as u64 + 1);
+            let deadline = self.deadline(limit as u64);
+            let mut buffer = [0; 32 << 10];
+            loop {
+                let n = reader.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
+                if n == 0 {
+                    break;
+                }
+                body.extend_from_slice(buffer.get(..n).unwrap_or_default());
+                in_time(deadline)?;
+            }
+            match reply.length {
+                Some(length) if (body.len() as u64) < length && body.len() <= limit => Err(cut(body.len() as u64, length)),
+                _ => Ok(body),
+            }
+        })
+        .and_then(|body| {
+            if body.len() <= limit { Ok(body) } else { Err(FetchError::TooLarge { url: shown(url), limit }) }
+        })
+    }
+
+    /// Fetches a file into the store, unless it is there. `urls` are tried in order; `progress` hears of `size` bytes
+    /// in all, also of those that need not be fetched.
+    ///
+    /// # Errors
+    /// [`FetchError`]; of several URLs each one's.
+    pub fn fetch_to_store(
+        &self,
+        store: &Store,
+        shelf: Shelf,
+        urls: &[String],
+        size: u64,
+        sha256: &Sha256,
+        progress: &dyn Progress,
+    ) -> Result<PathBuf, FetchError> {
+        if let Some(path) = store.get(shelf, sha256)
+            && path.metadata().is_ok_and(|meta| meta.len() == size)
+        {
+            progress.advance(size);
+            return Ok(path);
+        }
+        let download = self.download(store, urls, size, sha256, progress)?;
+        let disk = |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source };
+        download.keep(store, shelf, sha256).map_err(disk)
+    }
+
+    /// Fetches a file and verifies it, without giving it a name yet.
+    ///
+    /// # Errors
+    /// As [`Fetcher::fetch_to_store`].
+    pub fn download(
+        &self,
+        store: &Store,
+        urls: &[String],
+        size: u64,
+        sha256: &Sha256,
+        progress: &dyn Progress,
+    ) -> Result<Download, FetchError> {
+        let first = urls.first().ok_or(FetchError::NoUrl)?;
+        let disk = |source| FetchError::Disk { url: shown(first), size, source };
+        let mut download = Download::open(store, sha256).map_err(disk)?;
+        let want = Want { size, sha256 };
+        let mut reported = 0;
+        let mut errors = Vec::new();
+        for url in urls {
+            let result = self.retrying(url, size, progress, || {
+                self.attempt(url, &mut download, &want, &mut reported, progress)
+            });
+            match result {
+                Ok(()) => return Ok(download),
+                Err(error @ FetchError::Disk { .. }) => return Err(error),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.len() == 1 { Err(errors.remove(0)) } else { Err(FetchError::All(errors)) }
+    }
+
+    /// One attempt at a file, going on where the last one stopped.
+    fn attempt(
+        &self,
+        url: &str,
+        download: &mut Download,
+        want: &Want<'_>,
+        reported: &mut u64,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let path = download.path().to_owned();
+        let disk = |error| Failure::Disk(StoreError { action: "write", path: path.clone(), source: error });
+        let file = download.file();
+        let (mut hash, mut have) = resume(file, want).map_err(&disk)?;
+        let mut report = |have: u64| {
+            progress.advance(have.saturating_sub(*reported));
+            *reported = have.max(*reported);
+        };
+        report(have);
+        let resumed = have > 0;
+        if have == want.size {
+            if Sha256::from(hash.clone()) == *want.sha256 {
+                return Ok(());
+            }
+            (hash, have) = restart(file).map_err(&disk)?;
+        }
+        self.allowed(url)?;
+        let mut reply = transport::get(&self.agent, url, have)?;
+        if reply.offset != have {
+            (hash, have) = restart(file).map_err(&disk)?;
+        }
+        if let Some(length) = reply.length
+            && have.checked_add(length) != Some(want.size)
+        {
+            restart(file).map_err(&disk)?;
+            let offered = have.saturating_add(length);
+            return Err(Failure::Mismatch(format!("the server offers {offered} bytes instead of {}", want.size)));
+        }
+        let deadline = self.deadline(want.size - have);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let n = reply.body.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
+            let Some(chunk @ [_, ..]) = buffer.get(..n) else { break };
+            have += n as u64;
+            if have > want.size {
+                restart(file).map_err(&disk)?;
+                return Err(Failure::Mismatch(format!("the server sends more than {} bytes", want.size)));
+            }
+            file.write_all(chunk).map_err(&disk)?;
+            hash.update(chunk);
+            report(have);
+            in_time(deadline)?;
+        }
+        if have < want.size {
+            return Err(cut(have, want.size));
+        }
+        let got = Sha256::from(hash);
+        if got == *want.sha256 {
+            return Ok(());
+        }
+        restart(file).map_err(&disk)?;
+        if resumed {
+            return Err(Failure::passing("the part fetched earlier does not fit; starting over"));
+        }
+        Err(Failure::Mismatch(format!("its SHA-256 is {} instead of {}", got.hex(), want.sha256.hex())))
+    }
+
+    /// Runs `attempt` until it works or there is no sense in going on.
+    fn retrying<T>(
+        &self,
+        url: &str,
+        size: u64,
+        progress: &dyn Progress,
+        mut attempt: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, FetchError> {
+        let mut mismatches = 0;
+        for number in 1.. {
+            let failure = match attempt() {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            let url = shown(url);
+            let network = |why| FetchError::Network { url: url.clone(), attempt: number, why };
+            let mut pause = self.settings.backoff.saturating_mul(1 << (number - 1).min(6));
+            let why = match failure {
+                Failure::Missing(why) => return Err(FetchError::Missing { url, why }),
+                Failure::Disk(source) => return Err(FetchError::Disk { url, size, source }),
+                Failure::Lasting(why) if why == OFFLINE => return Err(FetchError::Offline { url }),
+                Failure::Lasting(why) => return Err(network(why)),
+                Failure::Mismatch(why) => {
+                    mismatches += 1;
+                    if mismatches > 1 || number >= self.settings.attempts {
+                        return Err(FetchError::Mismatch { url, attempt: number, why });
+                    }
+                    why
+                }
+                Failure::Passing { why, attempts, wait } => {
+                    if number >= self.settings.attempts.min(attempts) {
+                        return Err(network(why));
+                    }
+                    pause = wait.unwrap_or(pause);
+                    why
+                }
+            };
+            progress.notice(&format!("{url}: {why}; trying again ({} of {})", number + 1, self.settings.attempts));
+            std::thread::sleep(pause);
+        }
+        Err(FetchError::NoUrl)
+    }
+
+    fn allowed(&self, url: &str) -> Result<(), Failure> {
+        if self.settings.offline && !url.starts_with("file:") { Err(Failure::Lasting(OFFLINE.into())) } else { Ok(()) }
+    }
+
+    fn deadline(&self, bytes: u64) -> Instant {
+        Instant::now() + self.settings.grace + Duration::from_secs((bytes / SLOWEST).min(86_400))
+    }
+}
+
+/// Marks the failure of a fetch that `--offline` forbids.
+const OFFLINE: &str = "offline";
+
+fn in_time(deadline: Instant) -> Result<(), Failure> {
+    if Instant::now() < deadline { Ok(()) } else { Err(Failure::passing("the server sends too slowly")) }
+}
+
+fn cut(have: u64, size: u64) -> Failure {
+    Failure::passing(format!("the connection ended after {have} of {size} bytes"))
+}
+
+/// Hashes what an earlier attempt left, and stands at its end; too much of it is thrown away.
+fn resume(file: &mut std::fs::File, want: &Want<'_>) -> io::Result<(sha2::Sha256, u64)> {
+    let have = file.metadata()?.len();
+    if have > want.size {
+        return restart(file);
+    }
+    file.seek(io::SeekFrom::Start(0))?;
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut read = 0;
+    while let n @ 1.. = file.read(&mut buffer)? {
+        hash.update(buffer.get(..n).unwrap_or_default());
+        read += n as u64;
+    }
+    Ok((hash, read))
+}
+
+fn restart(file: &mut std::fs::File) -> io::Result<(sha2::Sha256, u64)> {
+    file.set_len(0)?;
+    file.seek(io::SeekFrom::Start(0))?;
+    Ok((sha2::Sha256::new(), 0))
+}
+
+#[cfg(test)]
+mod tests;

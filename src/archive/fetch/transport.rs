@@ -1,0 +1,238 @@
+//! One GET over http, https or file, redirects and all; no retries.
+//!
+//! In: a URL and an offset to resume from. Out: [`Reply`], or a [`Failure`] that says whether trying again may help.
+
+use std::{
+    fs,
+    io::{self, Read, Seek as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::store::StoreError;
+
+/// Redirects followed in one GET.
+const MAX_REDIRECTS: usize = 5;
+
+/// What a server sends.
+pub(super) struct Reply {
+    /// Bytes from `offset` on.
+    pub body: Box<dyn Read + Send>,
+    /// Where in the file the body starts: what was asked for, or 0.
+    pub offset: u64,
+    /// Length of the body, if told.
+    pub length: Option<u64>,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// 404, 410, or no such file.
+    Missing(String),
+    /// It may work next time.
+    Passing {
+        /// What happened.
+        why: String,
+        /// Attempts in all that make sense.
+        attempts: u32,
+        /// The server's wish.
+        wait: Option<Duration>,
+    },
+    /// It will not.
+    Lasting(String),
+    /// Not the bytes that the index promised.
+    Mismatch(String),
+    /// This machine's disk.
+    Disk(StoreError),
+}
+
+impl Failure {
+    pub fn passing(why: impl Into<String>) -> Self {
+        Self::Passing { why: why.into(), attempts: u32::MAX, wait: None }
+    }
+}
+
+/// Fetches `url` from `offset` on.
+pub(super) fn get(agent: &ureq::Agent, url: &str, offset: u64) -> Result<Reply, Failure> {
+    let mut at = url.to_owned();
+    for _ in 0..=MAX_REDIRECTS {
+        if at.starts_with("file:") {
+            return open(&at, offset);
+        }
+        let mut request = agent.get(&at);
+        if offset > 0 {
+            request = request.header("Range", format!("bytes={offset}-"));
+        }
+        let response = request.call().map_err(failed)?;
+        let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        match status {
+            301 | 302 | 303 | 307 | 308 => {
+                let to = header("location").ok_or_else(|| Failure::Lasting("a redirect to nowhere".into()))?;
+                at = redirect(&at, to)?;
+            }
+            206 if offset > 0 => {
+                let start = header("content-range").and_then(|r| r.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+                if start != Some(offset) {
+                    return Err(Failure::passing("the server resumed at another place than asked"));
+                }
+                let length = length(&response);
+                return Ok(Reply { body: Box::new(response.into_body().into_reader()), offset, length });
+            }
+            200 => {
+                let length = length(&response);
+                return Ok(Reply { body: Box::new(response.into_body().into_reader()), offset: 0, length });
+            }
+            416 if offset > 0 => return get(agent, url, 0),
+            404 | 410 => return Err(Failure::Missing(format!("HTTP {status}"))),
+            408 | 429 | 500..=599 => {
+                let seconds = header("retry-after").and_then(|s| s.parse().ok()).map(|s: u64| s.min(20));
+                let wait = seconds.map(Duration::from_secs);
+                return Err(Failure::Passing { why: format!("HTTP {status}"), attempts: u32::MAX, wait });
+            }
+            401 | 403 => return Err(Failure::Lasting(format!("HTTP {status}: the server refuses access"))),
+            _ => return Err(Failure::Lasting(format!("HTTP {status}"))),
+        }
+    }
+    Err(Failure::Lasting(format!("more than {MAX_REDIRECTS} redirects")))
+}
+
+fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
+    response.headers().get("content-length")?.to_str().ok()?.parse().ok()
+}
+
+/// Where a redirect leads: never away from https, never to anything but the web.
+fn redirect(from: &str, to: &str) -> Result<String, Failure> {
+    let refuse = |why: &str| Err(Failure::Lasting(format!("the server redirects to {}: {why}", super::shown(to))));
+    let (scheme, rest) = from.split_once("://").unwrap_or((from, ""));
+    let to = to.split('#').next().unwrap_or_default();
+    let host_end = rest.find(['/', '?']).unwrap_or(rest.len());
+    // A name before the first of `:/?` and then `:` is a scheme (RFC 3986, 4.2).
+    let absolute = to.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
+    let target = if absolute {
+        to.to_owned()
+    } else if to.starts_with("//") {
+        format!("{scheme}:{to}")
+    } else if to.starts_with('/') {
+        format!("{scheme}://{}{to}", rest.get(..host_end).unwrap_or_default())
+    } else {
+        let path = from.split('?').next().unwrap_or_default();
+        format!("{}/{to}", path.rsplit_once('/').map_or(path, |(folder, _)| folder))
+    };
+    let lower = target.get(..8).unwrap_or(&target).to_ascii_lowercase();
+    if lower.starts_with("https://") || (lower.starts_with("http://") && scheme == "http") {
+        Ok(target)
+    } else if lower.starts_with("http://") {
+        refuse("that would leave the encrypted connection")
+    } else {
+        refuse("only http and https are followed")
+    }
+}
+
+/// Opens a `file:` URL.
+fn open(url: &str, offset: u64) -> Result<Reply, Failure> {
+    let path = file_path(url).ok_or_else(|| Failure::Lasting("not an absolute path on this machine".into()))?;
+    let mut file = fs::File::open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Failure::Missing("no such file".into()),
+        _ => Failure::Lasting(error.to_string()),
+    })?;
+    let failed = |error: io::Error| Failure::Lasting(error.to_string());
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() {
+        return Err(Failure::Lasting("not a regular file".into()));
+    }
+    let offset = if offset <= meta.len() { offset } else { 0 };
+    file.seek(io::SeekFrom::Start(offset)).map_err(failed)?;
+    Ok(Reply { body: Box::new(file), offset, length: Some(meta.len() - offset) })
+}
+
+/// `file:/a`, `file:///a` and `file://localhost/a`, percent-decoded (RFC 8089).
+fn file_path(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("file:")?;
+    let path = rest.strip_prefix("//localhost").or_else(|| rest.strip_prefix("//")).unwrap_or(rest);
+    if !path.starts_with('/') {
+        return None;
+    }
+    let mut out = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            out.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    Some(PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(out)))
+}
+
+/// Sorts ureq's errors by whether trying again may help.
+fn failed(error: ureq::Error) -> Failure {
+    use io::ErrorKind as K;
+    let why = error.to_string();
+    match &error {
+        ureq::Error::HostNotFound => Failure::Passing { why: "no such host".into(), attempts: 2, wait: None },
+        ureq::Error::ConnectionFailed => Failure::Passing { why, attempts: 2, wait: None },
+        ureq::Error::Io(io) => match io.kind() {
+            K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable => {
+                Failure::Passing { why, attempts: 2, wait: None }
+            }
+            K::InvalidData => Failure::Lasting(tls_hint(&why)),
+            _ => Failure::passing(why),
+        },
+        ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => Failure::passing(why),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Failure::Lasting(tls_hint(&why)),
+        _ => Failure::Lasting(why),
+    }
+}
+
+fn tls_hint(why: &str) -> String {
+    format!("{why} (if this machine has no CA certificates, install ca-certificates; an http:// mirror is verified by its signatures all the same)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_go_where_they_may() {
+        let ok = [
+            ("http://a/x/y?q", "z", "http://a/x/z"),
+            ("http://a/x/y", "/z", "http://a/z"),
+            ("http://a/x", "//b/z", "http://b/z"),
+            ("http://a/x", "https://b/z#f", "https://b/z"),
+            ("https://a/x", "HTTPS://b/z", "HTTPS://b/z"),
+            ("http://a", "/z", "http://a/z"),
+        ];
+        for (from, to, target) in ok {
+            assert_eq!(redirect(from, to).ok().as_deref(), Some(target));
+        }
+        let bad = [
+            ("https://a/x", "http://a/x"),
+            ("http://a/x", "file:///etc/passwd"),
+            ("http://a/x", "FILE:/etc/passwd"),
+            ("http://a/x", "ftp://a/x"),
+            ("http://a/x", "data:,x"),
+            ("https://a/x", "é://"),
+        ];
+        for (from, to) in bad {
+            assert!(redirect(from, to).is_err(), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn file_urls() {
+        let cases = [
+            ("file:/a/b", Some("/a/b")),
+            ("file:///a%20b%2B", Some("/a b+")),
+            ("file://localhost/a", Some("/a")),
+            ("file://example.com/a", None),
+            ("file:a", None),
+            ("file:/a%2", None),
+            ("file:/a%zz", None),
+        ];
+        for (url, path) in cases {
+            assert_eq!(file_path(url), path.map(PathBuf::from), "{url}");
+        }
+    }
+}

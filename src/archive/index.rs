@@ -1,0 +1,306 @@
+//! From a suite's name to the verified text of its package indexes.
+//!
+//! In: [`SuiteRequest`]s, a [`Fetcher`], the store. Out: [`LoadedSuite`]s. The chain: signature over `InRelease`,
+//! SHA-256 of the index in it (compressed and decompressed), text. Decompressed indexes are kept in the store.
+
+use std::io::{self, Read, Write as _};
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+
+use crate::{
+    base::{Arch, Progress, Sha256, Sha256Writer},
+    store::{Shelf, Store, StoreError},
+};
+
+use super::{
+    ArchiveError,
+    cleartext::MAX_DOCUMENT,
+    fetch::{FetchError, Fetcher, join, shown},
+    keyring::Keyring,
+    openpgp::{self, Verified},
+    release::{Release, ReleaseEntry, ReleaseInfo},
+    suites::{Keys, SuiteRequest},
+};
+
+/// Largest index, bytes; Debian's largest (sid main) has some 60 MB.
+const MAX_INDEX: u64 = 1 << 30;
+/// Memory that an xz index may ask for, bytes; `xz -9` needs 65 MiB.
+const MAX_XZ_MEMORY: u64 = 256 << 20;
+
+/// A suite whose signature and indexes are verified.
+#[derive(Debug, Clone)]
+pub struct LoadedSuite {
+    /// What the lock calls it.
+    pub name: String,
+    /// As asked for.
+    pub suite: String,
+    /// What its Release says.
+    pub release: ReleaseInfo,
+    /// Fingerprint of the certificate that signed it; `None` for `trusted = true`.
+    pub signed_by: Option<String>,
+    /// The base URL that it came from; `.deb` paths are below it.
+    pub base: String,
+    /// The package indexes.
+    pub packages: Vec<PackagesIndex>,
+}
+
+/// One `Packages` file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagesIndex {
+    /// Component.
+    pub component: String,
+    /// The architecture in its path: a Debian name, or `all`.
+    pub arch: String,
+    /// Of the text.
+    pub sha256: Sha256,
+    /// The text.
+    pub text: String,
+}
+
+/// What loading needs besides the request.
+#[derive(Clone, Copy)]
+pub struct Loader<'a> {
+    /// Fetches.
+    pub fetcher: &'a Fetcher,
+    /// Keeps indexes, and what was accepted before.
+    pub store: &'a Store,
+    /// The time that signatures and dates are judged by.
+    pub now: Timestamp,
+    /// Hears of it.
+    pub progress: &'a dyn Progress,
+}
+
+impl Loader<'_> {
+    /// Loads all suites for one architecture, side by side.
+    ///
+    /// # Errors
+    /// The first failure, in the order of `requests`.
+    pub fn load_all(&self, requests: &[SuiteRequest], arch: Arch) -> Result<Vec<LoadedSuite>, ArchiveError> {
+        self.progress.phase("Fetching indexes", None);
+        let loaded: Vec<_> = requests.par_iter().map(|request| self.load(request, arch)).collect();
+        loaded.into_iter().collect()
+    }
+
+    /// Loads one suite.
+    ///
+    /// # Errors
+    /// [`ArchiveError`]. Base URLs are tried in order; the next one only where the last could not be reached.
+    pub fn load(&self, request: &SuiteRequest, arch: Arch) -> Result<LoadedSuite, ArchiveError> {
+        let keys = match &request.keys {
+            Keys::Debian => Some(Keyring::debian()?),
+            Keys::File(path) => Some(Keyring::read(path)?),
+            Keys::Unsigned => None,
+        };
+        let mut last = None;
+        for base in &request.bases {
+            match self.load_from(request, arch, base, keys.as_ref()) {
+                Err(ArchiveError::Fetch(error @ (FetchError::Network { .. } | FetchError::Missing { .. }))) => {
+                    last = Some(error.into());
+                }
+                done => return done,
+            }
+        }
+        Err(last.unwrap_or(ArchiveError::Fetch(FetchError::NoUrl)))
+    }
+
+    fn load_from(
+        &self,
+        request: &SuiteRequest,
+        arch: Arch,
+        base: &str,
+        keys: Option<&Keyring>,
+    ) -> Result<LoadedSuite, ArchiveError> {
+        let folder = join(base, &format!("dists/{}", request.suite));
+        let verified = self.signed_release(&folder, keys)?;
+        let refused = |source| ArchiveError::Release { url: shown(&folder), source };
+        let release = Release::parse(&verified.text).map_err(refused)?;
+        release.check(&request.suite, request.is_snapshot(), self.now).map_err(refused)?;
+        if !request.is_snapshot() {
+            release.remember(self.store, &request.name, &request.suite).map_err(refused)?;
+        }
+        let wanted = self.wanted(request, &release, arch)?;
+        let packages: Result<Vec<_>, _> = wanted
+            .into_par_iter()
+            .map(|(component, arch, choice)| {
+                let (sha256, text) = self.index(&folder, &release, &choice)?;
+                Ok(PackagesIndex { component, arch, sha256, text })
+            })
+            .collect();
+        let packages: Vec<PackagesIndex> = packages.map_err(|error: ArchiveError| error)?;
+        Ok(LoadedSuite {
+            name: request.name.clone(),
+            suite: request.suite.clone(),
+            release: release.info,
+            signed_by: keys.map(|_| verified.certificate),
+            base: base.into(),
+            packages,
+        })
+    }
+
+    /// `InRelease`; where there is none, `Release` and `Release.gpg`. `keys` is `None` for `trusted = true`.
+    fn signed_release(&self, folder: &str, keys: Option<&Keyring>) -> Result<Verified, ArchiveError> {
+        let get = |name: &str| self.fetcher.fetch_small(&join(folder, name), MAX_DOCUMENT, self.progress);
+        let Some(keys) = keys else {
+            let text = match get("Release") {
+                Err(error) if error.is_missing() => {
+                    let raw = get("InRelease")?;
+                    let message = super::cleartext::split(&raw);
+                    message.map_err(|error| signature(folder, "InRelease", error.into()))?.text
+                }
+                other => other?,
+            };
+            return Ok(Verified { text, certificate: String::new(), signer: String::new(), signed_at: self.now });
+        };
+        match get("InRelease") {
+            Ok(raw) => openpgp::verify_inline(&raw, keys, self.now).map_err(|e| signature(folder, "InRelease", e)),
+            Err(missing) if missing.is_missing() => {
+                let text = match get("Release") {
+                    // What to say is that the suite is not there, by its usual name.
+                    Err(error) if error.is_missing() => return Err(missing.into()),
+                    other => other?,
+                };
+                let detached = get("Release.gpg")?;
+                openpgp::verify_detached(&text, &detached, keys, self.now)
+                    .map_err(|error| signature(folder, "Release.gpg", error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Which indexes to fetch: component, architecture in the path, entries.
+    fn wanted(
+        &self,
+        request: &SuiteRequest,
+        release: &Release,
+        arch: Arch,
+    ) -> Result<Vec<(String, String, Choice)>, ArchiveError> {
+        let has = |name: &str| release.architectures.iter().any(|a| a == name);
+        let arch = arch.as_str();
+        let missing = |what: String, there: &[String]| ArchiveError::NotInSuite {
+            name: request.name.clone(),
+            suite: request.suite.clone(),
+            what,
+            there: there.join(", "),
+        };
+        if !release.architectures.is_empty() && !has(arch) && !has("all") {
+            if request.additional {
+                self.progress.notice(&format!("{} has nothing for {arch}", request.suite));
+                return Ok(Vec::new());
+            }
+            return Err(missing(format!("architecture {arch}"), &release.architectures));
+        }
+        let mut wanted = Vec::new();
+        for component in &request.components {
+            let mut add = |arch: &str| {
+                let found = Choice::find(release, &format!("{component}/binary-{arch}/Packages"));
+                let there = found.is_some();
+                wanted.extend(found.map(|choice| (component.clone(), arch.to_owned(), choice)));
+                there
+            };
+            let native = add(arch);
+            // apt's rule: with `all` among the architectures, `all` has an index of its own, unless told otherwise.
+            let all = (has("all") && !release.all_is_included) && add("all");
+            if !native && !all {
+                if request.additional && !has(arch) {
+                    self.progress.notice(&format!("{} has nothing for {arch}", request.suite));
+                    continue;
+                }
+                let known = release.components.iter().any(|c| c.rsplit('/').next() == component.rsplit('/').next());
+                return Err(match known {
+                    false => missing(format!("component {component}"), &release.components),
+                    true => missing(format!("index of {component} for {arch}"), &release.architectures),
+                });
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The text of one index, from the store or the mirror.
+    fn index(&self, folder: &str, release: &Release, choice: &Choice) -> Result<(Sha256, String), ArchiveError> {
+        let key = choice.plain.as_ref().map_or(choice.packed.sha256, |plain| plain.sha256);
+        if let Some(path) = self.store.get(Shelf::Indexes, &key)
+            && let Ok(bytes) = std::fs::read(&path)
+            && (choice.plain.is_none() || Sha256::of(&bytes) == key)
+            && let Ok(text) = String::from_utf8(bytes)
+        {
+            return Ok((key, text));
+        }
+        let ReleaseEntry { path, by_hash, size, sha256 } = &choice.packed;
+        let hashed = release.by_hash.then(|| join(folder, by_hash));
+        let urls: Vec<_> = hashed.into_iter().chain([join(folder, path)]).collect();
+        let mut download = self.fetcher.download(self.store, &urls, *size, sha256, self.progress)?;
+        let url = shown(&join(folder, path));
+        let broken = |why: String| ArchiveError::Index { url: url.clone(), why };
+        let limit = choice.plain.as_ref().map_or(MAX_INDEX, |plain| plain.size.min(MAX_INDEX));
+        let packed = io::BufReader::with_capacity(64 << 10, download.reader()?);
+        let mut reader = decoder(choice.format, packed).map_err(|e| broken(e.to_string()))?.take(limit + 1);
+        let mut bytes = Vec::with_capacity(usize::try_from(limit.min(256 << 20)).unwrap_or(0));
+        let read = reader.read_to_end(&mut bytes).map_err(|e| broken(format!("it cannot be decompressed ({e})")));
+        drop(reader);
+        read?;
+        if bytes.len() as u64 > limit {
+            return Err(broken(format!("it holds more than {limit} bytes when decompressed")));
+        }
+        if choice.plain.is_some() && Sha256::of(&bytes) != key {
+            return Err(broken("decompressed, it does not have the SHA-256 that the Release promises".into()));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            broken(format!("it is not UTF-8 at byte {} (Policy 5.1)", error.utf8_error().valid_up_to()))
+        })?;
+        let file = self.store.temp()?;
+        let mut writer = Sha256Writer::new(file);
+        let path = self.store.path(Shelf::Indexes, &key);
+        writer.write_all(text.as_bytes()).map_err(StoreError::at("write", &path))?;
+        self.store.keep(Shelf::Indexes, &key, writer.finish().0)?;
+        download.discard();
+        Ok((key, text))
+    }
+}
+
+fn signature(folder: &str, name: &str, source: openpgp::SignatureError) -> ArchiveError {
+    ArchiveError::Signature { url: shown(&join(folder, name)), source }
+}
+
+/// An index in the best form that a Release lists.
+#[derive(Debug, Clone)]
+struct Choice {
+    packed: ReleaseEntry,
+    format: Format,
+    /// The decompressed file's entry, whether or not the mirror has that file.
+    plain: Option<ReleaseEntry>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Xz,
+    Zstd,
+    Gzip,
+    Plain,
+}
+
+impl Choice {
+    /// Smallest form first.
+    fn find(release: &Release, path: &str) -> Option<Self> {
+        let forms = [(".xz", Format::Xz), (".zst", Format::Zstd), (".gz", Format::Gzip), ("", Format::Plain)];
+        forms.into_iter().find_map(|(suffix, format)| {
+            let packed = release.file(&format!("{path}{suffix}"))?.clone();
+            Some(Self { packed, format, plain: release.file(path).cloned() })
+        })
+    }
+}
+
+fn decoder<'a>(format: Format, packed: impl io::BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match format {
+        Format::Xz => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, liblzma::stream::CONCATENATED);
+            Box::new(liblzma::bufread::XzDecoder::new_stream(packed, stream.map_err(io::Error::other)?))
+        }
+        Format::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed)?),
+        Format::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+        Format::Plain => Box::new(packed),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! From a mirror to verified package indexes: nothing is used before a trusted signature or digest covers it.
+//!
+//! In: the manifest's repositories, the machine's apt sources, a mirror. Out: [`LoadedSuite`]s, and `.deb` files in the
+//! store. In the order of the work: [`sources`] (which mirror), [`suites`] (which suites of it), [`fetch`],
+//! [`openpgp`] (with [`cleartext`] and [`keyring`]), [`release`], [`index`], [`deb`].
+
+pub mod cleartext;
+pub mod deb;
+mod error;
+pub mod fetch;
+pub mod index;
+pub mod keyring;
+pub mod openpgp;
+pub mod release;
+pub mod sources;
+pub mod suites;
+#[cfg(test)]
+mod testing;
+
+pub use deb::fetch_deb;
+pub use error::{ArchiveError, ErrorClass};
+pub use fetch::{FetchError, FetchSettings, Fetcher};
+pub use index::{LoadedSuite, Loader, PackagesIndex};
+pub use release::ReleaseInfo;
+pub use sources::{MirrorInputs, MirrorSource, Mirrors, discover};
+pub use suites::{Keys, SuiteRequest, requests};
