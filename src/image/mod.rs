@@ -10,6 +10,7 @@
 //!      └► digest: the tree digest                         output: what is asked for, and the order of the work
 //! ```
 
+mod beneath;
 mod compress;
 mod digest;
 mod directory;
