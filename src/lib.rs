@@ -19,6 +19,7 @@ pub mod lock;
 pub mod deb;
 pub mod tree;
 pub mod unpack;
+pub mod finish;
 pub mod image;
 pub mod build;
 pub mod cli;
