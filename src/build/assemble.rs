@@ -11,7 +11,7 @@ use crate::{
     archive::{Fetcher, FetchError, fetch_deb},
     base::{Arch, PackageName, Progress},
     check::{self, Finding},
-    control::{Paragraphs, RelationGroup, Version},
+    control::{Paragraphs, Version, relation::Clauses},
     finish::{self, FinishError, ReleaseFacts, Shipped},
     lock::{Lock, LockedPackage, Target},
     manifest::{Manifest, OMIT_GROUPS, Rootfs},
@@ -40,7 +40,7 @@ pub struct Assembled {
     /// What is wrong with it: faults of the tree, and policies of the manifest that it breaks.
     pub findings: Vec<Finding>,
     /// Maintainer scripts whose effect nobody reproduced, by package.
-    pub not_reproduced: Vec<(PackageName, String)>,
+    pub not_reproduced: Vec<(PackageName, Box<str>)>,
 }
 
 /// Why there is no tree.
@@ -82,6 +82,9 @@ pub enum AssembleError {
     /// `finish/`.
     #[error(transparent)]
     Finish(#[from] FinishError),
+    /// A file of the tree cannot be read while it is checked.
+    #[error("cannot read the unpacked packages again: {0}\n  next step: see whether the cache is still there, and run again")]
+    Check(#[source] std::io::Error),
 }
 
 fn list(conflicts: &[Conflict]) -> String {
@@ -111,7 +114,7 @@ pub fn assemble(
     let segments = unpack_all(download.store, &items, &filter, &Default::default(), download.progress)?;
     check_versions(&target.packages, &segments)?;
     let mut tree = Tree::new(epoch);
-    finish::prepare(&mut tree, arch);
+    finish::prepare(&mut tree, arch)?;
     let replaces = Replaces::of(&target.packages, &segments);
     tree.merge(&segments, |a, b| replaces.allows(a, b)).map_err(AssembleError::Conflicts)?;
     tree.place_files(&manifest.files)?;
@@ -130,7 +133,7 @@ pub fn assemble(
     let release = release_facts(lock);
     let input = finish::Input { arch, packages: &shipped, accounts: &manifest.accounts, release: &release };
     let report = finish::finish(&mut tree, &input)?;
-    let findings = check::check(&tree, arch, &manifest.policy);
+    let findings = check::check(&tree, &manifest.policy).map_err(AssembleError::Check)?;
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })
 }
 
@@ -178,29 +181,24 @@ fn check_versions(packages: &[LockedPackage], segments: &[Segment]) -> Result<()
 }
 
 /// Who declares `Replaces` on whom (Policy 7.6.1).
-struct Replaces {
-    relations: BTreeMap<PackageName, Vec<RelationGroup>>,
-    versions: BTreeMap<PackageName, Version>,
+struct Replaces<'a> {
+    fields: BTreeMap<&'a PackageName, &'a str>,
+    versions: BTreeMap<&'a PackageName, &'a Version>,
 }
 
-impl Replaces {
-    fn of(packages: &[LockedPackage], segments: &[Segment]) -> Self {
-        let relations = segments
-            .iter()
-            .filter_map(|segment| {
-                // A field that cannot be read gives no permission: the conflict is then reported.
-                let parsed = RelationGroup::parse_list(field(segment, "Replaces")?).ok()?;
-                Some((segment.package.clone(), parsed))
-            })
-            .collect();
-        Self { relations, versions: packages.iter().map(|p| (p.name.clone(), p.version.clone())).collect() }
+impl<'a> Replaces<'a> {
+    fn of(packages: &'a [LockedPackage], segments: &'a [Segment]) -> Self {
+        let fields = segments.iter().filter_map(|s| Some((&s.package, field(s, "Replaces")?))).collect();
+        Self { fields, versions: packages.iter().map(|package| (&package.name, &package.version)).collect() }
     }
 
     fn allows(&self, package: &PackageName, other: &PackageName) -> bool {
         let Some(version) = self.versions.get(other) else { return false };
-        let relations = self.relations.get(package).into_iter().flatten().flat_map(|group| &group.alternatives);
-        relations.into_iter().any(|relation| {
-            *relation.name == *other.as_str() && relation.constraint.as_ref().is_none_or(|c| c.allows(version))
+        let clauses = self.fields.get(package).map(|field| Clauses::new(field)).into_iter().flatten();
+        // A field that cannot be read gives no permission: the conflict is then reported.
+        clauses.flatten().flatten().any(|atom| {
+            let holds = |(op, bound): (crate::control::relation::Op, &str)| op.holds(version.as_str(), bound);
+            atom.name == other.as_str() && atom.constraint.is_none_or(holds)
         })
     }
 }

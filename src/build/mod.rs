@@ -7,4 +7,4 @@ mod assemble;
 mod resolve;
 
 pub use assemble::{AssembleError, Assembled, Download, assemble};
-pub use resolve::{Resolved, ResolveError, resolve};
+pub use resolve::{ResolveError, resolve};

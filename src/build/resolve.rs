@@ -17,9 +17,6 @@ use crate::{
 /// Search nodes after which the best answer so far is taken.
 const NODE_LIMIT: u64 = 200_000;
 
-/// What resolving yields.
-pub type Resolved = Lock;
-
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
@@ -51,7 +48,7 @@ pub fn resolve(
     suites: &[SuiteRequest],
     archs: &[Arch],
     loader: &Loader<'_>,
-) -> Result<Resolved, ResolveError> {
+) -> Result<Lock, ResolveError> {
     let mut targets = BTreeMap::new();
     let mut repositories: BTreeMap<String, LockedRepository> = BTreeMap::new();
     for &arch in archs {

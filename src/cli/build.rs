@@ -16,7 +16,7 @@ use crate::{
     archive::Loader,
     base::{Arch, Progress},
     build::{Download, assemble, resolve},
-    image::{ImageSpec, Output, write_all},
+    image::{ImageSpec, Output, pieces, total, write_all},
     lock::{Built, Lock},
     manifest,
     unpack::FORMAT,
@@ -136,20 +136,25 @@ fn one(
     }
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
-    let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.shown, |written| {
-        let size = written.plain_size();
-        match desk.manifest.policy.max_size {
-            Some(max) if size > max => Err(format!("the image is {size} bytes as a tar, policy.max-size allows {max}")),
-            _ => Ok(()),
-        }
-    })?;
+    let plain_size = total(&pieces(&assembled.tree));
+    if let Some(max) = desk.manifest.policy.max_size.filter(|max| plain_size > *max) {
+        let text = format!("the image is {plain_size} bytes as a plain tar, and policy.max-size allows {max}\n  next step: leave more out with [rootfs], or raise the limit");
+        return Err(Failure::words(exit::CHECK, text));
+    }
+    let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.shown)?;
+    // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
+    let before = target.built.clone();
+    let known = before.as_ref().filter(|b| b.diff_ids == written.diff_ids && b.format == FORMAT);
+    let layers = match (&written.layers[..], known) {
+        ([], Some(known)) => known.layers.clone(),
+        (layers, _) => layers.iter().map(|layer| layer.digest).collect(),
+    };
     let built = Built {
         tree: written.tree,
-        diff_ids: written.layers.iter().map(|layer| layer.diff_id).collect(),
-        layers: written.layers.iter().map(|layer| layer.digest).collect(),
+        diff_ids: written.diff_ids.clone(),
+        layers,
         format: FORMAT,
     };
-    let before = target.built.clone();
     if args.locked && before.as_ref().is_some_and(|before| before.tree != built.tree) {
         let text = "the build differs from the lock: its tree digest is another one\n  next step: build without --locked and look at the lock's changes";
         return Err(Failure::words(exit::DIFFERS, text));
@@ -157,5 +162,5 @@ fn one(
     if let Some(target) = lock.targets.get_mut(&arch) {
         target.built = Some(built);
     }
-    Ok(BuiltImage { arch, written, not_reproduced: assembled.not_reproduced })
+    Ok(BuiltImage { arch, written, plain_size, not_reproduced: assembled.not_reproduced })
 }

@@ -68,7 +68,7 @@ impl Desk {
                     security_mirror: debian.security_mirror.clone(),
                     env: env::var("COMPOSE_MIRROR").ok(),
                     apt_dir: "/etc/apt".into(),
-                    today: now.to_zoned(jiff::tz::TimeZone::UTC).date(),
+                    today: jiff::tz::Offset::UTC.to_datetime(now).date(),
                 })
                 .map_err(archive::ArchiveError::from)?,
             ),

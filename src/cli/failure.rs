@@ -8,6 +8,7 @@ use crate::{
     lock::LockError,
     manifest::ManifestError,
     store::StoreError,
+    unpack::UnpackFault,
 };
 
 fn class(class: ErrorClass) -> u8 {
@@ -70,8 +71,11 @@ impl From<AssembleError> for Failure {
             AssembleError::Fetch(error) => return error.into(),
             AssembleError::NoRepository { .. } | AssembleError::Pattern(_) | AssembleError::Files(_) => exit::USAGE,
             AssembleError::Version { .. } => exit::TRUST,
-            AssembleError::Unpack(_) if matches!(&error, AssembleError::Unpack(e) if e.is_disk()) => exit::OUTPUT,
-            AssembleError::Unpack(_) => exit::TRUST,
+            AssembleError::Unpack(ref error) => match error.fault {
+                UnpackFault::Write { .. } | UnpackFault::Store(_) => exit::OUTPUT,
+                _ => exit::TRUST,
+            },
+            AssembleError::Check(_) => exit::OUTPUT,
             AssembleError::Conflicts(_) | AssembleError::Finish(_) => exit::CHECK,
         };
         Self::new(code, error)

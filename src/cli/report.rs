@@ -23,8 +23,10 @@ pub struct BuiltImage {
     pub arch: Arch,
     /// What was written.
     pub written: Written,
+    /// Of its plain tar, bytes.
+    pub plain_size: u64,
     /// Scripts without effect in the image.
-    pub not_reproduced: Vec<(PackageName, String)>,
+    pub not_reproduced: Vec<(PackageName, Box<str>)>,
 }
 
 /// OCI's `User`: numeric, so that Kubernetes can check `runAsNonRoot` (its API reference, PodSecurityContext).
@@ -76,7 +78,7 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
         println!("  {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
-        println!("  {} as a plain tar, tree {}", mb(image.written.plain_size()), image.written.tree);
+        println!("  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
         for layer in &image.written.layers {
             println!("  layer {}, {}", mb(layer.size), layer.digest);
         }

@@ -2,21 +2,15 @@
 //!
 //! In: segments (unpacked packages), the manifest's files, what `finish/` adds. Out: [`Tree`].
 
-<<<<<<< HEAD
 mod files;
-=======
 mod from_dir;
->>>>>>> finish
 pub mod header;
 mod merge;
 mod node;
 
-<<<<<<< HEAD
 pub use files::FilesError;
-pub use merge::Conflict;
-=======
 pub use from_dir::from_dir;
->>>>>>> finish
+pub use merge::Conflict;
 pub use node::{Content, Kind, Meta, Node, Origin, SegmentFile};
 
 use std::{
