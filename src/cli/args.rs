@@ -28,7 +28,7 @@ pub struct Cli {
     pub command: Option<Command>,
     /// The build.
     #[command(flatten)]
-    pub build: Option<BuildArgs>,
+    pub build: BuildArgs,
 }
 
 /// The subcommands.
@@ -44,7 +44,8 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct ResolveArgs {
     /// The manifest
-    pub manifest: PathBuf,
+    #[arg(required = true)]
+    pub manifest: Option<PathBuf>,
     /// Only this architecture [default: all that the manifest names]
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<Arch>,

@@ -51,7 +51,8 @@ impl Desk {
                 .build_global()
                 .map_err(|error| Failure::new(exit::INTERNAL, error))?;
         }
-        let manifest = manifest::load(&args.manifest)?;
+        let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
+        let manifest = manifest::load(file)?;
         let archs = match args.arch {
             Some(arch) => vec![arch],
             None => manifest.archs.clone(),

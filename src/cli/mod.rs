@@ -31,8 +31,7 @@ pub fn main() -> ExitCode {
             }
             Ok(())
         }
-        (None, Some(args)) => build::build(&args),
-        (None, None) => Err(Failure::words(exit::USAGE, "no manifest was given; see compose --help")),
+        (None, args) => build::build(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

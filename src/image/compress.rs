@@ -258,4 +258,29 @@ mod tests {
         assert!(matches!(run(Sinks { gzip: Some(&mut Full), ..Sinks::default() }), PackError::Gzip(_)));
         assert!(matches!(run(Sinks { zstd: Some(&mut Full), ..Sinks::default() }), PackError::Zstd(_)));
     }
+
+    #[test]
+    fn measure() {
+        let mut groups: Vec<Vec<u8>> = Vec::new();
+        let mut paths: Vec<_> = std::fs::read_dir("/tmp/img-measure").unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "seg")).collect();
+        paths.sort();
+        for p in paths { groups.push(std::fs::read(p).unwrap()); }
+        for block in [256<<10, 1<<20, 4<<20] {
+            for level in [6u32, 7, 8, 9] {
+                let start = std::time::Instant::now();
+                let n: usize = groups.par_iter().flat_map(|g| g.par_chunks(block)).map(|c| {
+                    let mut w = GzBuilder::new().write(Vec::new(), flate2::Compression::new(level));
+                    w.write_all(c).unwrap(); w.finish().unwrap().len()
+                }).sum();
+                eprintln!("gzip block {} level {level}: {n} {:?}", block >> 10, start.elapsed());
+            }
+        }
+        for block in [1<<20, 4<<20, 8<<20] {
+            for level in [3, 9, 12, 15, 17, 19] {
+                let start = std::time::Instant::now();
+                let n: usize = groups.par_iter().flat_map(|g| g.par_chunks(block)).map(|c| zstd::bulk::compress(c, level).unwrap().len()).sum();
+                eprintln!("zstd block {} level {level}: {n} {:?}", block >> 10, start.elapsed());
+            }
+        }
+    }
 }
