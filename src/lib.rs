@@ -8,20 +8,20 @@
 //!           →  deb, unpack  →  tree  →  finish  →  check  →  image  →  cli
 //! ```
 
-pub mod base;
-pub mod manifest;
-pub mod control;
-pub mod store;
 pub mod archive;
-pub mod universe;
-pub mod solve;
-pub mod lock;
+pub mod base;
+pub mod build;
+pub mod check;
+pub mod cli;
+pub mod control;
 pub mod deb;
 pub mod elf;
-pub mod tree;
-pub mod unpack;
 pub mod finish;
-pub mod check;
 pub mod image;
-pub mod build;
-pub mod cli;
+pub mod lock;
+pub mod manifest;
+pub mod solve;
+pub mod store;
+pub mod tree;
+pub mod universe;
+pub mod unpack;

@@ -255,15 +255,7 @@ impl Lock {
 impl RawRepository {
     fn check(self) -> Result<LockedRepository, String> {
         let Self { name, suite, origin, codename, version, date, release } = self;
-        Ok(LockedRepository {
-            name,
-            suite,
-            origin,
-            codename,
-            version,
-            date: time(&date)?,
-            release: parsed(&release)?,
-        })
+        Ok(LockedRepository { name, suite, origin, codename, version, date: time(&date)?, release: parsed(&release)? })
     }
 }
 
@@ -338,10 +330,15 @@ impl std::fmt::Display for Lock {
         for (arch, target) in &self.targets {
             writeln!(f, "\n[target.{arch}]\nproven-minimal = {}", target.proven_minimal)?;
             writeln!(f, "installed-size = {}", target.installed_size)?;
-            list(f, "cut", target.cut.iter().map(|cut| {
-                let (package, dependency, reason) = (quote(&cut.package), quote(&cut.dependency), quote(&cut.reason));
-                format!("{{ package = {package}, dependency = {dependency}, reason = {reason} }}")
-            }))?;
+            list(
+                f,
+                "cut",
+                target.cut.iter().map(|cut| {
+                    let (package, dependency, reason) =
+                        (quote(&cut.package), quote(&cut.dependency), quote(&cut.reason));
+                    format!("{{ package = {package}, dependency = {dependency}, reason = {reason} }}")
+                }),
+            )?;
             if let Some(built) = &target.built {
                 writeln!(f, "tree = \"{}\"", built.tree)?;
                 list(f, "diff-ids", built.diff_ids.iter().map(|digest| format!("\"{digest}\"")))?;

@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 use rayon::prelude::*;
 
 use crate::{
-    archive::{Fetcher, FetchError, fetch_deb},
+    archive::{FetchError, Fetcher, fetch_deb},
     base::{Arch, PackageName, Progress},
     check::{self, Finding},
     control::{Paragraphs, Version, relation::Clauses},
     finish::{self, FinishError, ReleaseFacts, Shipped},
     lock::{Lock, LockedPackage, Target},
-    manifest::{Manifest, OMIT_GROUPS, Rootfs},
+    manifest::{ContentRule, Manifest, OMIT_GROUPS, Rootfs},
     store::Store,
     tree::{Conflict, FilesError, Tree},
     unpack::{BadPattern, Filter, FilterSpec, Item, OmitSpec, Segment, UnpackError, unpack_all},
@@ -50,7 +50,9 @@ pub enum AssembleError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// Nobody says where a package of the lock comes from.
-    #[error("the lock takes {package} from repository “{repository}”, which the manifest does not name\n  next step: run with --update to make the lock anew")]
+    #[error(
+        "the lock takes {package} from repository “{repository}”, which the manifest does not name\n  next step: run with --update to make the lock anew"
+    )]
     NoRepository {
         /// The package.
         package: PackageName,
@@ -64,7 +66,9 @@ pub enum AssembleError {
     #[error(transparent)]
     Unpack(#[from] UnpackError),
     /// A package is not what the lock says.
-    #[error("{package}: its control file says version {found}, the lock says {locked}; the archive gave another package under this name")]
+    #[error(
+        "{package}: its control file says version {found}, the lock says {locked}; the archive gave another package under this name"
+    )]
     Version {
         /// The package.
         package: PackageName,
@@ -83,7 +87,9 @@ pub enum AssembleError {
     #[error(transparent)]
     Finish(#[from] FinishError),
     /// A file of the tree cannot be read while it is checked.
-    #[error("cannot read the unpacked packages again: {0}\n  next step: see whether the cache is still there, and run again")]
+    #[error(
+        "cannot read the unpacked packages again: {0}\n  next step: see whether the cache is still there, and run again"
+    )]
     Check(#[source] std::io::Error),
 }
 
@@ -155,10 +161,20 @@ fn fetch(packages: &[LockedPackage], download: Download<'_>) -> Result<Vec<PathB
 
 /// The manifest's `[rootfs]`, its groups spelled out.
 fn filter(rootfs: &Rootfs) -> Result<Filter, BadPattern> {
-    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let groups = OMIT_GROUPS.iter().filter(|group| rootfs.omit.iter().any(|name| name == group.name));
-    let omit =
-        groups.map(|group| OmitSpec { patterns: owned(group.patterns), shebangs: owned(group.interpreters) }).collect();
+    let omit = groups
+        .map(|group| match group.content {
+            ContentRule::Any => {
+                let patterns = group.patterns.iter().map(|pattern| (*pattern).to_owned());
+                let except = group.except.iter().map(|pattern| format!("!{pattern}"));
+                OmitSpec { patterns: patterns.chain(except).collect(), shebangs: Vec::new() }
+            }
+            // Wherever a script is, it goes.
+            ContentRule::Interpreter(names) => {
+                OmitSpec { patterns: Vec::new(), shebangs: names.iter().map(|name| (*name).to_owned()).collect() }
+            }
+        })
+        .collect();
     Filter::new(&FilterSpec { omit, remove: rootfs.remove.clone(), keep: rootfs.keep.clone() })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     base::Arch,
     control::{RelationGroup, relation::RelationError},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
-    manifest::{self, Manifest, default_provided},
+    manifest::{self, Manifest},
     solve::{Problem, SolveError, SolveRequest, solve},
     universe::{IndexText, Universe, UniverseError},
 };
@@ -70,7 +70,12 @@ pub fn resolve(
         }
     }
     let epoch = repositories.values().map(|repository| repository.date).max().unwrap_or_default();
-    Ok(Lock { manifest: manifest::meaning(manifest), epoch, repositories: repositories.into_values().collect(), targets })
+    Ok(Lock {
+        manifest: manifest::meaning(manifest),
+        epoch,
+        repositories: repositories.into_values().collect(),
+        targets,
+    })
 }
 
 fn target(manifest: &Manifest, loaded: &[LoadedSuite], arch: Arch) -> Result<Target, ResolveError> {
@@ -92,22 +97,19 @@ fn target(manifest: &Manifest, loaded: &[LoadedSuite], arch: Arch) -> Result<Tar
             clause.map(|clause| SolveRequest { clause, line }).map_err(|source| ResolveError::Request { line, source })
         })
         .collect::<Result<_, _>>()?;
-    let reasons: BTreeMap<String, String> = match &packages.provided {
-        Some(names) => names.iter().map(|name| (name.to_string(), "the manifest's packages.provided".into())).collect(),
-        None => default_provided().map(|(name, reason)| (name.into(), reason.into())).collect(),
-    };
+    let reasons = packages.provided_reasons();
     let names = |names: &[crate::base::PackageName]| names.iter().map(ToString::to_string).collect();
     let solution = solve(&Problem {
         universe: &universe,
         requests,
-        provided: reasons.keys().cloned().collect(),
+        provided: reasons.keys().map(ToString::to_string).collect(),
         forbid: names(&packages.forbid),
         prefer: names(&packages.prefer),
         minimize: packages.minimize,
         node_limit: NODE_LIMIT,
     })?;
     let cut = solution.cut.into_iter().map(|cut| CutEdge {
-        reason: reasons.get(&cut.dependency).cloned().unwrap_or_default(),
+        reason: reasons.get(cut.dependency.as_str()).copied().unwrap_or_default().into(),
         package: cut.package,
         dependency: cut.dependency,
     });

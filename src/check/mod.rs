@@ -50,7 +50,7 @@ pub fn check(tree: &Tree, policy: &Policy) -> std::io::Result<Vec<Finding>> {
     for (path, node) in tree.iter() {
         for &rule in &policy.forbid {
             if let Some(message) = breaks(rule, path, node) {
-                findings.push(finding(rule.name(), path, node, message));
+                findings.push(finding(rule.as_str(), path, node, message));
             }
         }
         if let Some(message) = interpreter(tree, path, node)? {
@@ -122,7 +122,9 @@ fn interpreter(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Opt
         _ => (program.to_string(), there(program)),
     };
     Ok((!found).then(|| {
-        format!("is a script for {wanted}, which the image lacks; install it, or take the script out with rootfs.remove")
+        format!(
+            "is a script for {wanted}, which the image lacks; install it, or take the script out with rootfs.remove"
+        )
     }))
 }
 
@@ -137,7 +139,7 @@ mod tests {
         let mut tree = Tree::new(0);
         let path = RootPath::parse(path.as_bytes()).unwrap();
         tree.insert_file(path, mode, bytes.as_bytes(), Origin::Manifest).unwrap();
-        let policy = Policy { forbid: PolicyRule::ALL.map(|(_, rule)| rule).into(), max_size: None };
+        let policy = Policy { forbid: PolicyRule::ALL.into(), max_size: None };
         check(&tree, &policy).unwrap().into_iter().map(|finding| finding.code).collect()
     }
 

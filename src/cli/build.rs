@@ -94,7 +94,9 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
     match (lock, stale) {
         (Some(lock), None) => Ok((lock, false)),
         (_, Some(why)) if args.locked => {
-            let text = format!("{why}, and --locked forbids to make it\n  next step: run without --locked, and commit the lock");
+            let text = format!(
+                "{why}, and --locked forbids to make it\n  next step: run without --locked, and commit the lock"
+            );
             Err(Failure::words(exit::USAGE, text))
         }
         (before, stale) => {
@@ -138,7 +140,9 @@ fn one(
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
     let plain_size = total(&pieces(&assembled.tree));
     if let Some(max) = desk.manifest.policy.max_size.filter(|max| plain_size > *max) {
-        let text = format!("the image is {plain_size} bytes as a plain tar, and policy.max-size allows {max}\n  next step: leave more out with [rootfs], or raise the limit");
+        let text = format!(
+            "the image is {plain_size} bytes as a plain tar, and policy.max-size allows {max}\n  next step: leave more out with [rootfs], or raise the limit"
+        );
         return Err(Failure::words(exit::CHECK, text));
     }
     let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.shown)?;
@@ -149,12 +153,7 @@ fn one(
         ([], Some(known)) => known.layers.clone(),
         (layers, _) => layers.iter().map(|layer| layer.digest).collect(),
     };
-    let built = Built {
-        tree: written.tree,
-        diff_ids: written.diff_ids.clone(),
-        layers,
-        format: FORMAT,
-    };
+    let built = Built { tree: written.tree, diff_ids: written.diff_ids.clone(), layers, format: FORMAT };
     if args.locked && before.as_ref().is_some_and(|before| before.tree != built.tree) {
         let text = "the build differs from the lock: its tree digest is another one\n  next step: build without --locked and look at the lock's changes";
         return Err(Failure::words(exit::DIFFERS, text));

@@ -106,7 +106,10 @@ fn cache_folder() -> Result<PathBuf, Failure> {
         .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("compose")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/compose")))
         .ok_or_else(|| {
-            Failure::words(exit::USAGE, "no place for the cache: set COMPOSE_CACHE to a folder (HOME is not set either)")
+            Failure::words(
+                exit::USAGE,
+                "no place for the cache: set COMPOSE_CACHE to a folder (HOME is not set either)",
+            )
         })
 }
 

@@ -1,6 +1,8 @@
 //! Exit codes, and the error that carries one to `main`.
 
-use std::fmt;
+use std::{env, fmt, io::IsTerminal};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -27,17 +29,39 @@ pub struct Failure {
     /// One of this module's codes.
     pub code: u8,
     /// What is printed: what was wrong, why, the next step.
-    pub report: miette::Report,
+    pub text: String,
 }
 
 impl Failure {
-    /// From any error, its sources printed as causes.
-    pub fn new(code: u8, error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { code, report: miette::IntoDiagnostic::into_diagnostic(Err::<(), _>(error)).unwrap_err() }
+    /// From any error: its message, then its sources' unless the message already says them.
+    pub fn new(code: u8, error: impl std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let words = cause.to_string();
+            if !text.contains(&words) {
+                text = format!("{text}: {words}");
+            }
+            source = cause.source();
+        }
+        Self { code, text: format!("error: {text}") }
     }
 
     /// From words.
     pub fn words(code: u8, text: impl fmt::Display) -> Self {
-        Self { code, report: miette::miette!("{text}") }
+        Self { code, text: format!("error: {text}") }
+    }
+
+    /// From faults that know their place in a file, each drawn with its lines.
+    pub fn drawn<'a>(code: u8, faults: impl Iterator<Item = &'a dyn Diagnostic>) -> Self {
+        let plain = !std::io::stderr().is_terminal() || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let theme = if plain { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(120).without_cause_chain();
+        let mut text = String::new();
+        for fault in faults {
+            // Writing to a string does not fail.
+            let _ = handler.render_report(&mut text, fault);
+        }
+        Self { code, text }
     }
 }

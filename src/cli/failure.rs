@@ -6,7 +6,7 @@ use crate::{
     build::{AssembleError, ResolveError},
     image::ImageError,
     lock::LockError,
-    manifest::ManifestError,
+    manifest::ManifestErrors,
     store::StoreError,
     unpack::UnpackFault,
 };
@@ -20,12 +20,13 @@ fn class(class: ErrorClass) -> u8 {
     }
 }
 
-impl From<ManifestError> for Failure {
-    fn from(error: ManifestError) -> Self {
-        match error {
-            ManifestError::Faults(faults) => Self { code: exit::USAGE, report: miette::Report::new(faults) },
-            error => Self::new(exit::USAGE, error),
+impl From<ManifestErrors> for Failure {
+    fn from(error: ManifestErrors) -> Self {
+        if error.faults().is_empty() {
+            return Self::new(exit::USAGE, error);
         }
+        let drawn: Vec<_> = error.faults().iter().map(|fault| fault.drawn()).collect();
+        Self::drawn(exit::USAGE, drawn.iter().map(|fault| fault as &dyn miette::Diagnostic))
     }
 }
 

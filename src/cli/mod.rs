@@ -14,10 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::{
-    args::{Cli, Command},
-    exit::Failure,
-};
+use self::args::{Cli, Command};
 use crate::manifest::OMIT_GROUPS;
 
 /// Runs `compose` with the process's arguments.
@@ -36,7 +33,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{:?}", failure.report);
+            eprintln!("{}", failure.text.trim_end());
             ExitCode::from(failure.code)
         }
     }

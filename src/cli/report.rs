@@ -44,7 +44,9 @@ pub fn run_as(manifest: &Manifest, tree: &Tree) -> Result<Option<String>, Failur
     match found.as_deref() {
         Some([_, _, uid, gid, ..]) => Ok(Some(format!("{uid}:{gid}"))),
         _ => {
-            let text = format!("accounts.run-as names “{user}”, and the image has no such user\n  next step: add it to accounts.users");
+            let text = format!(
+                "accounts.run-as names “{user}”, and the image has no such user\n  next step: add it to accounts.users"
+            );
             Err(Failure::words(exit::USAGE, text))
         }
     }
@@ -91,7 +93,12 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         }
     }
     let how = if solved { "written" } else { "used" };
-    println!("  lock {how}: {} ({}), {:.1} s", desk.lock_path.display(), lock.epoch, desk.shown.elapsed().as_secs_f64());
+    println!(
+        "  lock {how}: {} ({}), {:.1} s",
+        desk.lock_path.display(),
+        lock.epoch,
+        desk.shown.elapsed().as_secs_f64()
+    );
 }
 
 fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
@@ -108,8 +115,11 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
         .iter()
         .map(|l| json!({ "digest": l.digest.to_string(), "size": l.size, "diff-id": l.diff_id.to_string(), "plain-size": l.plain_size }))
         .collect();
-    let scripts: Vec<_> =
-        image.not_reproduced.iter().map(|(name, script)| json!({ "package": name.as_str(), "script": script })).collect();
+    let scripts: Vec<_> = image
+        .not_reproduced
+        .iter()
+        .map(|(name, script)| json!({ "package": name.as_str(), "script": script }))
+        .collect();
     json!({
         "arch": image.arch.as_str(),
         "packages": target.packages.len(),

@@ -1,90 +1,258 @@
-//! What is wrong with a manifest, with the place of each fault.
+//! What is wrong with a manifest: file, line, column, the text at fault, and what to write instead.
 //!
-//! In: spans of the text. Out: one error that lists every fault as `file:line:column`, and that miette can draw.
+//! In: a place in the text and a [`Fault`]. Out: [`ManifestErrors`], which `miette` can draw and `Display` can say.
 
-use std::{fmt, ops::Range, path::PathBuf};
+use std::{
+    fmt, io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-/// One fault.
+/// Why a value is refused, before its place in the file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Bytes of the text that it is about.
-    pub span: Range<usize>,
-    /// What is wrong, and why.
+pub(super) struct Fault {
     pub what: String,
-    /// The next step.
     pub help: Option<String>,
 }
 
-/// A manifest that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// It cannot be read.
-    #[error("cannot read the manifest {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It says what it must not.
-    #[error(transparent)]
-    Faults(#[from] Faults),
-}
+impl Fault {
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), help: None }
+    }
 
-/// Every fault found, in the order of the text.
-#[derive(Debug)]
-pub struct Faults {
-    source: NamedSource<String>,
-    text: String,
-    file: String,
-    faults: Vec<Fault>,
-}
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
 
-impl Faults {
-    /// Sorts the faults by place.
-    pub fn new(text: &str, file: &std::path::Path, mut faults: Vec<Fault>) -> Self {
-        faults.sort_by_key(|fault| fault.span.start);
-        let file = file.display().to_string();
-        let source = NamedSource::new(&file, text.to_owned()).with_language("toml");
-        Self { source, text: text.to_owned(), file, faults }
+    /// Adds "did you mean …?" if one of `known` is near `word`, and the whole list otherwise.
+    pub fn suggest<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let help = match nearest(word, &known) {
+            Some(near) => format!("did you mean “{near}”?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        self.help(help)
     }
 }
 
-/// Line and column, from 1, of a byte of the text; the column counts characters.
-pub fn place(text: &str, byte: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..byte.min(text.len())];
-    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
-    let start = before.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1);
-    (line, String::from_utf8_lossy(&before[start..]).chars().count() + 1)
+impl<E: std::error::Error> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
 }
 
-impl fmt::Display for Faults {
+/// The entry of `known` that `word` is most likely a slip of. Case and `_` for `-` cost nothing.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word: String = word.chars().take(60).collect::<String>().to_lowercase().replace('_', "-");
+    let near = |name: &str| strsim::damerau_levenshtein(&word, &name.to_lowercase());
+    let best = known.iter().map(|name| (near(name), *name)).min_by_key(|(distance, _)| *distance)?;
+    let allowed = (best.1.chars().count() / 3).clamp(1, 3);
+    (best.0 <= allowed).then_some(best.1)
+}
+
+/// Text of the file for a message: one line, not too long, nothing that a terminal obeys.
+pub(super) fn quote(text: &str) -> String {
+    let mut out: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(60).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone)]
+pub struct ManifestError {
+    file: PathBuf,
+    line: usize,
+    column: usize,
+    what: String,
+    help: Option<String>,
+    span: Range<usize>,
+    source: Arc<NamedSource<String>>,
+}
+
+impl ManifestError {
+    pub(super) fn new(source: &Arc<NamedSource<String>>, file: &Path, span: Range<usize>, fault: Fault) -> Self {
+        let (line, column) = position(source.inner(), span.start);
+        let source = source.clone();
+        Self { file: file.into(), line, column, what: fault.what, help: fault.help, span, source }
+    }
+
+    /// Line in the manifest, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Column in characters, from 1.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// For a report that draws the source with the place and the suggestion: the title is then what is wrong alone.
+    pub fn drawn(&self) -> Drawn<'_> {
+        Drawn(self)
+    }
+}
+
+/// Line and column (characters), both from 1, of the byte `offset`.
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+/// `file:line:column: what; help`.
+impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, fault) in self.faults.iter().enumerate() {
-            let (line, column) = place(&self.text, fault.span.start);
-            let end = if i == 0 { "" } else { "\n" };
-            write!(f, "{end}{}:{line}:{column}: {}", self.file, fault.what)?;
-            if let Some(help) = &fault.help {
-                write!(f, "; {help}")?;
-            }
+        write!(f, "{}:{}:{}: {}", self.file.display(), self.line, self.column, self.what)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ManifestError {}
 
-impl Diagnostic for Faults {
+impl Diagnostic for ManifestError {
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&self.source)
+        Some(&*self.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(self.faults.iter().map(|fault| {
-            let label = fault.help.clone().unwrap_or_else(|| "here".into());
-            LabeledSpan::new(Some(label), fault.span.start, fault.span.len())
-        })))
+        let label = self.help.clone().unwrap_or_else(|| "here".into());
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some(label), self.span.clone()))))
+    }
+}
+
+/// A fault whose `Display` is what is wrong, without the place and the suggestion, which its label has.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn<'a>(&'a ManifestError);
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.what)
+    }
+}
+
+impl std::error::Error for Drawn<'_> {}
+
+impl Diagnostic for Drawn<'_> {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.0.labels()
+    }
+}
+
+/// A manifest that cannot be used.
+#[derive(Debug)]
+pub enum ManifestErrors {
+    /// The file cannot be read.
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is longer than [`super::MAX_BYTES`].
+    TooLong {
+        /// Which.
+        file: PathBuf,
+    },
+    /// What it says is wrong; sorted by place, never empty.
+    Invalid(Vec<ManifestError>),
+}
+
+impl ManifestErrors {
+    /// Every fault with a place in the file, to be drawn one by one; empty when the file could not be read.
+    pub fn faults(&self) -> &[ManifestError] {
+        match self {
+            Self::Invalid(faults) => faults,
+            Self::Read { .. } | Self::TooLong { .. } => &[],
+        }
+    }
+}
+
+/// One line for each fault.
+impl fmt::Display for ManifestErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { file, source } => {
+                let file = file.display();
+                write!(f, "cannot read the manifest {file}: {source}; ")?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => write!(f, "check the path, or write a new one with “compose init”"),
+                    io::ErrorKind::InvalidData => write!(f, "a manifest is TOML in UTF-8"),
+                    _ => write!(f, "give the path of a manifest.toml that you may read"),
+                }
+            }
+            Self::TooLong { file } => {
+                let (file, limit) = (file.display(), super::MAX_BYTES / 1024);
+                write!(f, "{file} is longer than {limit} KiB; give the path of a manifest.toml")
+            }
+            Self::Invalid(faults) => {
+                for (i, fault) in faults.iter().enumerate() {
+                    write!(f, "{}{fault}", if i == 0 { "" } else { "\n" })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for ManifestErrors {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } => Some(source),
+            Self::TooLong { .. } | Self::Invalid(_) => None,
+        }
+    }
+}
+
+/// All faults as labels of one piece of source.
+impl Diagnostic for ManifestErrors {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.faults().first().and_then(Diagnostic::source_code)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let labels = self.faults().iter().filter_map(Diagnostic::labels).flatten();
+        Some(Box::new(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        let known = ["install", "provided", "forbid", "run-as", "security-mirror"];
+        for (word, near) in [
+            ("instal", Some("install")),
+            ("Install", Some("install")),
+            ("run_as", Some("run-as")),
+            ("frobid", Some("forbid")),
+            ("security_miror", Some("security-mirror")),
+            ("depends", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, &known), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters() {
+        let text = "a\né = 1\n";
+        for (offset, place) in [(0, (1, 1)), (2, (2, 1)), (4, (2, 2)), (text.len(), (3, 1)), (99, (3, 1))] {
+            assert_eq!(position(text, offset), place, "{offset}");
+        }
     }
 }

@@ -1,80 +1,166 @@
-//! The digest of what a manifest means, by which a lock knows whether it is stale.
+//! What a manifest means, as a digest: the lock's `manifest`, which tells whether the lock is stale.
 //!
-//! In: a checked manifest. Out: SHA-256 over every value that decides what is chosen or what the image holds, each
-//! with its length before it. Spelling, comments, order of keys, place of the file, mirrors and architectures
-//! (a lock has a target for each) do not count; neither does the content of `[[files]]`, which is built anew anyway.
+//! In: a [`Manifest`]. Out: SHA-256 of a canonical text: each value as its length and its bytes, each list as its
+//! length and its items, sorted where order has no meaning.
+//!
+//! Counted is what changes the solution or the bytes of an image. Not counted: where the manifest lies, where
+//! packages are fetched from and by which key they are believed (the lock holds on every mirror), `archs` (the lock
+//! has a table for each, so a missing one shows by itself), line numbers, and `[policy]`, which only judges.
+//! Without `provided`, the digest says "the built-in list", so that a longer list does not make old locks stale.
 
-use super::{FileSource, Manifest, Minimize, default_provided};
+use std::path::Path;
+
+use super::*;
 use crate::base::Sha256;
 
-/// The digest.
+/// The digest of what `manifest` means. It depends neither on spelling, comments, order of keys or of what are
+/// sets, nor on the place of the manifest.
 pub fn meaning(manifest: &Manifest) -> Sha256 {
-    let mut out = Form(Vec::new());
-    out.text("compose manifest 1").text(&manifest.name);
-    if let Some(debian) = &manifest.debian {
-        out.text("debian").text(&debian.suite).list(&debian.components);
-    }
-    for repository in &manifest.repositories {
-        out.text("repository").text(&repository.name).list(&repository.suites).list(&repository.components);
-    }
-    let packages = &manifest.packages;
-    out.text("install").list(sorted(packages.install.iter().map(|request| &*request.text)));
-    match &packages.provided {
-        Some(names) => out.text("provided").list(names.iter().map(|name| name.as_str())),
-        None => out.text("provided").list(default_provided().map(|(name, _)| name)),
-    };
-    out.text("forbid").list(packages.forbid.iter().map(|name| name.as_str()));
-    out.text("prefer").list(packages.prefer.iter().map(|name| name.as_str()));
-    out.text(match packages.minimize {
+    let mut canon = Canon(Vec::new());
+    canon.text("compose manifest, form 1");
+    // Taken apart in full, so that a new field cannot be forgotten here.
+    let Manifest { file, name, archs: _, debian, repositories, packages, rootfs, files, accounts, image, policy: _ } =
+        manifest;
+    canon.text(name);
+    canon.option(debian.as_ref(), self::debian);
+    canon.list(repositories, repository);
+    self::packages(&mut canon, packages);
+    self::rootfs(&mut canon, rootfs);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    canon.list(files, |canon, file| extra_file(canon, file, folder));
+    self::accounts(&mut canon, accounts);
+    self::image(&mut canon, image);
+    Sha256::of(&canon.0)
+}
+
+fn debian(canon: &mut Canon, table: &Debian) {
+    let Debian { suite, components, mirror: _, security_mirror: _ } = table;
+    canon.text(suite);
+    canon.set(components);
+}
+
+fn repository(canon: &mut Canon, table: &Repository) {
+    let Repository { name, uris: _, suites, components, signed_by: _, trusted: _ } = table;
+    canon.text(name);
+    canon.set(suites);
+    canon.set(components);
+}
+
+fn packages(canon: &mut Canon, table: &Packages) {
+    let Packages { install, provided, forbid, prefer, minimize } = table;
+    canon.set(install.iter().map(|Request { text, line: _ }| text));
+    canon.option(provided.as_ref(), |canon, names| canon.set(names.iter().map(PackageName::as_str)));
+    canon.set(forbid.iter().map(PackageName::as_str));
+    canon.set(prefer.iter().map(PackageName::as_str));
+    canon.text(match minimize {
         Minimize::InstalledSize => "installed-size",
         Minimize::Packages => "packages",
         Minimize::DownloadSize => "download-size",
     });
-    let rootfs = &manifest.rootfs;
-    out.text("omit").list(&rootfs.omit).text("remove").list(sorted(rootfs.remove.iter().map(|glob| &**glob)));
-    out.text("keep").list(sorted(rootfs.keep.iter().map(|glob| &**glob)));
-    for file in &manifest.files {
-        out.text("file").text(&file.path.to_string());
-        match &file.source {
-            FileSource::Copy(_) => out.text("source"),
-            FileSource::Content(text) => out.text("content").text(text),
-            FileSource::Link(target) => out.text("link").text(target),
-            FileSource::Directory => out.text("directory"),
-        };
-        out.text(&file.mode.map_or(String::new(), |mode| format!("{mode:o}")));
-        out.text(&format!("{}:{}", file.owner.0, file.owner.1));
-    }
-    for user in &manifest.accounts.users {
-        out.text("user").text(&user.name).text(&user.uid.to_string()).text(&user.gid.to_string());
-        out.text(&user.home.to_string()).text(&user.shell);
-    }
-    for group in &manifest.accounts.groups {
-        out.text("group").text(&group.name).text(&group.gid.to_string()).list(&group.members);
-    }
-    Sha256::of(&out.0)
 }
 
-fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut texts: Vec<_> = texts.collect();
-    texts.sort_unstable();
-    texts
+fn rootfs(canon: &mut Canon, table: &Rootfs) {
+    let Rootfs { omit, remove, keep } = table;
+    canon.set(omit);
+    canon.set(remove);
+    canon.set(keep);
 }
 
-struct Form(Vec<u8>);
-
-impl Form {
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.0.extend_from_slice(&(text.len() as u64).to_be_bytes());
-        self.0.extend_from_slice(text.as_bytes());
-        self
-    }
-
-    fn list<T: AsRef<str>>(&mut self, items: impl IntoIterator<Item = T>) -> &mut Self {
-        let items: Vec<T> = items.into_iter().collect();
-        self.0.extend_from_slice(&(items.len() as u64).to_be_bytes());
-        for item in &items {
-            self.text(item.as_ref());
+fn extra_file(canon: &mut Canon, entry: &ExtraFile, folder: &Path) {
+    let ExtraFile { path, source, mode, owner: (uid, gid), line: _ } = entry;
+    canon.bytes(path.as_bytes());
+    match source {
+        FileSource::Copy(from) => {
+            canon.text("source");
+            canon.bytes(from.strip_prefix(folder).unwrap_or(from).as_os_str().as_encoded_bytes());
         }
-        self
+        FileSource::Content(text) => canon.pair("content", text),
+        FileSource::Link(target) => canon.pair("link", target),
+        FileSource::Directory => canon.text("directory"),
+    }
+    canon.option(mode.as_ref(), |canon, mode| canon.number(*mode));
+    canon.number(*uid);
+    canon.number(*gid);
+}
+
+fn accounts(canon: &mut Canon, table: &Accounts) {
+    let Accounts { users, groups, run_as } = table;
+    canon.list(users, |canon, User { name, uid, gid, home, shell }| {
+        canon.text(name);
+        canon.number(*uid);
+        canon.number(*gid);
+        canon.bytes(home.as_bytes());
+        canon.text(shell);
+    });
+    canon.list(groups, |canon, Group { name, gid, members }| {
+        canon.text(name);
+        canon.number(*gid);
+        canon.list(members, |canon, member| canon.text(member));
+    });
+    canon.option(run_as.as_ref(), |canon, text| canon.text(text));
+}
+
+fn image(canon: &mut Canon, table: &Image) {
+    let Image { entrypoint, cmd, env, workdir, labels, annotations, ports, volumes, stop_signal, compression } = table;
+    canon.list(entrypoint, |canon, word| canon.text(word));
+    canon.list(cmd, |canon, word| canon.text(word));
+    for map in [env, labels, annotations] {
+        let pairs: Vec<_> = map.iter().collect();
+        canon.list(&pairs, |canon, (name, value)| canon.pair(name, value));
+    }
+    canon.option(workdir.as_ref(), |canon, text| canon.text(text));
+    canon.set(ports);
+    canon.set(volumes);
+    canon.option(stop_signal.as_ref(), |canon, text| canon.text(text));
+    canon.text(match compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    });
+}
+
+/// The canonical text while it is written.
+struct Canon(Vec<u8>);
+
+impl Canon {
+    fn count(&mut self, n: usize) {
+        self.0.extend_from_slice(&(n as u64).to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn pair(&mut self, name: &str, value: &str) {
+        self.text(name);
+        self.text(value);
+    }
+
+    fn number(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn option<T>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+        self.0.push(value.is_some().into());
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.count(items.len());
+        for item in items {
+            write(self, item);
+        }
+    }
+
+    fn set<T: AsRef<str>>(&mut self, items: impl IntoIterator<Item = T>) {
+        let mut items: Vec<T> = items.into_iter().collect();
+        items.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        self.list(&items, |canon, item| canon.text(item.as_ref()));
     }
 }

@@ -1,25 +1,161 @@
 //! `manifest.toml`, parsed once into values that hold what they promise.
 //!
-//! In: the file's text and its folder. Out: [`Manifest`], or an error with file, line, column and a suggestion.
+//! In: the file's text and its folder. Out: [`Manifest`], or [`ManifestErrors`]: each fault with file, line, column
+//! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
+//!
+//! ```text
+//! reader (TOML with places)  →  sources, rootfs, accounts, image, later (one table each)  →  model  →  meaning
+//! ```
 
+mod accounts;
 mod error;
 mod groups;
 mod image;
+mod later;
 mod meaning;
 mod model;
-mod read;
+mod provided;
 mod reader;
 mod request;
+mod rootfs;
+mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Fault, Faults, ManifestError};
-pub use groups::{OMIT_GROUPS, OmitGroup};
+pub use error::{Drawn, ManifestError, ManifestErrors};
+pub use groups::{ContentRule, DEFAULT_OMIT, OMIT_GROUPS, OmitGroup, omit_group};
 pub use meaning::meaning;
 pub use model::*;
-pub use read::{load, parse};
+pub use provided::default_provided;
 
-/// Names and reasons of `src/manifest/provided.tsv`, which counts when `packages.provided` is absent.
-pub fn default_provided() -> impl Iterator<Item = (&'static str, &'static str)> {
-    include_str!("provided.tsv").lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'))
+use std::{io::Read, path::Path};
+
+use crate::base::{Arch, PackageName};
+use error::Fault;
+use reader::{Doc, Table};
+
+/// Longest manifest that is read, bytes. It holds lists of names; what is longer is some other file.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Reads and parses the manifest at `file`.
+///
+/// # Errors
+/// When it cannot be read, is longer than 1 MiB, or as [`parse`].
+pub fn load(file: &Path) -> Result<Manifest, ManifestErrors> {
+    let cannot = |source| ManifestErrors::Read { file: file.into(), source };
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(cannot)?;
+    opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(cannot)?;
+    parse(&text, file)
+}
+
+/// Parses a manifest's text. `file` is its path: messages name it, and relative paths in the manifest start from
+/// its folder. Files that the manifest names are looked for, but not read.
+///
+/// # Errors
+/// Everything that is wrong with it, as far as one pass can tell.
+pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
+    if text.len() as u64 > MAX_BYTES {
+        return Err(ManifestErrors::TooLong { file: file.into() });
+    }
+    let doc = Doc::new(file, text);
+    let (table, syntax) = toml::de::DeTable::parse_recoverable(text);
+    for error in &syntax {
+        let what = error.message().lines().collect::<Vec<_>>().join(", ");
+        doc.note(error.span().unwrap_or_default(), Fault::new(format!("not TOML: {what}")));
+    }
+    if !syntax.is_empty() {
+        return Err(ManifestErrors::Invalid(doc.into_faults()));
+    }
+    let manifest = manifest(&doc, Table::root(&doc, table.get_ref()), file);
+    let faults = doc.into_faults();
+    match manifest {
+        Some(manifest) if faults.is_empty() => Ok(manifest),
+        _ => Err(ManifestErrors::Invalid(faults)),
+    }
+}
+
+/// Reads every table; `None` only after a fault was noted.
+fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
+    let name = root.need("name", "name = \"…\" as the first line").and_then(|value| value.parsed(sources::plain_name));
+    let archs = archs(&mut root);
+    let debian = root.table("debian").map(sources::debian);
+    let repositories = sources::repositories(&mut root);
+    if debian.is_none() && !root.has("debian") && !root.has("repositories") {
+        let fault = Fault::new("the manifest does not say where packages come from");
+        doc.note(0..0, fault.help("write [debian] with suite = \"trixie\", or [[repositories]]"));
+    }
+    let packages = match root.table("packages") {
+        Some(table) => Some(sources::packages(table)),
+        None => {
+            if !root.has("packages") {
+                let fault = Fault::new("“packages” is missing");
+                doc.note(0..0, fault.help("write [packages] with install = [\"python3\"]"));
+            }
+            None
+        }
+    };
+    root.table("python").map(later::python);
+    let rootfs = rootfs::rootfs(root.table("rootfs"));
+    let accounts = root.table("accounts").map(accounts::accounts).unwrap_or_default();
+    let files = rootfs::files(&mut root, &accounts);
+    later::tarballs(&mut root);
+    let image = root.table("image").map(image::image).unwrap_or_default();
+    let policy = root.table("policy").map(image::policy).unwrap_or_default();
+    root.done();
+    let debian = match debian {
+        Some(debian) => Some(debian?),
+        None => None,
+    };
+    Some(Manifest {
+        file: file.into(),
+        name: name?,
+        archs: archs?,
+        debian,
+        repositories,
+        packages: packages?,
+        rootfs,
+        files,
+        accounts,
+        image,
+        policy,
+    })
+}
+
+fn archs(root: &mut Table<'_>) -> Option<Vec<Arch>> {
+    let value = root.get("archs");
+    let mut archs = match root.list("archs", |value| value.parsed(arch)) {
+        Some(archs) => archs,
+        None => Vec::from_iter(Arch::host()),
+    };
+    let example = "write archs = [\"amd64\"]";
+    match value {
+        Some(value) if value.is_empty_array() => value.refuse(Fault::new("is empty").help(example)),
+        None if archs.is_empty() => {
+            root.doc.note(0..0, Fault::new("“archs” is missing: this machine's own is none of Debian's").help(example));
+        }
+        _ => {}
+    }
+    archs.sort_unstable();
+    Some(archs).filter(|archs| !archs.is_empty())
+}
+
+/// One of Debian's architectures; whoever writes another world's name for it is told Debian's.
+fn arch(text: &str) -> Result<Arch, Fault> {
+    let debian = match text {
+        "x86_64" | "x86-64" | "x64" => "amd64",
+        "aarch64" | "armv8" | "arm64v8" => "arm64",
+        "arm" | "armv7" | "armv7l" | "arm32v7" | "armhfp" => "armhf",
+        "386" | "i686" | "x86" => "i386",
+        "ppc64le" | "powerpc64le" => "ppc64el",
+        "riscv" | "rv64" => "riscv64",
+        _ => text,
+    };
+    text.parse().map_err(|_| {
+        let fault = Fault::new(format!("“{}” is not an architecture of Debian", error::quote(text)));
+        match debian.parse::<Arch>() {
+            Ok(arch) => fault.help(format!("Debian calls it “{arch}”")),
+            Err(_) => fault.suggest(text, Arch::ALL.map(Arch::as_str)),
+        }
+    })
 }

@@ -31,43 +31,6 @@ pub struct Manifest {
     pub policy: Policy,
 }
 
-/// `[policy]`: what a finished image must not be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// `forbid`, sorted.
-    pub forbid: Vec<PolicyRule>,
-    /// `max-size`: bytes of the plain tar.
-    pub max_size: Option<u64>,
-}
-
-/// One word of `policy.forbid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PolicyRule {
-    /// No shell.
-    Shell,
-    /// No set-user-ID or set-group-ID file.
-    Setuid,
-    /// No dpkg, apt, pip and the like.
-    PackageManager,
-    /// Nothing that everybody may write, save sticky directories.
-    WorldWritable,
-}
-
-impl PolicyRule {
-    /// Every rule with its name in the manifest.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("package-manager", Self::PackageManager),
-        ("setuid", Self::Setuid),
-        ("shell", Self::Shell),
-        ("world-writable", Self::WorldWritable),
-    ];
-
-    /// The rule's name in the manifest.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
-    }
-}
-
 /// `[debian]`: the Debian archive itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debian {
@@ -86,7 +49,8 @@ pub struct Debian {
 pub struct Repository {
     /// `name`, or one made from the URI: what the lock calls it.
     pub name: String,
-    /// Base URLs without trailing slash, tried in order: `http:`, `https:`, or `file:`.
+    /// Base URLs without trailing slash, tried in order: `http://…`, `https://…`, or `file:` and a path, which is
+    /// relative to the working directory if the manifest's folder is.
     pub uris: Vec<String>,
     /// Suites.
     pub suites: Vec<String>,
@@ -116,7 +80,7 @@ pub struct Packages {
 /// One entry of `packages.install`, in relation syntax: `name`, `name (>= 1.2)`, `a | b`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The text as written, valid as one dependency clause (Policy 7.1) without architecture restrictions.
+    /// One dependency clause (Policy 7.1) without architecture restrictions, in canonical spelling.
     pub text: String,
     /// Line in the manifest, from 1.
     pub line: usize,
@@ -135,7 +99,7 @@ pub enum Minimize {
 }
 
 /// `[rootfs]`: what is left out of packages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rootfs {
     /// Names of the omit groups (`compose groups`) that are left out.
     pub omit: Vec<String>,
@@ -243,4 +207,41 @@ pub enum Compression {
     Gzip,
     /// zstd (RFC 8878): Docker 23, containerd 1.5 and later.
     Zstd,
+}
+
+/// `[policy]`: what a build must not contain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `forbid`, sorted, without repeats.
+    pub forbid: Vec<PolicyRule>,
+    /// `max-size`, bytes.
+    pub max_size: Option<u64>,
+}
+
+/// One rule of `policy.forbid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PolicyRule {
+    /// No package manager: dpkg, apt and their like.
+    PackageManager,
+    /// No file with a set-user-id or set-group-id bit.
+    Setuid,
+    /// No shell.
+    Shell,
+    /// Nothing that everyone may write to, but for sticky directories.
+    WorldWritable,
+}
+
+impl PolicyRule {
+    /// Every rule, in the order of their names.
+    pub const ALL: [Self; 4] = [Self::PackageManager, Self::Setuid, Self::Shell, Self::WorldWritable];
+
+    /// The rule's name in the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PackageManager => "package-manager",
+            Self::Setuid => "setuid",
+            Self::Shell => "shell",
+            Self::WorldWritable => "world-writable",
+        }
+    }
 }

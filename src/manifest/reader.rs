@@ -1,260 +1,334 @@
-//! A TOML table that is read key by key, and that knows afterwards which keys nobody asked for.
+//! Walking a parsed TOML document by hand, so that each fault has its place.
 //!
-//! In: `toml`'s spanned tables. Out: plain values with their spans; faults gathered, not thrown.
+//! In: spanned TOML. Out: typed values; what is wrong is noted in the [`Doc`] and reading goes on, so that one run
+//! finds as many faults as it can. A [`Table`] knows the keys that were asked for: the others are unknown.
 
-use std::{cell::RefCell, ops::Range};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use miette::NamedSource;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::error::Fault;
+use super::error::{Fault, ManifestError, position, quote};
 
-/// A value and the bytes that it was written in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct At<T> {
-    /// The value.
-    pub value: T,
-    /// Its place.
-    pub span: Range<usize>,
+/// Faults that are kept: nobody reads on after so many.
+const MAX_FAULTS: usize = 100;
+
+/// The manifest's text, where it lies, and what was found wrong with it so far.
+pub(super) struct Doc {
+    file: PathBuf,
+    source: Arc<NamedSource<String>>,
+    faults: RefCell<Vec<ManifestError>>,
 }
 
-/// Gathers faults.
-#[derive(Default)]
-pub struct Log(RefCell<Vec<Fault>>);
-
-impl Log {
-    /// Notes a fault.
-    pub fn fault(&self, span: &Range<usize>, what: impl Into<String>, help: Option<String>) {
-        self.0.borrow_mut().push(Fault { span: span.clone(), what: what.into(), help });
+impl Doc {
+    pub fn new(file: &Path, text: &str) -> Self {
+        let source = Arc::new(NamedSource::new(file.to_string_lossy(), text.to_owned()));
+        Self { file: file.into(), source, faults: RefCell::default() }
     }
 
-    /// All faults.
-    pub fn into_faults(self) -> Vec<Fault> {
-        self.0.into_inner()
-    }
-
-    /// The parsed text, or a fault that names it.
-    pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&self, text: &At<String>) -> Option<T> {
-        match text.value.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.fault(&text.span, T::Err::to_string(&error), None);
-                None
-            }
-        }
-    }
-}
-
-/// One table.
-pub struct Table<'a> {
-    entries: &'a DeTable<'a>,
-    name: &'static str,
-    /// Bytes of the table.
-    pub span: Range<usize>,
-    asked: RefCell<Vec<&'static str>>,
-    /// Where faults go.
-    pub log: &'a Log,
-}
-
-impl<'a> Table<'a> {
-    /// `name` is what messages call it, such as `[packages]`.
-    pub fn new(entries: &'a DeTable<'a>, name: &'static str, span: Range<usize>, log: &'a Log) -> Self {
-        Self { entries, name, span, asked: RefCell::default(), log }
-    }
-
-    fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.borrow_mut().push(key);
-        self.entries.get(key)
-    }
-
-    fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
-        let what = format!("{} must be {wanted}, not {}", self.called(key), kind(value.get_ref()));
-        self.log.fault(&value.span(), what, None);
-    }
-
-    /// What messages call a key of this table.
-    pub fn called(&self, key: &str) -> String {
-        if self.name.is_empty() { format!("“{key}”") } else { format!("“{key}” in {}", self.name) }
-    }
-
-    /// Whether the key is there; it counts as known.
-    pub fn has(&self, key: &'static str) -> bool {
-        self.value(key).is_some()
-    }
-
-    /// A string.
-    pub fn string(&self, key: &'static str) -> Option<At<String>> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(At { value: text.clone().into_owned(), span: value.span() }),
-            _ => {
-                self.wrong(key, value, "a string");
-                None
-            }
+    /// Notes what is wrong at `span`.
+    pub fn note(&self, span: Range<usize>, fault: Fault) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < MAX_FAULTS {
+            faults.push(ManifestError::new(&self.source, &self.file, span, fault));
         }
     }
 
-    /// A string that must be there.
-    pub fn required(&self, key: &'static str) -> Option<At<String>> {
-        if !self.entries.contains_key(key) {
-            self.value(key);
-            self.log.fault(&self.span, format!("{} is missing", self.called(key)), None);
+    /// The text at `span`, fit for a message.
+    pub fn quoted(&self, span: Range<usize>) -> String {
+        quote(self.source.inner().get(span).unwrap_or_default())
+    }
+
+    /// Line from 1.
+    pub fn line(&self, span: &Range<usize>) -> usize {
+        position(self.source.inner(), span.start).0
+    }
+
+    /// A path on this machine as the manifest writes it: relative to the manifest's folder.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Every fault, by place.
+    pub fn into_faults(self) -> Vec<ManifestError> {
+        let mut faults = self.faults.into_inner();
+        faults.sort_by_key(|fault| (fault.line(), fault.column()));
+        faults
+    }
+}
+
+/// A value and where it is: `packages.install[2]`.
+#[derive(Clone)]
+pub(super) struct Value<'d> {
+    pub doc: &'d Doc,
+    pub name: String,
+    inner: &'d Spanned<DeValue<'d>>,
+}
+
+impl<'d> Value<'d> {
+    pub fn span(&self) -> Range<usize> {
+        self.inner.span()
+    }
+
+    pub fn line(&self) -> usize {
+        self.doc.line(&self.span())
+    }
+
+    /// Notes that this value is wrong: `fault` completes the sentence that the key's name begins.
+    pub fn refuse(&self, fault: Fault) {
+        let what = format!("{}: {}", self.name, fault.what);
+        self.doc.note(self.span(), Fault { what, ..fault });
+    }
+
+    /// Notes that this value would be fine in a later version.
+    pub fn unsupported(&self, what: &str) {
+        self.refuse(Fault::new(format!("{what} is not supported yet")).help("leave it out until it is"));
+    }
+
+    fn mismatch(&self, wanted: &str, help: Option<String>) {
+        let (kind, text) = (self.inner.get_ref().type_str(), self.doc.quoted(self.span()));
+        let what = format!("wants {wanted}, not the {kind} {text}");
+        self.refuse(Fault { what, help });
+    }
+
+    pub fn is_empty_array(&self) -> bool {
+        self.inner.get_ref().as_array().is_some_and(|items| items.is_empty())
+    }
+
+    fn is_table(&self) -> bool {
+        self.inner.get_ref().is_table()
+    }
+
+    /// The digits of a whole number, without prefix.
+    pub fn digits(&self) -> Option<&'d str> {
+        let digits = self.inner.get_ref().as_integer()?.as_str();
+        digits.bytes().all(|b| b.is_ascii_digit()).then_some(digits)
+    }
+
+    /// Text of any kind but with control characters: those have no place in any value but file contents.
+    pub fn text(&self) -> Option<&'d str> {
+        let text = self.raw_text()?;
+        if let Some(c) = text.chars().find(|c| c.is_control()) {
+            self.refuse(Fault::new(format!("holds the control character {c:?}")).help("take it out"));
             return None;
         }
-        self.string(key)
+        Some(text)
     }
 
-    /// A list of strings; `None` when the key is absent.
-    pub fn strings(&self, key: &'static str) -> Option<Vec<At<String>>> {
-        let value = self.value(key)?;
-        let DeValue::Array(items) = value.get_ref() else {
-            self.wrong(key, value, "a list of strings");
+    /// Text that may hold newlines and tabs; no NUL.
+    pub fn raw_text(&self) -> Option<&'d str> {
+        let Some(text) = self.inner.get_ref().as_str() else {
+            let simple = matches!(self.inner.get_ref(), DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_));
+            let help = simple.then(|| format!("write \"{}\"", self.doc.quoted(self.span())));
+            self.mismatch("a string", help);
             return None;
         };
-        let mut out = Vec::new();
-        for item in items {
-            match item.get_ref() {
-                DeValue::String(text) => out.push(At { value: text.clone().into_owned(), span: item.span() }),
-                _ => self.wrong(key, item, "a list of strings"),
+        if text.contains('\0') {
+            self.refuse(Fault::new("holds a NUL character").help("take it out"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Text that `check` turns into something.
+    pub fn parsed<T>(&self, check: impl FnOnce(&'d str) -> Result<T, Fault>) -> Option<T> {
+        match check(self.text()?) {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.refuse(fault);
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+        self.parsed(|text| {
+            let found = choices.iter().find(|(word, _)| *word == text);
+            let unknown = || Fault::new(format!("“{}” is not known", quote(text)));
+            found.map(|(_, value)| *value).ok_or_else(|| unknown().suggest(text, choices.iter().map(|(word, _)| *word)))
+        })
+    }
+
+    /// The words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        if let Some(text) = self.inner.get_ref().as_str() {
+            let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{}\"", quote(word))).collect();
+            let help = format!("no shell splits it into words; write [{}]", words.join(", "));
+            self.mismatch("an array", Some(help));
+            return Vec::new();
+        }
+        let items = self.array().unwrap_or_default();
+        items.iter().filter_map(|item| item.raw_text().map(str::to_owned)).collect()
+    }
+
+    pub fn boolean(&self) -> Option<bool> {
+        let value = self.inner.get_ref().as_bool();
+        if value.is_none() {
+            self.mismatch("true or false", None);
+        }
+        value
+    }
+
+    /// A whole number of at most `max`.
+    pub fn number(&self, max: u64) -> Option<u64> {
+        let Some(number) = self.inner.get_ref().as_integer() else {
+            self.mismatch("a whole number", None);
+            return None;
+        };
+        let value = u64::from_str_radix(number.as_str(), number.radix()).ok().filter(|value| *value <= max);
+        if value.is_none() {
+            let text = self.doc.quoted(self.span());
+            self.refuse(Fault::new(format!("{text} is not between 0 and {max}")));
+        }
+        value
+    }
+
+    pub fn array(&self) -> Option<Vec<Self>> {
+        let Some(items) = self.inner.get_ref().as_array() else {
+            let help = match self.inner.get_ref() {
+                DeValue::String(_) => Some(format!("write [{}]", self.doc.quoted(self.span()))),
+                _ => None,
+            };
+            self.mismatch("an array", help);
+            return None;
+        };
+        let item = |(i, inner)| Self { doc: self.doc, name: format!("{}[{i}]", self.name), inner };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    pub fn table(&self) -> Option<Table<'d>> {
+        let Some(table) = self.inner.get_ref().as_table() else {
+            self.mismatch("a table", None);
+            return None;
+        };
+        let place = Some(self.span());
+        Some(Table { doc: self.doc, name: self.name.clone(), place, inner: table, asked: Vec::new() })
+    }
+}
+
+/// A table that is being read.
+pub(super) struct Table<'d> {
+    pub doc: &'d Doc,
+    name: String,
+    place: Option<Range<usize>>,
+    inner: &'d DeTable<'d>,
+    asked: Vec<&'static str>,
+}
+
+impl<'d> Table<'d> {
+    /// The document itself.
+    pub fn root(doc: &'d Doc, inner: &'d DeTable<'d>) -> Self {
+        Self { doc, name: String::new(), place: None, inner, asked: Vec::new() }
+    }
+
+    /// Where the table is; the start of the file for the document itself.
+    pub fn span(&self) -> Range<usize> {
+        self.place.clone().unwrap_or(0..0)
+    }
+
+    fn full(&self, key: &str) -> String {
+        if self.name.is_empty() { key.into() } else { format!("{}.{key}", self.name) }
+    }
+
+    /// The value of `key`, which counts as known from now on.
+    pub fn get(&mut self, key: &'static str) -> Option<Value<'d>> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        let inner = self.inner.get(key)?;
+        Some(Value { doc: self.doc, name: self.full(key), inner })
+    }
+
+    /// The same, and its absence is a fault.
+    pub fn need(&mut self, key: &'static str, example: &str) -> Option<Value<'d>> {
+        let value = self.get(key);
+        if value.is_none() {
+            let what = match self.name.as_str() {
+                "" => format!("“{key}” is missing"),
+                name => format!("{name}: “{key}” is missing"),
+            };
+            self.doc.note(self.span(), Fault::new(what).help(format!("write {example}")));
+        }
+        value
+    }
+
+    /// The table at `key`.
+    pub fn table(&mut self, key: &'static str) -> Option<Table<'d>> {
+        self.get(key)?.table()
+    }
+
+    /// The tables of `[[key]]`; empty if there are none.
+    pub fn tables(&mut self, key: &'static str) -> Vec<Table<'d>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        if value.is_table() {
+            value.refuse(Fault::new("is a list of tables").help(format!("write [[{key}]] instead of [{key}]")));
+            return Vec::new();
+        }
+        value.array().unwrap_or_default().iter().filter_map(Value::table).collect()
+    }
+
+    /// The array at `key`, each item turned into something, no two the same; `None` if the key is not there.
+    pub fn list<T: PartialEq>(
+        &mut self,
+        key: &'static str,
+        mut item: impl FnMut(&Value<'d>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let values = self.get(key)?.array().unwrap_or_default();
+        let mut out = Vec::with_capacity(values.len());
+        for value in &values {
+            let Some(parsed) = item(value) else { continue };
+            if out.contains(&parsed) {
+                let text = value.doc.quoted(value.span());
+                value.refuse(Fault::new(format!("{text} is here twice")).help("take one of them out"));
+            } else {
+                out.push(parsed);
             }
         }
         Some(out)
     }
 
-    /// `true` or `false`.
-    pub fn boolean(&self, key: &'static str) -> Option<At<bool>> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(value_) => Some(At { value: *value_, span: value.span() }),
-            _ => {
-                self.wrong(key, value, "true or false");
-                None
-            }
-        }
-    }
-
-    /// A whole number from 0.
-    pub fn number(&self, key: &'static str) -> Option<At<u64>> {
-        let value = self.value(key)?;
-        let number = match value.get_ref() {
-            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => None,
-        };
-        if number.is_none() {
-            self.wrong(key, value, "a whole number from 0");
-        }
-        Some(At { value: number?, span: value.span() })
-    }
-
-    /// A string or a whole number, as text.
-    pub fn text_or_number(&self, key: &'static str) -> Option<At<String>> {
-        match self.value(key)?.get_ref() {
-            DeValue::Integer(_) => self.number(key).map(|n| At { value: n.value.to_string(), span: n.span }),
-            _ => self.string(key),
-        }
-    }
-
-    /// Whether the key holds a number, for messages that know better.
-    pub fn is_number(&self, key: &'static str) -> bool {
-        self.value(key).is_some_and(|value| value.get_ref().is_integer())
-    }
-
-    /// A table below this one.
-    pub fn table(&self, key: &'static str, name: &'static str) -> Option<Table<'a>> {
-        let value = self.value(key)?;
-        match value.get_ref() {
-            DeValue::Table(entries) => Some(Table::new(entries, name, value.span(), self.log)),
-            _ => {
-                self.wrong(key, value, "a table");
-                None
-            }
-        }
-    }
-
-    /// A list of tables below this one; empty when the key is absent.
-    pub fn tables(&self, key: &'static str, name: &'static str) -> Vec<Table<'a>> {
-        let Some(value) = self.value(key) else { return Vec::new() };
-        let DeValue::Array(items) = value.get_ref() else {
-            self.wrong(key, value, "a list of tables");
-            return Vec::new();
-        };
-        let mut out = Vec::new();
-        for item in items {
-            match item.get_ref() {
-                DeValue::Table(entries) => out.push(Table::new(entries, name, item.span(), self.log)),
-                _ => self.wrong(key, item, "a list of tables"),
+    /// The table of strings at `key`, each name and value checked by `check`; empty if the key is not there.
+    pub fn map(&mut self, key: &'static str, check: impl Fn(&str) -> Result<(), Fault>) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        let Some(table) = self.table(key) else { return out };
+        for (name, inner) in table.inner {
+            let value = Value { doc: self.doc, name: table.full(name.get_ref()), inner };
+            match check(name.get_ref()) {
+                Ok(()) => out.extend(value.raw_text().map(|text| (name.get_ref().to_string(), text.to_owned()))),
+                Err(fault) => self.doc.note(name.span(), fault),
             }
         }
         out
     }
 
-    /// A table of strings.
-    pub fn map(&self, key: &'static str, name: &'static str) -> Vec<(At<String>, String)> {
-        let Some(table) = self.table(key, name) else { return Vec::new() };
-        let mut out = Vec::new();
-        for (key, value) in table.entries {
-            match value.get_ref() {
-                DeValue::String(text) => {
-                    let name = At { value: key.get_ref().clone().into_owned(), span: key.span() };
-                    out.push((name, text.clone().into_owned()));
-                }
-                _ => table.wrong(key.get_ref(), value, "a string"),
-            }
-        }
-        out
+    /// Whether the key is there, without asking for it.
+    pub fn has(&self, key: &str) -> bool {
+        self.inner.contains_key(key)
     }
 
-    /// Refuses a key that the design knows and this version gives no effect.
-    pub fn not_yet(&self, keys: &[&'static str]) {
-        for key in keys {
-            if let Some(value) = self.value(key) {
-                self.log.fault(&value.span(), format!("{} is not supported yet", self.called(key)), None);
-            }
-        }
-    }
-
-    /// Refuses every key that was never asked for, with a suggestion.
-    pub fn finish(self) {
-        let asked = self.asked.borrow();
-        for key in self.entries.keys() {
-            let name: &str = key.get_ref();
-            if asked.contains(&name) {
+    /// Ends reading: every key that was not asked for is unknown.
+    pub fn done(self) {
+        for (key, _) in self.inner {
+            let word = key.get_ref();
+            if self.asked.iter().any(|known| known == word) {
                 continue;
             }
-            let place = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
-            let help = near(name, asked.iter().copied()).map(|near| format!("did you mean “{near}”?"));
-            let help = help.or_else(|| Some(format!("known here: {}", sorted(&asked).join(", "))));
-            self.log.fault(&key.span(), format!("unknown key “{name}”{place}"), help);
+            let place = match self.name.as_str() {
+                "" => "at the top level".to_owned(),
+                name => format!("in {name}"),
+            };
+            let fault = Fault::new(format!("unknown key “{}” {place}", quote(word)));
+            self.doc.note(key.span(), fault.suggest(word, self.asked.iter().copied()));
         }
-    }
-}
-
-fn sorted(names: &[&'static str]) -> Vec<&'static str> {
-    let mut names = names.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// The name among `known` that `name` was most likely meant to be.
-pub fn near<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    known
-        .map(|k| (strsim::damerau_levenshtein(name, k), k))
-        .filter(|(distance, k)| *distance <= 1 + k.len().min(name.len()) / 3)
-        .min()
-        .map(|(_, k)| k)
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -1,93 +1,234 @@
-//! Small texts inside the manifest that have a grammar of their own: requests and sizes.
+//! The check of one entry of `packages.install`: a dependency clause (Policy 7.1) without architectures.
+//!
+//! In: the entry's text. Out: its canonical spelling, or what is wrong with it. Its meaning is `control/`'s matter.
 
+use super::error::{Fault, quote};
 use crate::base::PackageName;
 
-/// Why a text is not a request.
-pub struct BadRequest {
-    /// What is wrong.
-    pub what: String,
-    /// The next step.
-    pub help: Option<String>,
+/// What an entry asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// A clause, spelled `a (>= 1) | b`.
+    Clause(String),
+    /// `file:/path`: whatever package ships the file.
+    File,
+    /// `soname:libx.so.1`: whatever package ships the library.
+    Soname,
 }
 
-/// Checks one entry of `packages.install`: `name`, `name (>= 1.2)`, `a | b` (Policy 7.1, without architectures).
-///
-/// # Errors
-/// In words.
-pub fn check(text: &str) -> Result<(), BadRequest> {
-    let bad = |what: String, help: &str| BadRequest { what, help: (!help.is_empty()).then(|| help.to_owned()) };
-    for scheme in ["file:", "soname:"] {
-        if text.trim_start().starts_with(scheme) {
-            return Err(bad(format!("“{scheme}” requests are not supported yet"), "name the package instead"));
-        }
+pub(super) fn wish(text: &str) -> Result<Wish, Fault> {
+    if let Some(path) = text.strip_prefix("file:") {
+        let good = path.starts_with('/') && !path.ends_with('/') && !path.contains(['*', '?', '[']);
+        let bad = || Fault::new(format!("“{}” is not the absolute path of one file", quote(path)));
+        return if good { Ok(Wish::File) } else { Err(bad().help("write file:/usr/bin/git")) };
     }
-    for atom in text.split('|') {
-        let atom = atom.trim();
-        let (name, rest) = atom.split_at(atom.find([' ', '(', '[', '<', '=']).unwrap_or(atom.len()));
-        let rest = rest.trim();
-        if name.contains(':') {
-            return Err(bad(format!("“{atom}” names an architecture"), "“archs” says it for all packages"));
-        }
-        if let Some(version) = rest.strip_prefix('=') {
-            return Err(bad(format!("“{text}” is not a request"), &format!("write “{name} (= {version})”")));
-        }
-        if !PackageName::is_valid(name) {
-            let help = "write “name”, “name (>= 1.2)” or “a | b”";
-            return Err(bad(format!("“{atom}” is not a request: “{name}” is not a package name"), help));
-        }
-        if rest.is_empty() {
-            continue;
-        }
-        if !rest.starts_with('(') {
-            let help = "write “name”, “name (>= 1.2)” or “a | b”";
-            return Err(bad(format!("“{atom}” is not a request"), help));
-        }
-        let version = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).and_then(|inside| {
-            let inside = inside.trim();
-            let operator = ["<<", "<=", ">=", ">>", "="].into_iter().find(|op| inside.starts_with(op))?;
-            Some(inside[operator.len()..].trim())
-        });
-        let good = |c: char| c.is_ascii_alphanumeric() || ".+-~:".contains(c);
-        match version {
-            Some(version) if !version.is_empty() && version.chars().all(good) => {}
-            _ => {
-                let help = "the relations are <<, <=, =, >= and >>, as in “libssl3t64 (>= 3.5)”";
-                return Err(bad(format!("“{rest}” is not a version relation"), help));
-            }
-        }
+    if let Some(name) = text.strip_prefix("soname:") {
+        let good = !name.is_empty() && name.contains(".so") && !name.contains(['/', ' ']);
+        let bad = || Fault::new(format!("“{}” is not the name of a shared library", quote(name)));
+        return if good { Ok(Wish::Soname) } else { Err(bad().help("write soname:libGL.so.1")) };
     }
-    Ok(())
+    clause(text).map(Wish::Clause)
 }
 
-/// A valid request in its one spelling.
-pub fn normal(text: &str) -> String {
-    let mut out = String::new();
-    let mut spaced = text.replace('(', " (").replace("( ", "(");
-    for operator in ["<<", "<=", ">=", ">>", "="] {
-        // After the bracket there is exactly one operator; a space follows it.
-        spaced = spaced.replace(&format!("({operator}"), &format!("({operator} "));
+/// The clause in its one canonical spelling.
+pub(super) fn clause(text: &str) -> Result<String, Fault> {
+    if text.contains(',') {
+        return Err(Fault::new(format!("“{}” holds a comma", quote(text))).help("write one entry for each package"));
     }
-    for part in spaced.split_whitespace() {
-        let tight = out.is_empty() || out.ends_with('(') || part == ")";
-        out.push_str(if tight { "" } else { " " });
-        out.push_str(part);
-    }
-    out
+    let atoms: Result<Vec<String>, Fault> = text.split('|').map(|atom| self::atom(atom.trim(), text)).collect();
+    Ok(atoms?.join(" | "))
 }
 
-/// A size in bytes: `45 MiB`, `45 MB`, `300 KiB`, `1048576`.
-pub fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let unit = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        _ => return None,
+/// The package names in a clause that [`clause`] let through.
+pub(super) fn names(clause: &str) -> Vec<String> {
+    let name = |atom: &str| atom.trim().split([' ', '(']).next().unwrap_or_default().to_owned();
+    clause.split('|').map(name).collect()
+}
+
+fn atom(atom: &str, whole: &str) -> Result<String, Fault> {
+    if atom.is_empty() {
+        let fault = Fault::new(format!("“{}” names no package", quote(whole)));
+        return Err(fault.help("write a package's name, or alternatives as \"a | b\""));
+    }
+    let end = atom.find([' ', '(', '[', '<', ':', '=', '/', '>']).unwrap_or(atom.len());
+    let (name, rest) = atom.split_at(end);
+    let rest = rest.trim_start();
+    if rest.starts_with(':') {
+        let fault = Fault::new(format!("“{}” names an architecture", quote(atom)));
+        return Err(fault.help(format!("write \"{name}\"; “archs” says for which architectures")));
+    }
+    if rest.starts_with('[') || (rest.starts_with('<') && rest.ends_with('>')) {
+        let fault = Fault::new(format!("“{}” is restricted to an architecture or a build profile", quote(atom)));
+        return Err(fault.help(format!("write \"{name}\"")));
+    }
+    if let Some(version) = rest.strip_prefix('=') {
+        let version = version.trim_start_matches('=').trim();
+        let fault = Fault::new(format!("“{}” is not how a version is asked for", quote(atom)));
+        return Err(fault.help(format!("write \"{name} (= {version})\"")));
+    }
+    if rest.starts_with(['<', '>']) {
+        let fault = Fault::new(format!("the version in “{}” wants parentheses", quote(atom)));
+        return Err(fault.help(format!("write \"{name} ({rest})\"")));
+    }
+    if rest.starts_with('/') {
+        let fault = Fault::new(format!("“{}” names a suite", quote(atom)));
+        return Err(fault.help(format!("write \"{name}\", if need be with a version: \"{name} (>= 1.2)\"")));
+    }
+    let name: PackageName = name.parse()?;
+    if rest.is_empty() {
+        return Ok(name.to_string());
+    }
+    let Some(inner) = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
+        let fault = Fault::new(format!("“{}” is not understood after the name “{name}”", quote(rest)));
+        return Err(fault.help("write \"name\" or \"name (>= 1.2)\""));
     };
-    number.parse::<u64>().ok()?.checked_mul(unit)
+    let inner = inner.trim();
+    let split = inner.find(|c| !matches!(c, '<' | '>' | '=')).unwrap_or(inner.len());
+    let (operator, version) = inner.split_at(split);
+    if !matches!(operator, "<<" | "<=" | "=" | ">=" | ">>") {
+        let fault = Fault::new(format!("“{}” is not one of <<, <=, =, >=, >>", quote(operator)));
+        let meant = match operator {
+            "<" => "<<",
+            ">" => ">>",
+            "==" | "" => "=",
+            _ => ">=",
+        };
+        return Err(fault.help(format!("write \"{name} ({meant} {})\"", version.trim())));
+    }
+    let version = self::version(version.trim())?;
+    Ok(format!("{name} ({operator} {version})"))
+}
+
+/// The syntax of a version: `[epoch:]upstream[-revision]` (Policy 5.6.12).
+fn version(text: &str) -> Result<&str, Fault> {
+    let bad = |why: &str| {
+        let fault = Fault::new(format!("“{}” is not a version: {why}", quote(text)));
+        fault.help("write such as 3.5, 3.5~rc1 or 1:3.5-2+deb13u1")
+    };
+    let (epoch, rest) = match text.split_once(':') {
+        Some((epoch, rest)) => (Some(epoch), rest),
+        None => (None, text),
+    };
+    let number = |epoch: &str| epoch.bytes().all(|b| b.is_ascii_digit()) && epoch.parse::<i32>().is_ok();
+    if !epoch.is_none_or(number) {
+        return Err(bad("what stands before “:” is not a number"));
+    }
+    let (upstream, revision) = match rest.rsplit_once('-') {
+        Some((upstream, revision)) => (upstream, Some(revision)),
+        None => (rest, None),
+    };
+    if !upstream.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(bad("it does not start with a digit"));
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".+~".contains(&b);
+    if !upstream.bytes().all(|b| plain(b) || b == b'-' || (b == b':' && epoch.is_some())) {
+        return Err(bad("only letters, digits and . + ~ - may be in it"));
+    }
+    match revision {
+        Some("") => Err(bad("nothing follows the last “-”")),
+        Some(revision) if !revision.bytes().all(plain) => {
+            Err(bad("only letters, digits and . + ~ follow the last “-”"))
+        }
+        _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_for_one_meaning() {
+        for (text, canonical) in [
+            ("python3", "python3"),
+            ("libssl3t64 (>= 3.5)", "libssl3t64 (>= 3.5)"),
+            ("libssl3t64(>=3.5)", "libssl3t64 (>= 3.5)"),
+            (" a|b (  << 1:2.0~rc1-3+b1 ) ", "a | b (<< 1:2.0~rc1-3+b1)"),
+            ("g++ (= 4:14.2.0-1)", "g++ (= 4:14.2.0-1)"),
+        ] {
+            assert_eq!(clause(text).map_err(|fault| fault.what), Ok(canonical.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_clause_is_refused() {
+        for text in [
+            "",
+            " ",
+            "|",
+            "a |",
+            "a, b",
+            "a:amd64",
+            "a [amd64]",
+            "a <!nocheck>",
+            "a=1",
+            "a (1)",
+            "a (> 1)",
+            "a (>= )",
+            "a (>= x)",
+            "a (>= 1-)",
+            "a (>= 1_2)",
+            "a (>= x:1)",
+            "a (>= 99999999999:1)",
+            "a (>= 1) b",
+            "a b",
+            "-a",
+            "é",
+            "a/trixie",
+            "a (>= 1",
+            "a >= 1",
+            "a (>= 1:2-3:4)",
+            "a (>= +1:2)",
+            "a (>= :2)",
+        ] {
+            assert!(clause(text).is_err(), "{text:?} passed");
+        }
+    }
+
+    /// dpkg is the oracle for version syntax, where it is installed.
+    #[test]
+    fn versions_agree_with_dpkg() {
+        let dpkg = |version: &str| {
+            std::process::Command::new("dpkg")
+                .args(["--validate-version", version])
+                .output()
+                .map(|o| o.status.success())
+        };
+        if dpkg("1").is_err() {
+            println!("skipped: no dpkg on this machine");
+            return;
+        }
+        for text in [
+            "1",
+            "0",
+            "1.0-1",
+            "1:1",
+            "1:1:1-1",
+            "1~",
+            "1+b1",
+            "2147483647:1",
+            "2147483648:1",
+            "1-",
+            "-1",
+            ":1",
+            "1:",
+            "1-1-1",
+            "1-1:1",
+            "1_1",
+            "1é",
+            "1.2.3~rc1-0+deb13u1",
+            "",
+        ] {
+            assert_eq!(Some(version(text).is_ok()), dpkg(text).ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn files_and_sonames() {
+        assert_eq!(wish("file:/usr/bin/git"), Ok(Wish::File));
+        assert_eq!(wish("soname:libGL.so.1"), Ok(Wish::Soname));
+        for text in ["file:", "file:usr/bin/git", "file:/usr/*", "soname:", "soname:/lib/x.so", "soname:git"] {
+            assert!(wish(text).is_err(), "{text:?} passed");
+        }
+    }
 }

@@ -365,7 +365,10 @@ impl<'p, 'u> Builder<'p, 'u> {
             }
             let providers: Vec<_> = universe.providers(name).iter().map(|(id, _)| universe.get(*id).name).collect();
             if !providers.is_empty() {
-                return format!("nobody provides {atom} that may be taken; {name} is provided by {}", providers.join(", "));
+                return format!(
+                    "nobody provides {atom} that may be taken; {name} is provided by {}",
+                    providers.join(", ")
+                );
             }
             let near = universe.suggest(name);
             let hint = if near.is_empty() || PackageName::is_valid(name) && near.contains(&name) {

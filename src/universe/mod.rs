@@ -42,7 +42,9 @@ pub type Id = usize;
 
 /// A stanza that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a package index of “{repository}” cannot be read: {why}; tell the archive's keepers, or choose another mirror")]
+#[error(
+    "a package index of “{repository}” cannot be read: {why}; tell the archive's keepers, or choose another mirror"
+)]
 pub struct UniverseError {
     /// Whose index.
     pub repository: String,
