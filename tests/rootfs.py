@@ -1,0 +1,66 @@
+"""Runs inside a composed image, as its user, with nothing in the environment: what a Python program expects."""
+
+import asyncio, ctypes, ctypes.util, importlib, locale, os, pkgutil, pwd, sqlite3, ssl, subprocess, sys, tempfile, zoneinfo
+
+failed = []
+split_out = []
+
+
+def walk():
+    """Every module of the standard library that the image ships."""
+    names = set(sys.builtin_module_names)
+    for entry in (p for p in sys.path if p.startswith("/usr/lib/python3")):
+        for module in pkgutil.walk_packages([entry], onerror=lambda name: None):
+            names.add(module.name)
+    return sorted(names)
+
+
+# Importing these runs a program or needs another system; the interpreter's own documentation says so.
+ELSEWHERE = {"antigravity", "this"}
+ELSEWHERE_SUFFIX = (".__main__",)
+OTHER_SYSTEM = {
+    "asyncio.windows_events", "asyncio.windows_utils", "ctypes.wintypes", "encodings.mbcs", "encodings.oem",
+    "multiprocessing.popen_spawn_win32", "_pyrepl.windows_console", "_pyrepl.windows_eventqueue", "_ios_support",
+    "_android_support", "_apple_support", "_aix_support", "_osx_support", "_winapi", "msvcrt", "winreg",
+}
+imported = 0
+for name in walk():
+    if name in ELSEWHERE or name in OTHER_SYSTEM or name.endswith(ELSEWHERE_SUFFIX):
+        continue
+    try:
+        importlib.import_module(name)
+        imported += 1
+    except BaseException as error:  # SystemExit too
+        failed.append(f"{name}: {error!r}")
+
+for name in sorted(sys.stdlib_module_names):
+    if importlib.util.find_spec(name) is None:
+        split_out.append(name)
+
+assert os.getuid() == 65532, os.getuid()
+assert len(ssl.create_default_context().get_ca_certs()) > 100
+assert zoneinfo.ZoneInfo("Europe/Berlin").key == "Europe/Berlin"
+assert pwd.getpwuid(65532).pw_name == "nonroot"
+assert pwd.getpwnam("root").pw_uid == 0
+assert locale.setlocale(locale.LC_ALL, "C.UTF-8") == "C.UTF-8"
+with sqlite3.connect(":memory:") as db:
+    assert db.execute("select 6 * 7").fetchone() == (42,)
+assert ctypes.util.find_library("c") == "libc.so.6", ctypes.util.find_library("c")
+assert ctypes.CDLL(None).getuid() == 65532
+assert asyncio.run(asyncio.sleep(0, "done")) == "done"
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "grün-日本.txt")
+    with open(path, "w") as file:
+        file.write("ü")
+    assert os.listdir(folder) == ["grün-日本.txt"]
+try:
+    subprocess.run("x", shell=True)
+except FileNotFoundError:
+    pass
+else:
+    raise AssertionError("there is a shell")
+
+print("imported", imported)
+print("not shipped:", " ".join(split_out))
+print("failed:", "; ".join(failed))
+sys.exit(1 if failed else 0)
