@@ -190,8 +190,11 @@ mod tests {
         let cases: [(&str, &str, &str); 6] = [
             ("A: b\n", "A: b\n", "A: b"),
             ("A: b \t\n c\n", "A: b\n c\n", "A: b\r\n c"),
-            ("- -----BEGIN PGP SIGNATURE-----\n- - x\n", "-----BEGIN PGP SIGNATURE-----\n- x\n",
-             "-----BEGIN PGP SIGNATURE-----\r\n- x"),
+            (
+                "- -----BEGIN PGP SIGNATURE-----\n- - x\n",
+                "-----BEGIN PGP SIGNATURE-----\n- x\n",
+                "-----BEGIN PGP SIGNATURE-----\r\n- x",
+            ),
             ("A: b\r\nC: d\r\n", "A: b\nC: d\n", "A: b\r\nC: d"),
             ("", "", ""),
             ("\n\n", "\n\n", "\r\n"),
@@ -199,7 +202,10 @@ mod tests {
         for (raw, text, hashed) in cases {
             let raw = message(raw);
             let got = split(raw.as_bytes()).unwrap();
-            assert_eq!((String::from_utf8_lossy(&got.text), String::from_utf8_lossy(&got.hashed)), (text.into(), hashed.into()));
+            assert_eq!(
+                (String::from_utf8_lossy(&got.text), String::from_utf8_lossy(&got.hashed)),
+                (text.into(), hashed.into())
+            );
             assert_eq!(got.hashes, ["SHA256"]);
             assert_eq!(got.armour, SIGNATURE.as_bytes());
         }

@@ -35,7 +35,9 @@ pub enum ArchiveError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// A signature.
-    #[error("{url} is not trusted; if this repository has a key of its own, name it with “signed-by”, otherwise choose another mirror")]
+    #[error(
+        "{url} is not trusted; if this repository has a key of its own, name it with “signed-by”, otherwise choose another mirror"
+    )]
     Signature {
         /// The document.
         url: String,
@@ -91,9 +93,11 @@ impl FetchError {
     /// Of what kind it is; of several, the gravest.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Offline { .. } | Self::Missing { .. } | Self::Network { .. } | Self::TooLarge { .. } | Self::NoUrl => {
-                ErrorClass::Network
-            }
+            Self::Offline { .. }
+            | Self::Missing { .. }
+            | Self::Network { .. }
+            | Self::TooLarge { .. }
+            | Self::NoUrl => ErrorClass::Network,
             Self::Mismatch { .. } => ErrorClass::Signature,
             Self::Disk { .. } => ErrorClass::Disk,
             Self::All(errors) if errors.iter().any(|e| e.class() == ErrorClass::Signature) => ErrorClass::Signature,

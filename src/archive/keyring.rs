@@ -161,7 +161,8 @@ mod tests {
                 return;
             };
             let shown = String::from_utf8(output.stdout).unwrap();
-            let theirs: Vec<_> = shown.lines().filter(|l| l.starts_with("fpr:")).filter_map(|l| l.split(':').nth(9)).collect();
+            let theirs: Vec<_> =
+                shown.lines().filter(|l| l.starts_with("fpr:")).filter_map(|l| l.split(':').nth(9)).collect();
             let cert = &Keyring::parse(raw, &file).unwrap().certificates[0];
             let mut ours = vec![hex(&cert.primary_key)];
             ours.extend(cert.public_subkeys.iter().map(|subkey| hex(&subkey.key)));
@@ -172,9 +173,8 @@ mod tests {
     #[test]
     fn reads_armour_and_several_blocks_and_refuses_the_rest() {
         let here = Path::new("keys.asc");
-        let armour = |raw| {
-            Keyring::parse(raw, here).unwrap().certificates[0].to_armored_string(Default::default()).unwrap()
-        };
+        let armour =
+            |raw| Keyring::parse(raw, here).unwrap().certificates[0].to_armored_string(Default::default()).unwrap();
         let both = format!("# two\n{}\n{}", armour(BUILT_IN[0]), armour(BUILT_IN[3]));
         assert_eq!(Keyring::parse(both.as_bytes(), here).unwrap().fingerprints().len(), 2);
         assert_eq!(Keyring::parse(&BUILT_IN.concat(), here).unwrap().fingerprints().len(), 6);

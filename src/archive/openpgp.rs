@@ -224,9 +224,9 @@ impl Candidate<'_> {
             s.typ() == Some(SignatureType::SubkeyBinding) && s.verify_subkey_binding(primary, &subkey.key).is_ok()
         })
         .ok_or("the subkey is not bound to its primary key by a valid signature")?;
-        let back = binding.embedded_signature().filter(|back| {
-            usable(back, now).is_ok() && back.verify_primary_key_binding(&subkey.key, primary).is_ok()
-        });
+        let back = binding
+            .embedded_signature()
+            .filter(|back| usable(back, now).is_ok() && back.verify_primary_key_binding(&subkey.key, primary).is_ok());
         if !binding.key_flags().sign() {
             return Err("the subkey is not meant for signing data".into());
         }
@@ -315,21 +315,13 @@ fn usable(signature: &Signature, now: Timestamp) -> Result<i64, String> {
 }
 
 /// Whether `key` existed at `created` and has not expired since.
-fn alive(
-    what: &str,
-    key: &impl KeyDetails,
-    lifetime: Option<u32>,
-    created: i64,
-    now: Timestamp,
-) -> Result<(), String> {
+fn alive(what: &str, key: &impl KeyDetails, lifetime: Option<u32>, created: i64, now: Timestamp) -> Result<(), String> {
     let born = i64::from(key.created_at().as_secs());
     if created < born {
         return Err(format!("{what} is younger than the signature"));
     }
     match lifetime.map(|seconds| born + i64::from(seconds)) {
-        Some(end) if end <= now.as_second() || end <= created => {
-            Err(format!("{what} expired on {}", from_unix(end)))
-        }
+        Some(end) if end <= now.as_second() || end <= created => Err(format!("{what} expired on {}", from_unix(end))),
         _ => Ok(()),
     }
 }
@@ -368,7 +360,10 @@ fn issuer(signature: &Signature) -> String {
     if let Some(fingerprint) = signature.issuer_fingerprint().first() {
         return format!("{fingerprint:X}");
     }
-    signature.issuer_key_id().first().map_or_else(|| "an unnamed key".into(), |id| format!("key {}", id.to_string().to_uppercase()))
+    signature
+        .issuer_key_id()
+        .first()
+        .map_or_else(|| "an unnamed key".into(), |id| format!("key {}", id.to_string().to_uppercase()))
 }
 
 /// A key's fingerprint, upper-case hexadecimal.
@@ -379,3 +374,6 @@ pub(super) fn hex(key: &dyn KeyDetails) -> String {
 fn from_unix(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,9 @@ pub enum SourcesError {
         from: MirrorSource,
     },
     /// The security archive's URL cannot be told from the main one.
-    #[error("“{url}” ({from}) does not end in “/debian”, so the security archive beside it is not known; set “security-mirror” in [debian], or give a URL that ends in “/debian” and has “/debian-security” beside it")]
+    #[error(
+        "“{url}” ({from}) does not end in “/debian”, so the security archive beside it is not known; set “security-mirror” in [debian], or give a URL that ends in “/debian” and has “/debian-security” beside it"
+    )]
     NoSecurity {
         /// As given, without user name and password.
         url: String,
@@ -120,7 +122,8 @@ pub fn discover(inputs: &MirrorInputs) -> Result<Mirrors, SourcesError> {
         None => match from_apt(&inputs.apt_dir) {
             (Some(debian), security) => (debian, security),
             (None, _) => {
-                let url = format!("https://snapshot.debian.org/archive/debian/{}T000000Z", inputs.today.strftime("%Y%m%d"));
+                let url =
+                    format!("https://snapshot.debian.org/archive/debian/{}T000000Z", inputs.today.strftime("%Y%m%d"));
                 (Mirror { url, from: MirrorSource::Snapshot }, None)
             }
         },
@@ -156,7 +159,9 @@ pub fn is_fetchable(url: &str) -> bool {
 
 fn checked(url: &str, from: MirrorSource) -> Result<Mirror, SourcesError> {
     let url = url.trim().trim_end_matches('/');
-    if is_fetchable(url) { Ok(Mirror { url: url.into(), from }) } else {
+    if is_fetchable(url) {
+        Ok(Mirror { url: url.into(), from })
+    } else {
         Err(SourcesError::BadUrl { url: super::fetch::shown(url), from })
     }
 }
@@ -275,10 +280,7 @@ mod tests {
                        types: deb\nuris: http://c.example.com/debian\nEnabled: no\n\n\n\
                        Types: deb-src\nURIs: http://d.example.com/debian\n\n\
                        TYPES: deb\nURIS:\n\tfile:/srv/debian\nEnabled: yes\nSigned-By:\n -----BEGIN\n .\n x";
-        assert_eq!(
-            deb822(sources),
-            ["http://a.example.com/debian", "http://b.example.com/debian", "file:/srv/debian"]
-        );
+        assert_eq!(deb822(sources), ["http://a.example.com/debian", "http://b.example.com/debian", "file:/srv/debian"]);
     }
 
     fn inputs(dir: &Path) -> MirrorInputs {
@@ -307,9 +309,15 @@ mod tests {
         );
         fs::create_dir(dir.path().join("sources.list.d")).unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
-        write("sources.list.d/z.sources", "Types: deb\nURIs: cdrom:x http://z.example.com/debian http://s.example.com/debian-security\n");
+        write(
+            "sources.list.d/z.sources",
+            "Types: deb\nURIs: cdrom:x http://z.example.com/debian http://s.example.com/debian-security\n",
+        );
         write("sources.list.d/b.list.disabled", "deb http://no.example.com/debian x main\n");
-        write("sources.list.d/c.list", "deb http://c.example.com/ubuntu x main\ndeb http://c.example.com/debian/ x main\n");
+        write(
+            "sources.list.d/c.list",
+            "deb http://c.example.com/ubuntu x main\ndeb http://c.example.com/debian/ x main\n",
+        );
         assert_eq!(urls(&none), pair("http://c.example.com/debian", "http://s.example.com/debian-security"));
         let found = discover(&none).unwrap().debian.from;
         assert_eq!(found, MirrorSource::Apt(dir.path().join("sources.list.d/c.list")));
@@ -326,7 +334,9 @@ mod tests {
         assert_eq!(urls(&odd), pair("http://u:secret@o.example.com/x", "http://x.example.com/sec"));
         let alone = urls(&MirrorInputs { security_mirror: None, ..odd }).unwrap_err();
         assert!(alone.contains("security-mirror") && !alone.contains("secret"), "{alone}");
-        for bad in ["example.com/debian", "ftp://example.com/debian", "http:///debian", "file:x/debian", "http://a b/debian"] {
+        for bad in
+            ["example.com/debian", "ftp://example.com/debian", "http:///debian", "file:x/debian", "http://a b/debian"]
+        {
             assert!(urls(&MirrorInputs { cli: Some(bad.into()), ..none.clone() }).is_err(), "{bad}");
         }
     }

@@ -49,7 +49,9 @@ pub enum SuitesError {
     #[error("two repositories are called “{0}”; give one of them another “name”")]
     Twice(String),
     /// A suite or component that is no plain path.
-    #[error("repository “{name}”: “{text}” cannot be a suite or component (letters, digits and “-._+~/” only, no “..”, no “/” at the end)")]
+    #[error(
+        "repository “{name}”: “{text}” cannot be a suite or component (letters, digits and “-._+~/” only, no “..”, no “/” at the end)"
+    )]
     BadWord {
         /// The repository.
         name: String,
@@ -57,7 +59,9 @@ pub enum SuitesError {
         text: String,
     },
     /// A URI that is not fetched.
-    #[error("repository “{name}”: “{uri}” is not a URI that can be fetched; it starts with https://, http:// or file:///")]
+    #[error(
+        "repository “{name}”: “{uri}” is not a URI that can be fetched; it starts with https://, http:// or file:///"
+    )]
     BadUri {
         /// The repository.
         name: String,

@@ -83,7 +83,9 @@ pub enum FetchError {
         why: String,
     },
     /// The bytes are not those that the signed index promises.
-    #[error("{url} is not what the signed index promises (attempt {attempt}): {why}; the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror")]
+    #[error(
+        "{url} is not what the signed index promises (attempt {attempt}): {why}; the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror"
+    )]
     Mismatch {
         /// The URL.
         url: String,
@@ -210,7 +212,9 @@ impl Fetcher {
                 in_time(deadline)?;
             }
             match reply.length {
-                Some(length) if (body.len() as u64) < length && body.len() <= limit => Err(cut(body.len() as u64, length)),
+                Some(length) if (body.len() as u64) < length && body.len() <= limit => {
+                    Err(cut(body.len() as u64, length))
+                }
                 _ => Ok(body),
             }
         })
@@ -263,9 +267,8 @@ impl Fetcher {
         let mut reported = 0;
         let mut errors = Vec::new();
         for url in urls {
-            let result = self.retrying(url, size, progress, || {
-                self.attempt(url, &mut download, &want, &mut reported, progress)
-            });
+            let result =
+                self.retrying(url, size, progress, || self.attempt(url, &mut download, &want, &mut reported, progress));
             match result {
                 Ok(()) => return Ok(download),
                 Err(error @ FetchError::Disk { .. }) => return Err(error),

@@ -72,7 +72,8 @@ pub(super) fn get(agent: &ureq::Agent, url: &str, offset: u64) -> Result<Reply, 
                 at = redirect(&at, to)?;
             }
             206 if offset > 0 => {
-                let start = header("content-range").and_then(|r| r.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
+                let start =
+                    header("content-range").and_then(|r| r.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
                 if start != Some(offset) {
                     return Err(Failure::passing("the server resumed at another place than asked"));
                 }
@@ -187,7 +188,9 @@ fn failed(error: ureq::Error) -> Failure {
 }
 
 fn tls_hint(why: &str) -> String {
-    format!("{why} (if this machine has no CA certificates, install ca-certificates; an http:// mirror is verified by its signatures all the same)")
+    format!(
+        "{why} (if this machine has no CA certificates, install ca-certificates; an http:// mirror is verified by its signatures all the same)"
+    )
 }
 
 #[cfg(test)]
