@@ -8,11 +8,11 @@
 //!           →  deb, unpack  →  tree  →  finish  →  check  →  image  →  cli
 //! ```
 
-pub mod archive;
 pub mod base;
 pub mod control;
 pub mod manifest;
 pub mod store;
+pub mod archive;
 // pub mod universe;
 // pub mod solve;
 // pub mod lock;

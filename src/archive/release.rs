@@ -90,7 +90,7 @@ pub enum ReleaseError {
     },
     /// It is too old.
     #[error(
-        "the Release was valid until {until}, and now it is {now}: the mirror is out of date (or this machine's clock is wrong); choose another mirror"
+        "the Release was valid until {until}, and now it is {now:.0}: the mirror is out of date (or this machine's clock is wrong); choose another mirror"
     )]
     Expired {
         /// Valid-Until.
@@ -99,7 +99,7 @@ pub enum ReleaseError {
         now: Timestamp,
     },
     /// It is too new.
-    #[error("the Release is dated {date}, and now it is {now}: check this machine's clock")]
+    #[error("the Release is dated {date}, and now it is {now:.0}: check this machine's clock")]
     Future {
         /// Its date.
         date: Timestamp,

@@ -1,6 +1,6 @@
 //! What the tests of this module share with those in `tests/`.
 
-#![expect(clippy::unwrap_used, dead_code, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../tests/support/http.rs"]
 pub mod http;

@@ -181,7 +181,7 @@ fn several_urls_are_tried_in_order() {
     assert!(error.to_string().contains("/none") && error.to_string().contains("/wrong"), "{error}");
     assert!(get(&store, &["/none", "/nil"]).unwrap_err().is_missing());
     get(&store, &["/none", "/wrong", "/good"]).unwrap();
-    assert!(matches!(get(&store, &[]), Ok(_)));
+    get(&store, &[]).unwrap();
 }
 
 #[test]
@@ -205,7 +205,9 @@ fn offline_forbids_the_network_only() {
     fs::write(dir.path().join("x y"), "abc").unwrap();
     let url = join(&format!("file://{}", dir.path().display()), "x y");
     assert_eq!(fetcher.fetch_small(&url, 3, &Heard::default()).unwrap(), b"abc");
-    fetcher.fetch_to_store(&store, Shelf::Debs, &[url.clone()], 3, &Sha256::of(b"abc"), &Heard::default()).unwrap();
+    fetcher
+        .fetch_to_store(&store, Shelf::Debs, std::slice::from_ref(&url), 3, &Sha256::of(b"abc"), &Heard::default())
+        .unwrap();
     assert!(matches!(fetcher.fetch_small(&url, 2, &Heard::default()), Err(FetchError::TooLarge { .. })));
     let none = fetcher.fetch_small(&format!("{url}z"), 3, &Heard::default());
     assert!(none.unwrap_err().is_missing());

@@ -323,7 +323,7 @@ fn bombs_and_bad_text() {
 fn an_older_release_is_refused_whatever_the_mirror() {
     let (world, mut suite) = (World::new(), Suite::usual());
     world.load_files(&suite, suite.files()).0.unwrap();
-    suite.now = suite.now - jiff::Span::new().hours(1);
+    suite.now -= jiff::Span::new().hours(1);
     let error = world.load_files(&suite, suite.files()).0.unwrap_err();
     assert!(matches!(error, ArchiveError::Release { source: ReleaseError::Rollback { .. }, .. }), "{error}");
     assert_eq!(error.class(), ErrorClass::Signature);
