@@ -9,17 +9,19 @@
 //! ```
 
 pub mod base;
-pub mod control;
 pub mod manifest;
+pub mod control;
 pub mod store;
 pub mod archive;
-// pub mod universe;
-// pub mod solve;
-// pub mod lock;
-// pub mod deb;
+pub mod universe;
+pub mod solve;
+pub mod lock;
+pub mod deb;
+pub mod elf;
 pub mod tree;
 pub mod unpack;
-// pub mod finish;
-// pub mod check;
-// pub mod image;
+pub mod finish;
+pub mod check;
+pub mod image;
+pub mod build;
 pub mod cli;

@@ -27,6 +27,45 @@ pub struct Manifest {
     pub accounts: Accounts,
     /// `[image]`.
     pub image: Image,
+    /// `[policy]`.
+    pub policy: Policy,
+}
+
+/// `[policy]`: what a finished image must not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `forbid`, sorted.
+    pub forbid: Vec<PolicyRule>,
+    /// `max-size`: bytes of the plain tar.
+    pub max_size: Option<u64>,
+}
+
+/// One word of `policy.forbid`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PolicyRule {
+    /// No shell.
+    Shell,
+    /// No set-user-ID or set-group-ID file.
+    Setuid,
+    /// No dpkg, apt, pip and the like.
+    PackageManager,
+    /// Nothing that everybody may write, save sticky directories.
+    WorldWritable,
+}
+
+impl PolicyRule {
+    /// Every rule with its name in the manifest.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("package-manager", Self::PackageManager),
+        ("setuid", Self::Setuid),
+        ("shell", Self::Shell),
+        ("world-writable", Self::WorldWritable),
+    ];
+
+    /// The rule's name in the manifest.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// `[debian]`: the Debian archive itself.
@@ -96,7 +135,7 @@ pub enum Minimize {
 }
 
 /// `[rootfs]`: what is left out of packages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rootfs {
     /// Names of the omit groups (`compose groups`) that are left out.
     pub omit: Vec<String>,

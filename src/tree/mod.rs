@@ -2,9 +2,15 @@
 //!
 //! In: segments (unpacked packages), the manifest's files, what `finish/` adds. Out: [`Tree`].
 
+mod files;
+mod from_dir;
 pub mod header;
+mod merge;
 mod node;
 
+pub use files::FilesError;
+pub use from_dir::from_dir;
+pub use merge::Conflict;
 pub use node::{Content, Kind, Meta, Node, Origin, SegmentFile};
 
 use std::{
@@ -135,9 +141,25 @@ impl Tree {
     /// Where `path` leads when every symbolic link, the last one too, is followed inside this root. `None` when it
     /// leads nowhere or in circles.
     pub fn resolve(&self, path: &RootPath) -> Option<RootPath> {
-        let mut todo: VecDeque<Box<[u8]>> = path.components().map(Into::into).collect();
-        let mut at = RootPath::root();
+        self.resolve_from(&RootPath::root(), path.as_bytes())
+    }
+
+    /// The same for a path as text has it, relative to the directory `from` unless it starts with `/`; `.`, `..` and
+    /// repeated slashes are as in the kernel. `from` itself holds no symbolic link.
+    pub fn resolve_from(&self, from: &RootPath, path: &[u8]) -> Option<RootPath> {
+        let mut at = from.clone();
+        let mut todo = VecDeque::new();
         let mut links = 0;
+        let push = |todo: &mut VecDeque<Box<[u8]>>, at: &mut RootPath, path: &[u8]| {
+            if path.starts_with(b"/") {
+                *at = RootPath::root();
+            }
+            let parts = path.split(|&b| b == b'/').filter(|part| !matches!(*part, b"" | b"."));
+            for part in parts.rev() {
+                todo.push_front(part.into());
+            }
+        };
+        push(&mut todo, &mut at, path);
         while let Some(part) = todo.pop_front() {
             if &*part == b".." {
                 at = at.parent().unwrap_or(at);
@@ -150,13 +172,7 @@ impl Tree {
                     if links > MAX_LINKS {
                         return None;
                     }
-                    if target.starts_with(b"/") {
-                        at = RootPath::root();
-                    }
-                    let parts = target.split(|&b| b == b'/').filter(|part| !matches!(*part, b"" | b"."));
-                    for part in parts.rev() {
-                        todo.push_front(part.into());
-                    }
+                    push(&mut todo, &mut at, target);
                 }
                 _ => at = next,
             }

@@ -82,11 +82,12 @@ pub enum Content {
     },
 }
 
-/// An open file that holds one unpacked package: a piece of tar archive without end marker.
+/// A file that holds one unpacked package, a piece of tar archive without end marker; or one file of this machine.
 #[derive(Debug)]
 pub struct SegmentFile {
     path: PathBuf,
-    file: File,
+    /// `None`: opened anew for each read.
+    file: Option<File>,
 }
 
 impl SegmentFile {
@@ -95,7 +96,12 @@ impl SegmentFile {
     /// # Errors
     /// As the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.into(), file: File::open(path)? })
+        Ok(Self { path: path.into(), file: Some(File::open(path)?) })
+    }
+
+    /// A file that is opened only while something is read: for trees of more files than a process may hold open.
+    pub fn on_demand(path: &Path) -> Self {
+        Self { path: path.into(), file: None }
     }
 
     /// Where it lies.
@@ -108,7 +114,10 @@ impl SegmentFile {
     /// # Errors
     /// As the operating system says; an early end of the file is an error.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buf, offset)
+        match &self.file {
+            Some(file) => file.read_exact_at(buf, offset),
+            None => File::open(&self.path)?.read_exact_at(buf, offset),
+        }
     }
 }
 

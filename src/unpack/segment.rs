@@ -15,7 +15,8 @@ pub struct Segment {
     /// Everything that it ships and the filter lets through, sorted by path, each path once. Paths are as they
     /// will be in the image: `/bin`, `/sbin` and `/lib*` already lead to `/usr` (merged-/usr).
     pub entries: Vec<Entry>,
-    /// Headers, content and padding of all entries that are not directories, in order; no end marker.
+    /// Begins with the headers, content and padding of all entries that are not directories, in order and without
+    /// gaps; no end marker. What follows them is the store's own.
     pub file: Arc<SegmentFile>,
     /// The package's control paragraph, as in the `.deb`.
     pub control: Box<str>,

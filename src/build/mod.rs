@@ -1,0 +1,10 @@
+//! The pipeline put together: manifest to lock, lock to finished tree.
+//!
+//! In: checked values and the tools to fetch and keep. Out: a [`Lock`](crate::lock::Lock), a finished
+//! [`Tree`](crate::tree::Tree). What to do with them is the caller's business.
+
+mod assemble;
+mod resolve;
+
+pub use assemble::{AssembleError, Assembled, Download, assemble};
+pub use resolve::{ResolveError, resolve};

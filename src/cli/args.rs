@@ -1,0 +1,92 @@
+//! The arguments as typed, before they mean anything.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::base::Arch;
+
+/// What `compose --help` says after the options.
+const AFTER: &str = "\
+Examples:
+  compose manifests/python3.toml                      python3-amd64.oci.tar, for docker load, podman load and skopeo
+  compose manifests/python3.toml -o rootfs/ -o x.tar  a directory and a tar of the same tree
+  compose manifests/python3.toml --update             today's packages, and a new lock
+
+With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without one it solves and writes one.
+
+Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or mirror, 5 signature or digest,
+6 check or policy, 7 differs from the lock, 8 output or disk.";
+
+/// Turns a manifest.toml into a reproducible, shell-less root filesystem and container image.
+#[derive(Debug, Parser)]
+#[command(name = "compose", version, about, after_help = AFTER, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Another thing to do than to build.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The build.
+    #[command(flatten)]
+    pub build: Option<BuildArgs>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Resolve the manifest anew and write its lock, without building
+    Lock(ResolveArgs),
+    /// List the groups of files that rootfs.omit can leave out
+    Groups,
+}
+
+/// What is resolved, and from where.
+#[derive(Debug, Clone, Args)]
+pub struct ResolveArgs {
+    /// The manifest
+    pub manifest: PathBuf,
+    /// Only this architecture [default: all that the manifest names]
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<Arch>,
+    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Touch no network: what is not in the cache is an error
+    #[arg(long)]
+    pub offline: bool,
+    /// Threads [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+/// A build.
+#[derive(Debug, Clone, Args)]
+pub struct BuildArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// Where to: DIR/, x.tar, x.tar.gz, x.tar.zst, oci:DIR or x.oci.tar; repeatable [default: NAME-ARCH.oci.tar]
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Vec<String>,
+    /// Fail if the lock is missing or stale, or if the build differs from it
+    #[arg(long, conflicts_with = "update")]
+    pub locked: bool,
+    /// Resolve anew even if the lock is good
+    #[arg(long)]
+    pub update: bool,
+    /// Replace an output directory that compose did not make
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
+}

@@ -1,0 +1,121 @@
+//! What every command needs before it can begin: the manifest, the store, the network, the mirrors.
+//!
+//! In: arguments and environment. Out: a [`Desk`].
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+
+use super::{args::ResolveArgs, exit, exit::Failure, progress::Shown};
+use crate::{
+    archive::{self, FetchSettings, Fetcher, MirrorInputs, SuiteRequest},
+    base::Arch,
+    lock::Lock,
+    manifest::{self, Manifest},
+    store::Store,
+};
+
+/// Everything at hand.
+pub struct Desk {
+    /// What is wanted.
+    pub manifest: Manifest,
+    /// Where its lock lies.
+    pub lock_path: PathBuf,
+    /// For which architectures.
+    pub archs: Vec<Arch>,
+    /// The cache.
+    pub store: Store,
+    /// The network.
+    pub fetcher: Fetcher,
+    /// Every suite that the manifest names.
+    pub suites: Vec<SuiteRequest>,
+    /// Shows what happens.
+    pub shown: Shown,
+    /// The start of the run.
+    pub now: Timestamp,
+}
+
+impl Desk {
+    /// Reads the manifest and opens what it needs.
+    ///
+    /// # Errors
+    /// When the manifest, the cache or a mirror's address is unusable.
+    pub fn open(args: &ResolveArgs) -> Result<Self, Failure> {
+        if let Some(jobs) = args.jobs {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(jobs.get())
+                .build_global()
+                .map_err(|error| Failure::new(exit::INTERNAL, error))?;
+        }
+        let manifest = manifest::load(&args.manifest)?;
+        let archs = match args.arch {
+            Some(arch) => vec![arch],
+            None => manifest.archs.clone(),
+        };
+        let cache = cache_folder()?;
+        let store = Store::open(&cache)?;
+        let now = Timestamp::now();
+        let mirrors = match &manifest.debian {
+            None => None,
+            Some(debian) => Some(
+                archive::discover(&MirrorInputs {
+                    cli: args.mirror.clone(),
+                    mirror: debian.mirror.clone(),
+                    security_mirror: debian.security_mirror.clone(),
+                    env: env::var("COMPOSE_MIRROR").ok(),
+                    apt_dir: "/etc/apt".into(),
+                    today: jiff::tz::Offset::UTC.to_datetime(now).date(),
+                })
+                .map_err(archive::ArchiveError::from)?,
+            ),
+        };
+        let suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
+        let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
+        let lock_path = lock_path(&manifest);
+        Ok(Self { manifest, lock_path, archs, store, fetcher, suites, shown: Shown::stderr(), now })
+    }
+
+    /// Where packages of each repository of the lock are fetched from. A Debian package that has left the mirror is
+    /// still in the snapshot of its Release's date.
+    pub fn bases(&self, lock: &Lock) -> BTreeMap<String, Vec<String>> {
+        let mut bases: BTreeMap<_, _> = self.suites.iter().map(|s| (s.name.clone(), s.bases.clone())).collect();
+        for repository in &lock.repositories {
+            let area = match repository.name.as_str() {
+                "debian" | "debian-updates" => "debian",
+                "debian-security" => "debian-security",
+                _ => continue,
+            };
+            if let Some(bases) = bases.get_mut(&repository.name) {
+                let date = repository.date.strftime("%Y%m%dT%H%M%SZ");
+                bases.push(format!("https://snapshot.debian.org/archive/{area}/{date}"));
+            }
+        }
+        bases
+    }
+}
+
+/// `$COMPOSE_CACHE`, else `$XDG_CACHE_HOME/compose`, else `~/.cache/compose` (XDG Base Directory Specification).
+fn cache_folder() -> Result<PathBuf, Failure> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("COMPOSE_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("compose")))
+        .or_else(|| set("HOME").map(|home| home.join(".cache/compose")))
+        .ok_or_else(|| {
+            Failure::words(exit::USAGE, "no place for the cache: set COMPOSE_CACHE to a folder (HOME is not set either)")
+        })
+}
+
+/// `snapshots/NAME.lock` beside the manifest, or beside the folder `manifests` that it lies in.
+fn lock_path(manifest: &Manifest) -> PathBuf {
+    let folder = manifest.file.parent().unwrap_or(Path::new(""));
+    let folder = if folder.file_name().is_some_and(|name| name == "manifests") {
+        folder.parent().unwrap_or(Path::new(""))
+    } else {
+        folder
+    };
+    folder.join("snapshots").join(format!("{}.lock", manifest.name))
+}

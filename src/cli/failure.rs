@@ -1,0 +1,89 @@
+//! Which exit code each module's errors have.
+
+use super::exit::{self, Failure};
+use crate::{
+    archive::{ArchiveError, ErrorClass, FetchError},
+    build::{AssembleError, ResolveError},
+    image::ImageError,
+    lock::LockError,
+    manifest::ManifestError,
+    store::StoreError,
+    unpack::UnpackFault,
+};
+
+fn class(class: ErrorClass) -> u8 {
+    match class {
+        ErrorClass::Usage => exit::USAGE,
+        ErrorClass::Network => exit::NETWORK,
+        ErrorClass::Signature => exit::TRUST,
+        ErrorClass::Disk => exit::OUTPUT,
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        match error {
+            ManifestError::Faults(faults) => Self { code: exit::USAGE, report: miette::Report::new(faults) },
+            error => Self::new(exit::USAGE, error),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(exit::OUTPUT, error)
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Self::new(class(error.class()), error)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::new(class(error.class()), error)
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let code = if matches!(error, LockError::Io { action: "write", .. }) { exit::OUTPUT } else { exit::USAGE };
+        Self::new(code, error)
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Archive(error) => error.into(),
+            ResolveError::Solve(error) => Self::new(exit::NO_SOLUTION, error),
+            ResolveError::Request { .. } => Self::new(exit::USAGE, error),
+            ResolveError::Universe(error) => Self::new(exit::TRUST, error),
+        }
+    }
+}
+
+impl From<AssembleError> for Failure {
+    fn from(error: AssembleError) -> Self {
+        let code = match error {
+            AssembleError::Fetch(error) => return error.into(),
+            AssembleError::NoRepository { .. } | AssembleError::Pattern(_) | AssembleError::Files(_) => exit::USAGE,
+            AssembleError::Version { .. } => exit::TRUST,
+            AssembleError::Unpack(ref error) => match error.fault {
+                UnpackFault::Write { .. } | UnpackFault::Store(_) => exit::OUTPUT,
+                _ => exit::TRUST,
+            },
+            AssembleError::Check(_) => exit::OUTPUT,
+            AssembleError::Conflicts(_) | AssembleError::Finish(_) => exit::CHECK,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<ImageError> for Failure {
+    fn from(error: ImageError) -> Self {
+        Self::new(exit::OUTPUT, error)
+    }
+}

@@ -1,0 +1,76 @@
+//! Progress on standard error: a bar on a terminal, a line a phase elsewhere.
+
+use std::{
+    io::IsTerminal,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::base::Progress;
+
+/// Shows progress to a person.
+pub struct Shown {
+    terminal: bool,
+    started: Instant,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Shown {
+    /// On standard error.
+    pub fn stderr() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), started: Instant::now(), bar: Mutex::new(None) }
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Some(bar) = self.lock().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+        // A panic elsewhere does not make a progress bar wrong.
+        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Progress for Shown {
+    fn phase(&self, what: &str, bytes: Option<u64>) {
+        self.clear();
+        if !self.terminal {
+            eprintln!("{what}");
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
+        let template = if bytes.is_some() {
+            "{msg:24} {bar:30} {bytes:>10} of {total_bytes} {bytes_per_sec}"
+        } else {
+            "{spinner} {msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        *self.lock() = Some(bar);
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(bar) = &*self.lock() {
+            bar.inc(bytes);
+        }
+    }
+
+    fn notice(&self, text: &str) {
+        match &*self.lock() {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a command says when it is done: for people, or as JSON.
+//!
+//! In: what was built. Out: lines on standard output; sizes in bytes, KiB where Debian counts so.
+
+use serde_json::{Value, json};
+
+use super::{
+    args::Format,
+    desk::Desk,
+    exit::{self, Failure},
+};
+use crate::{
+    base::{Arch, PackageName, RootPath},
+    image::Written,
+    lock::{Lock, Target},
+    manifest::Manifest,
+    tree::Tree,
+};
+
+/// One architecture's image.
+pub struct BuiltImage {
+    /// For which machine.
+    pub arch: Arch,
+    /// What was written.
+    pub written: Written,
+    /// Of its plain tar, bytes.
+    pub plain_size: u64,
+    /// Scripts without effect in the image.
+    pub not_reproduced: Vec<(PackageName, Box<str>)>,
+}
+
+/// OCI's `User`: numeric, so that Kubernetes can check `runAsNonRoot` (its API reference, PodSecurityContext).
+///
+/// # Errors
+/// When `accounts.run-as` names nobody in the image.
+pub fn run_as(manifest: &Manifest, tree: &Tree) -> Result<Option<String>, Failure> {
+    let Some(user) = &manifest.accounts.run_as else { return Ok(None) };
+    if user.split(':').all(|id| id.parse::<u32>().is_ok()) {
+        return Ok(Some(user.clone()));
+    }
+    let passwd = tree.read(&RootPath::literal("etc/passwd")).ok().flatten().unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd);
+    let found = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == user);
+    match found.as_deref() {
+        Some([_, _, uid, gid, ..]) => Ok(Some(format!("{uid}:{gid}"))),
+        _ => {
+            let text = format!("accounts.run-as names “{user}”, and the image has no such user\n  next step: add it to accounts.users");
+            Err(Failure::words(exit::USAGE, text))
+        }
+    }
+}
+
+/// Megabytes as people read them.
+fn mb(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one decimal of a size")]
+    let size = bytes as f64 / 1e6;
+    format!("{size:.1} MB")
+}
+
+fn proof(target: &Target) -> &'static str {
+    if target.proven_minimal { "proven to be the smallest set" } else { "not proven to be the smallest set" }
+}
+
+/// After `compose MANIFEST`.
+pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Format) {
+    if format == Format::Json {
+        let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
+        println!("{:#}", json!({ "lock": desk.lock_path, "solved": solved, "images": images }));
+        return;
+    }
+    for image in images {
+        for output in &image.written.outputs {
+            match &output.sha256 {
+                Some(sha256) => println!("{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
+                None => println!("{}  {}", output.path.display(), mb(output.bytes)),
+            }
+        }
+        let target = &lock.targets[&image.arch];
+        let kib = target.installed_size;
+        println!("  {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        println!("  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
+        for layer in &image.written.layers {
+            println!("  layer {}, {}", mb(layer.size), layer.digest);
+        }
+        for note in &image.written.notes {
+            println!("  note: {note}");
+        }
+        if !image.not_reproduced.is_empty() {
+            let list: Vec<_> = image.not_reproduced.iter().map(|(name, script)| format!("{name} {script}")).collect();
+            println!("  scripts not reproduced: {}", list.join(", "));
+        }
+    }
+    let how = if solved { "written" } else { "used" };
+    println!("  lock {how}: {} ({}), {:.1} s", desk.lock_path.display(), lock.epoch, desk.shown.elapsed().as_secs_f64());
+}
+
+fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
+    let target = &lock.targets[&image.arch];
+    let outputs: Vec<_> = image
+        .written
+        .outputs
+        .iter()
+        .map(|o| json!({ "path": o.path, "bytes": o.bytes, "sha256": o.sha256.map(|digest| digest.hex()) }))
+        .collect();
+    let layers: Vec<_> = image
+        .written
+        .layers
+        .iter()
+        .map(|l| json!({ "digest": l.digest.to_string(), "size": l.size, "diff-id": l.diff_id.to_string(), "plain-size": l.plain_size }))
+        .collect();
+    let scripts: Vec<_> =
+        image.not_reproduced.iter().map(|(name, script)| json!({ "package": name.as_str(), "script": script })).collect();
+    json!({
+        "arch": image.arch.as_str(),
+        "packages": target.packages.len(),
+        "installed-size": target.installed_size,
+        "proven-minimal": target.proven_minimal,
+        "tree": image.written.tree.to_string(),
+        "layers": layers,
+        "outputs": outputs,
+        "scripts-not-reproduced": scripts,
+    })
+}
+
+/// After `compose lock`: the targets, and what changed.
+pub fn lock(desk: &Desk, lock: &Lock, before: Option<&Lock>, format: Format) {
+    let changes: Vec<_> = lock.targets.iter().map(|(arch, target)| (*arch, changes(target, *arch, before))).collect();
+    if format == Format::Json {
+        let targets: Vec<_> = changes
+            .iter()
+            .map(|(arch, changes)| {
+                let target = &lock.targets[arch];
+                let list: Vec<_> = changes
+                    .iter()
+                    .map(|(name, old, new)| json!({ "package": name, "from": old, "to": new }))
+                    .collect();
+                json!({ "arch": arch.as_str(), "packages": target.packages.len(), "installed-size": target.installed_size,
+                        "proven-minimal": target.proven_minimal, "changes": list })
+            })
+            .collect();
+        println!("{:#}", json!({ "lock": desk.lock_path, "targets": targets }));
+        return;
+    }
+    println!("{}  {}", desk.lock_path.display(), lock.epoch);
+    for (arch, changes) in &changes {
+        let target = &lock.targets[arch];
+        let kib = target.installed_size;
+        println!("  {arch}: {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        for cut in &target.cut {
+            println!("    cut: {} → {}: {}", cut.package, cut.dependency, cut.reason);
+        }
+        if before.is_none() {
+            continue;
+        }
+        for (name, old, new) in changes {
+            match (old, new) {
+                (None, Some(new)) => println!("    + {name} {new}"),
+                (Some(old), None) => println!("    - {name} {old}"),
+                (old, new) => {
+                    println!("    ~ {name} {} → {}", old.as_deref().unwrap_or(""), new.as_deref().unwrap_or(""));
+                }
+            }
+        }
+        if changes.is_empty() {
+            println!("    no change");
+        }
+    }
+}
+
+type Change = (String, Option<String>, Option<String>);
+
+fn changes(target: &Target, arch: Arch, before: Option<&Lock>) -> Vec<Change> {
+    let list = |target: Option<&Target>| -> std::collections::BTreeMap<String, String> {
+        let packages = target.into_iter().flat_map(|target| &target.packages);
+        packages.map(|package| (package.name.to_string(), package.version.to_string())).collect()
+    };
+    let (old, new) = (list(before.and_then(|lock| lock.targets.get(&arch))), list(Some(target)));
+    let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let change = |name: &String| (old.get(name).cloned(), new.get(name).cloned());
+    names
+        .into_iter()
+        .map(|name| (name.clone(), change(name)))
+        .filter(|(_, (old, new))| old != new)
+        .map(|(name, (old, new))| (name, old, new))
+        .collect()
+}

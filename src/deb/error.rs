@@ -1,0 +1,195 @@
+//! What can be wrong with a `.deb`, each case a type of its own.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::LimitReached;
+
+/// A `.deb` that cannot be used: which, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}; {}", deb.display(), fault.next_step())]
+pub struct DebError {
+    /// The file.
+    pub deb: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub fault: DebFault,
+}
+
+impl DebError {
+    /// For `map_err`.
+    pub fn at<F: Into<DebFault>>(deb: &Path) -> impl FnOnce(F) -> Self + '_ {
+        move |fault| Self { deb: deb.into(), fault: fault.into() }
+    }
+}
+
+/// What is wrong with a `.deb`.
+#[derive(Debug, thiserror::Error)]
+pub enum DebFault {
+    /// The file itself cannot be read.
+    #[error("cannot read it")]
+    Read(#[source] io::Error),
+    /// No `!<arch>` at its beginning (deb(5)).
+    #[error("it is not a Debian package: it does not begin with “!<arch>”")]
+    NotAnArchive,
+    /// A member header that does not follow ar(5).
+    #[error("the archive member header at byte {offset} is malformed ({what})")]
+    MemberHeader {
+        /// Where the header begins.
+        offset: u64,
+        /// Which field.
+        what: &'static str,
+    },
+    /// A member that ends behind the end of the file.
+    #[error("it is truncated: member “{member}” ends at byte {end} of {length}")]
+    Truncated {
+        /// The member, or what was expected.
+        member: String,
+        /// Where it should end.
+        end: u64,
+        /// Length of the file.
+        length: u64,
+    },
+    /// Members that dpkg would not take in this order (deb(5)).
+    #[error("member “{found}” stands where {wanted} belongs (deb(5))")]
+    MemberOrder {
+        /// What stands there.
+        found: String,
+        /// What dpkg reads there.
+        wanted: &'static str,
+    },
+    /// The archive ends too early.
+    #[error("it has no member {0}")]
+    MissingMember(&'static str),
+    /// A `debian-binary` that is not `2.x`.
+    #[error("its format version is “{0}”; only 2.x is known")]
+    Version(String),
+    /// `control.tar.*` without the file that describes the package.
+    #[error("its control archive has no file “control”")]
+    NoControl,
+    /// Text that Policy 5.1 wants in UTF-8.
+    #[error("“{0}” in its control archive is not UTF-8")]
+    NotUtf8(&'static str),
+    /// A control file that occurs twice.
+    #[error("“{0}” occurs twice in its control archive")]
+    ControlTwice(String),
+    /// One of the two tar archives cannot be read.
+    #[error("in {member}: {fault}")]
+    Tar {
+        /// `control.tar.xz` or alike.
+        member: String,
+        /// Why.
+        #[source]
+        fault: TarFault,
+    },
+    /// More than the configured limits allow.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+}
+
+impl DebFault {
+    /// What a person can do about it.
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "check the file and its permissions",
+            Self::Limit(_) | Self::Tar { fault: TarFault::Limit(_), .. } => {
+                "if the package is meant to be that large, raise the limit; otherwise leave it out"
+            }
+            Self::Truncated { .. } | Self::Tar { fault: TarFault::Read(_) | TarFault::Truncated, .. } => {
+                "remove the file, so that it is fetched again"
+            }
+            _ => "dpkg would not install it either, or not safely: tell whoever publishes it, or leave the package out",
+        }
+    }
+}
+
+/// What is wrong with a tar archive. Names are shown with unprintable bytes escaped.
+#[derive(Debug, thiserror::Error)]
+pub enum TarFault {
+    /// It cannot be decompressed or read.
+    #[error("cannot decompress it ({0})")]
+    Read(#[source] io::Error),
+    /// It ends inside an entry, or without the empty block that ends an archive.
+    #[error("the archive is truncated")]
+    Truncated,
+    /// The checksum of a header is wrong.
+    #[error("the header after “{after}” has a wrong checksum")]
+    Checksum {
+        /// The entry before it.
+        after: String,
+    },
+    /// Bytes behind the end marker.
+    #[error("there is data behind the end of the archive")]
+    Trailing,
+    /// A field that is no number, or one too large.
+    #[error("“{name}” has a malformed {field}")]
+    Number {
+        /// The entry.
+        name: String,
+        /// The header field or PAX key.
+        field: &'static str,
+    },
+    /// Extended headers that break their format, contradict each other or say what cannot be honoured.
+    #[error("the extended header of “{name}” is refused: {what}")]
+    Extension {
+        /// The entry, or the one before.
+        name: String,
+        /// What it says.
+        what: String,
+    },
+    /// A size in the PAX header that contradicts the header: two readers would see two archives.
+    #[error("“{name}” has size {header} in its header and {pax} in its extended header")]
+    SizeConflict {
+        /// The entry.
+        name: String,
+        /// In the ustar header.
+        header: u64,
+        /// In the PAX record.
+        pax: u64,
+    },
+    /// Content where there can be none.
+    #[error("“{0}” is not a regular file but has content")]
+    UnexpectedContent(String),
+    /// Device nodes, FIFOs, sparse files and whatever else has no place in a package.
+    #[error("“{name}” is {what}, which cannot be packaged")]
+    Type {
+        /// The entry.
+        name: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A newline in a name, as dpkg refuses it too.
+    #[error("the name “{0}” contains a newline")]
+    Newline(String),
+    /// A symbolic or hard link to nothing, or with a NUL in its target.
+    #[error("“{0}” is a link with an empty or malformed target")]
+    LinkTarget(String),
+    /// More than the configured limits allow.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+}
+
+impl TarFault {
+    /// Finds the limit inside an I/O error that a decoder passed on.
+    pub(crate) fn from_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            _ => match error.downcast::<LimitReached>() {
+                Ok(limit) => Self::Limit(limit),
+                Err(error) => Self::Read(error),
+            },
+        }
+    }
+}
+
+/// Bytes from outside, fit for a message: escaped, and cut to a length.
+pub(crate) fn shown(raw: &[u8]) -> String {
+    let cut = &raw[..raw.len().min(200)];
+    let dots = if cut.len() < raw.len() { "…" } else { "" };
+    match std::str::from_utf8(cut) {
+        Ok(text) if !text.chars().any(char::is_control) => format!("{text}{dots}"),
+        _ => format!("{}{dots}", cut.escape_ascii()),
+    }
+}

@@ -1,0 +1,123 @@
+//! Opening and removing below a directory that is held open: no symbolic link, mount point or `..` leads out of it.
+//!
+//! In: a directory's file descriptor, a path below it. Out: a file descriptor, or everything there removed.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags},
+    io::Errno,
+};
+
+use crate::base::RootPath;
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens a directory by its path on this machine.
+pub(super) fn open_root(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())?)
+}
+
+/// Opens the directory at `path` below `root`. Every component must be a true directory on the same mount.
+pub(super) fn open_dir(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<OwnedFd> {
+    if path.is_root() {
+        return Ok(rustix::fs::openat(root, ".", DIRECTORY, Mode::empty())?);
+    }
+    match open_part(root, path.as_path()) {
+        Err(Errno::NOSYS | Errno::PERM) => walk(root, path),
+        other => Ok(other?),
+    }
+}
+
+fn open_part(root: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let resolve =
+        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    rustix::fs::openat2(root, path, DIRECTORY, Mode::empty(), resolve)
+}
+
+/// For kernels before 5.6 and sandboxes without `openat2`: one component after the other.
+fn walk(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<OwnedFd> {
+    let device = rustix::fs::fstat(root)?.st_dev;
+    let mut at = rustix::fs::openat(root, ".", DIRECTORY, Mode::empty())?;
+    for part in path.components() {
+        at = rustix::fs::openat(&at, part, DIRECTORY, Mode::empty())?;
+        if rustix::fs::fstat(&at)?.st_dev != device {
+            return Err(Errno::XDEV.into());
+        }
+    }
+    Ok(at)
+}
+
+/// Removes the file, or the directory with all that is in it, called `name` in `parent`. Nothing on another mount is
+/// touched: a file system that someone mounted into a rootfs survives it, and an error says so.
+pub(super) fn remove(parent: BorrowedFd<'_>, name: &RootPath) -> io::Result<()> {
+    let raw = name.as_bytes();
+    match rustix::fs::unlinkat(parent, raw, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let dir = match open_dir(parent, name) {
+        // A directory of ours that its mode keeps its owner out of.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            rustix::fs::chmodat(parent, raw, Mode::RWXU, AtFlags::empty())?;
+            open_dir(parent, name)?
+        }
+        other => other?,
+    };
+    // Entries can only go from a directory that may be written; root may anyhow.
+    let _ = rustix::fs::fchmod(&dir, Mode::RWXU);
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&dir)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(RootPath::parse(entry.file_name().to_bytes()).map_err(io::Error::other)?);
+        }
+    }
+    for name in names {
+        remove(dir.as_fd(), &name)?;
+    }
+    Ok(rustix::fs::unlinkat(parent, raw, AtFlags::REMOVEDIR)?)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn no_link_is_followed_whichever_way_is_taken() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir_all(temp.path().join("a/b")).unwrap();
+        symlink("a", temp.path().join("link")).unwrap();
+        symlink("/", temp.path().join("a/out")).unwrap();
+        let root = open_root(temp.path()).unwrap();
+        for (path, fine) in [("", true), ("a/b", true), ("a", true), ("link/b", false), ("a/out", false), ("no", false)]
+        {
+            let path = RootPath::parse(path.as_bytes()).unwrap();
+            assert_eq!(open_dir(root.as_fd(), &path).is_ok(), fine, "{path}");
+            assert_eq!(walk(root.as_fd(), &path).is_ok(), fine, "{path}, by steps");
+        }
+    }
+
+    #[test]
+    fn removes_everything_but_what_links_lead_to() {
+        let temp = tempfile::tempdir().unwrap();
+        let (gone, stays) = (temp.path().join("gone"), temp.path().join("stays"));
+        fs::create_dir_all(gone.join("a/b")).unwrap();
+        fs::create_dir(&stays).unwrap();
+        fs::write(stays.join("file"), "x").unwrap();
+        symlink(&stays, gone.join("a/link")).unwrap();
+        fs::set_permissions(gone.join("a"), std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        let root = open_root(temp.path()).unwrap();
+        remove(root.as_fd(), &RootPath::literal("gone")).unwrap();
+        assert!(!gone.exists() && stays.join("file").exists());
+        remove(root.as_fd(), &RootPath::literal("gone")).unwrap();
+    }
+}

@@ -1,0 +1,108 @@
+//! What can go wrong while writing: always with the path, and with the bytes needed when the disk is full.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// An output could not be written. Nothing is left under its name but what was there before.
+/// All of these are class 8, output or disk, of the exit codes.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: "write", "create a file in".
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// No space, or over a quota or file size limit.
+    #[error("no room for {}: it needs up to {needed} bytes; free some space or choose another place with -o", path.display())]
+    Full {
+        /// Where.
+        path: PathBuf,
+        /// An upper bound of the output's size.
+        needed: u64,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A segment that the tree refers to cannot be read.
+    #[error(
+        "cannot read what goes to {} in the image from the cache; if this persists, remove the cache and build again",
+        what
+    )]
+    Segment {
+        /// The path in the image, or "the layer".
+        what: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory that compose did not make stands where an output should go.
+    #[error("{} is not empty and was not made by compose, so it is left alone; remove it, choose another output, or use --force", path.display())]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Something that is not a directory, or is one, stands where the other kind should go.
+    #[error("{} is there already and is {found}, so {wanted} cannot replace it; remove it or choose another output", path.display())]
+    WrongKind {
+        /// The output.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+        /// What should be written.
+        wanted: &'static str,
+    },
+    /// Two outputs of one run would have the same name.
+    #[error("{} is asked for twice; name each output once", path.display())]
+    Twice {
+        /// The output.
+        path: PathBuf,
+    },
+}
+
+impl ImageError {
+    /// For `map_err`; a full disk is told apart by [`ImageError::needing`].
+    pub(super) fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io { action, path: path.into(), source }
+    }
+
+    /// Makes a "no space" failure say how much the output at `path` needs.
+    pub(super) fn needing(self, path: &Path, needed: u64) -> Self {
+        match self {
+            Self::Io { source, .. } if is_full(&source) => Self::Full { path: path.into(), needed, source },
+            other => other,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_is_needed() {
+        let path = Path::new("/dev/full");
+        let Ok(mut full) = std::fs::File::create(path) else {
+            eprintln!("skipped: no /dev/full here");
+            return;
+        };
+        let error = full.write_all(b"x").map_err(ImageError::at("write", path)).unwrap_err();
+        let error = error.needing(Path::new("out/x.tar"), 12_345);
+        insta::assert_snapshot!(error, @"no room for out/x.tar: it needs up to 12345 bytes; free some space or choose another place with -o");
+    }
+}

@@ -1,0 +1,39 @@
+//! Outputs: everything that is written from a finished tree, which all of them hold the same.
+//!
+//! In: a [`Tree`](crate::tree::Tree), an [`ImageSpec`], the [`Output`]s asked for. Out: files and directories that
+//! appear by rename when complete, and [`Written`]: digests and sizes for the lock and the report.
+//!
+//! ```text
+//! tree ─► layer: pieces of the plain tar ─► compress: gzip or zstd, block by block ─► tarball: .tar .tar.gz .tar.zst
+//!      │                                                                           └► oci: oci:DIR .oci.tar
+//!      ├► directory: the rootfs itself                    stage: temporary name, then rename
+//!      └► digest: the tree digest                         output: what is asked for, and the order of the work
+//! ```
+
+mod beneath;
+mod compress;
+mod digest;
+mod directory;
+mod error;
+mod layer;
+mod oci;
+mod output;
+mod stage;
+mod tarball;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use compress::{Packed, media_type};
+pub use digest::tree_digest;
+pub use error::ImageError;
+pub use layer::{Piece, Reader, Source, pieces, total};
+pub use oci::{ImageSpec, Layer};
+pub use output::{BadOutput, Output};
+pub use write::{Written, WrittenOutput, write_all};
+
+/// The format of the bytes that this version writes: raised whenever a layer's compressed bytes would change for the
+/// same tree (codec, level, block size). The tree digest and the diffIDs do not depend on it.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,433 @@
+//! OCI images (image-spec 1.1): the documents, the layout as a directory, and the layout as one tar file that
+//! `docker load` takes too.
+//!
+//! In: what the manifest says about the image, layers already compressed. Out: `oci-layout`, `index.json`, `blobs/`.
+//!
+//! The documents are small, so plain `serde` structs in the order of the specification write them: the bytes are ours to
+//! keep the same, which a library's next version would not promise.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use serde::Serialize;
+
+use super::{ImageError, stage::StagedFile};
+use crate::{
+    base::{Arch, RootPath, Sha256, Sha256Writer},
+    manifest::Image,
+    tree::{Kind, Meta, header},
+};
+
+/// Where programs are when the manifest does not say; `/sbin` and `/bin` are links to the last two.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// The annotation of `index.json` that holds the tree digest, and tells a layout that compose wrote.
+const TREE: &str = "compose.tree";
+
+/// What an image is called and how it starts.
+#[derive(Debug, Clone)]
+pub struct ImageSpec<'a> {
+    /// The manifest's `name`.
+    pub name: &'a str,
+    /// What it runs on.
+    pub arch: Arch,
+    /// The image's date; whole seconds are used.
+    pub epoch: jiff::Timestamp,
+    /// Who it starts as, `uid:gid` or a name that the image's passwd knows.
+    pub user: Option<String>,
+    /// `[image]`.
+    pub image: &'a Image,
+}
+
+/// A compressed layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Of the compressed bytes.
+    pub digest: Sha256,
+    /// Compressed, in bytes.
+    pub size: u64,
+    /// Of the plain tar.
+    pub diff_id: Sha256,
+    /// Plain, in bytes.
+    pub plain_size: u64,
+    /// OCI media type.
+    pub media_type: &'static str,
+}
+
+#[derive(Serialize)]
+struct Config<'a> {
+    created: &'a str,
+    architecture: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'a str>,
+    os: &'a str,
+    config: Runtime<'a>,
+    rootfs: RootFs,
+    history: Vec<History<'a>>,
+}
+
+type Empty = BTreeMap<(), ()>;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Runtime<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    exposed_ports: BTreeMap<&'a str, Empty>,
+    env: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    entrypoint: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    cmd: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    volumes: BTreeMap<&'a str, Empty>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_dir: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RootFs {
+    r#type: &'static str,
+    diff_ids: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct History<'a> {
+    created: &'a str,
+    created_by: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a> {
+    schema_version: u8,
+    media_type: &'a str,
+    config: Descriptor<'a>,
+    layers: Vec<Descriptor<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: &'a BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index<'a> {
+    schema_version: u8,
+    media_type: &'a str,
+    manifests: Vec<Descriptor<'a>>,
+    annotations: BTreeMap<&'a str, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor<'a> {
+    media_type: &'a str,
+    digest: String,
+    size: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<&'a str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<Platform<'a>>,
+}
+
+#[derive(Serialize)]
+struct Platform<'a> {
+    architecture: &'a str,
+    os: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'a str>,
+}
+
+/// `docker load`'s own table of contents.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerArchive {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+/// The JSON of an image.
+#[derive(Debug, Clone)]
+pub(super) struct Documents {
+    config: Vec<u8>,
+    manifest: Vec<u8>,
+    index: Vec<u8>,
+    docker: Vec<u8>,
+}
+
+impl Documents {
+    /// Writes the documents of the image `spec` with these `layers`; `tree` is the tree digest.
+    pub(super) fn new(spec: &ImageSpec<'_>, tree: Sha256, layers: &[Layer]) -> Self {
+        let created = created(spec.epoch);
+        let (architecture, variant) = spec.arch.oci();
+        let image = spec.image;
+        let mut env = image.env.clone();
+        env.entry("PATH".into()).or_insert_with(|| PATH.into());
+        let config = json(&Config {
+            created: &created,
+            architecture,
+            variant,
+            os: "linux",
+            config: Runtime {
+                user: spec.user.as_deref(),
+                exposed_ports: image.ports.iter().map(|port| (port.as_str(), Empty::new())).collect(),
+                env: env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+                entrypoint: &image.entrypoint,
+                cmd: &image.cmd,
+                volumes: image.volumes.iter().map(|volume| (volume.as_str(), Empty::new())).collect(),
+                working_dir: image.workdir.as_deref(),
+                labels: &image.labels,
+                stop_signal: image.stop_signal.as_deref(),
+            },
+            rootfs: RootFs { r#type: "layers", diff_ids: layers.iter().map(|l| l.diff_id.to_string()).collect() },
+            history: layers.iter().map(|_| History { created: &created, created_by: "compose" }).collect(),
+        });
+        let manifest = json(&Manifest {
+            schema_version: 2,
+            media_type: MANIFEST,
+            config: Descriptor::of(CONFIG, &config),
+            layers: layers.iter().map(|l| Descriptor::new(l.media_type, l.digest, l.size)).collect(),
+            annotations: &image.annotations,
+        });
+        let repository = repository(spec.name);
+        // The tag for OCI tools; the whole name for podman and containerd, in the form `docker save` writes.
+        let annotations = BTreeMap::from([
+            ("io.containerd.image.name", format!("docker.io/library/{repository}:latest")),
+            ("org.opencontainers.image.ref.name", "latest".into()),
+        ]);
+        let platform = Some(Platform { architecture, os: "linux", variant });
+        let index = json(&Index {
+            schema_version: 2,
+            media_type: INDEX,
+            manifests: vec![Descriptor { annotations, platform, ..Descriptor::of(MANIFEST, &manifest) }],
+            annotations: BTreeMap::from([(TREE, tree.to_string())]),
+        });
+        let docker = json(&[DockerArchive {
+            config: blob(Sha256::of(&config)),
+            repo_tags: vec![format!("{repository}:latest")],
+            layers: layers.iter().map(|l| blob(l.digest)).collect(),
+        }]);
+        Self { config, manifest, index, docker }
+    }
+
+    /// The files of the layout but for the layers, by path.
+    fn files(&self, docker: bool) -> BTreeMap<String, &[u8]> {
+        let mut files: BTreeMap<String, &[u8]> = BTreeMap::from([
+            ("oci-layout".into(), LAYOUT),
+            ("index.json".into(), &*self.index),
+            (blob(Sha256::of(&self.config)), &*self.config),
+            (blob(Sha256::of(&self.manifest)), &*self.manifest),
+        ]);
+        if docker {
+            files.insert("manifest.json".into(), &self.docker);
+        }
+        files
+    }
+}
+
+impl Descriptor<'_> {
+    fn new(media_type: &str, digest: Sha256, size: u64) -> Descriptor<'_> {
+        Descriptor { media_type, digest: digest.to_string(), size, annotations: BTreeMap::new(), platform: None }
+    }
+
+    fn of<'a>(media_type: &'a str, bytes: &[u8]) -> Descriptor<'a> {
+        Descriptor::new(media_type, Sha256::of(bytes), bytes.len() as u64)
+    }
+}
+
+/// A layer's compressed bytes.
+pub(super) struct Blob<'a> {
+    pub(super) layer: &'a Layer,
+    pub(super) file: &'a StagedFile,
+}
+
+/// Fills the empty directory `at`, called `shown` in errors, with the layout. Returns the bytes written.
+pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], at: &Path, shown: &Path) -> Result<u64, ImageError> {
+    let failed = || ImageError::at("write", shown);
+    fs::create_dir_all(at.join("blobs/sha256")).map_err(failed())?;
+    let mut bytes = 0;
+    for (name, content) in docs.files(false) {
+        fs::write(at.join(name), content).map_err(failed())?;
+        bytes += content.len() as u64;
+    }
+    for Blob { layer, file } in blobs {
+        let mut out = fs::File::create(at.join(blob(layer.digest))).map_err(failed())?;
+        bytes += io::copy(&mut file.reopen()?, &mut out).map_err(failed())?;
+    }
+    Ok(bytes)
+}
+
+/// Writes the layout as a tar archive, entries sorted, owned by root, of the image's date. Errors call it `shown`.
+pub(super) fn write_tar<W: Write>(
+    docs: &Documents,
+    blobs: &[Blob<'_>],
+    epoch: i64,
+    out: W,
+    shown: &Path,
+) -> Result<(Sha256, u64), ImageError> {
+    enum Entry<'a> {
+        Dir,
+        Bytes(&'a [u8]),
+        Layer(&'a Blob<'a>),
+    }
+    let mut entries: BTreeMap<String, Entry<'_>> =
+        docs.files(true).into_iter().map(|(name, bytes)| (name, Entry::Bytes(bytes))).collect();
+    entries.extend(blobs.iter().map(|each| (blob(each.layer.digest), Entry::Layer(each))));
+    entries.extend(["blobs", "blobs/sha256"].map(|name| (name.into(), Entry::Dir)));
+
+    let failed = || ImageError::at("write", shown);
+    let mut out = Sha256Writer::new(out);
+    for (name, entry) in &entries {
+        let path = RootPath::parse(name.as_bytes()).map_err(io::Error::other).map_err(failed())?;
+        let mut head = Vec::new();
+        let size = match entry {
+            Entry::Dir => {
+                header::append(&path, &Meta::root(0o755, epoch), &Kind::Dir, &mut head);
+                0
+            }
+            Entry::Bytes(bytes) => bytes.len() as u64,
+            Entry::Layer(blob) => blob.layer.size,
+        };
+        if !matches!(entry, Entry::Dir) {
+            header::append_file(&path, &Meta::root(0o644, epoch), size, &mut head);
+        }
+        out.write_all(&head).map_err(failed())?;
+        match entry {
+            Entry::Dir => {}
+            Entry::Bytes(bytes) => out.write_all(bytes).map_err(failed())?,
+            Entry::Layer(blob) => {
+                let copied = io::copy(&mut blob.file.reopen()?.take(size), &mut out).map_err(failed())?;
+                if copied != size {
+                    return Err(failed()(io::ErrorKind::UnexpectedEof.into()));
+                }
+            }
+        }
+        out.write_all(&vec![0; header::padding(size)]).map_err(failed())?;
+    }
+    out.write_all(&header::END).and_then(|()| out.flush()).map_err(failed())?;
+    let (_, sha256, size) = out.finish();
+    Ok((sha256, size))
+}
+
+/// Whether the directory at `path` is a layout that compose wrote, with nothing added to it since.
+pub(super) fn is_ours(path: &Path) -> bool {
+    let read = || -> Option<bool> {
+        let mut text = Vec::new();
+        fs::File::open(path.join("index.json")).ok()?.take(1 << 20).read_to_end(&mut text).ok()?;
+        let index: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        let ours = index.get("annotations")?.get(TREE).is_some();
+        Some(ours && index.get("manifests")?.as_array()?.len() == 1 && path.join("oci-layout").is_file())
+    };
+    read().unwrap_or(false)
+}
+
+fn json(document: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).expect("these types have string keys only")
+}
+
+fn blob(digest: Sha256) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// RFC 3339, whole seconds, UTC.
+fn created(epoch: jiff::Timestamp) -> String {
+    jiff::Timestamp::from_second(epoch.as_second()).unwrap_or(epoch).to_string()
+}
+
+/// `name` as a repository that Docker takes: lower-case letters and digits, single separators between them
+/// (distribution/reference, `path-component`).
+fn repository(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c.to_ascii_lowercase() {
+            c if c.is_ascii_lowercase() || c.is_ascii_digit() => out.push(c),
+            c => {
+                if out.ends_with(|last: char| last.is_ascii_alphanumeric()) {
+                    out.push(if matches!(c, '.' | '_') { c } else { '-' });
+                }
+            }
+        }
+    }
+    out.truncate(out.trim_end_matches(['.', '_', '-']).len());
+    if out.is_empty() { "image".into() } else { out }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::image::media_type;
+
+    fn layer(compression: crate::manifest::Compression) -> Layer {
+        let [digest, diff_id] = [b"compressed", b"plain     "].map(|bytes| Sha256::of(bytes));
+        Layer { digest, size: 10, diff_id, plain_size: 20, media_type: media_type(compression) }
+    }
+
+    fn show(docs: &Documents) -> String {
+        let pretty = |bytes: &[u8]| {
+            let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            serde_json::to_string_pretty(&value).unwrap()
+        };
+        [&docs.config, &docs.manifest, &docs.index, &docs.docker].map(|bytes| pretty(bytes)).join("\n\n")
+    }
+
+    #[test]
+    fn a_full_image() {
+        let text = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let map = |items: &[(&str, &str)]| items.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let image = Image {
+            entrypoint: text(&["/usr/bin/python3", "-c"]),
+            cmd: text(&["print(\"ü\")"]),
+            env: map(&[("LANG", "C.UTF-8"), ("PATH", "/app")]),
+            workdir: Some("/app".into()),
+            labels: map(&[("b", "2"), ("a", "1")]),
+            annotations: map(&[("org.opencontainers.image.licenses", "MIT")]),
+            ports: text(&["8080/tcp", "53/udp"]),
+            volumes: text(&["/data"]),
+            stop_signal: Some("SIGINT".into()),
+            compression: crate::manifest::Compression::Zstd,
+        };
+        let spec = ImageSpec {
+            name: "My_App",
+            arch: Arch::Arm64,
+            epoch: "2026-11-21T09:15:44.9Z".parse().unwrap(),
+            user: Some("65532:65532".into()),
+            image: &image,
+        };
+        insta::assert_snapshot!(show(&Documents::new(&spec, Sha256::of(b"tree"), &[layer(image.compression)])));
+    }
+
+    #[test]
+    fn a_plain_image() {
+        let image = Image::default();
+        let epoch = "1970-01-01T00:00:00Z".parse().unwrap();
+        let spec = ImageSpec { name: "python3", arch: Arch::Amd64, epoch, user: None, image: &image };
+        insta::assert_snapshot!(show(&Documents::new(&spec, Sha256::of(b"tree"), &[layer(image.compression)])));
+    }
+
+    #[test]
+    fn names_become_repositories() {
+        for (name, want) in [
+            ("python3", "python3"),
+            ("My App", "my-app"),
+            ("a__b..c-", "a_b.c"),
+            ("-.x", "x"),
+            ("ü", "image"),
+            ("", "image"),
+        ] {
+            assert_eq!(repository(name), want, "{name}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Outputs under a temporary name beside their own, so that each appears whole, by one rename, or not at all.
+//!
+//! In: the name an output shall have. Out: a file or directory to fill; `commit` gives it its name, dropping it without
+//! removes it and leaves what was there before.
+
+use std::{
+    fs,
+    io::{self, Seek},
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, RenameFlags},
+    io::Errno,
+};
+use tempfile::NamedTempFile;
+
+use super::{ImageError, beneath};
+use crate::base::RootPath;
+
+/// A file on its way.
+pub(super) struct StagedFile {
+    temp: NamedTempFile,
+    target: PathBuf,
+    named: bool,
+}
+
+impl StagedFile {
+    /// Opens an empty file beside `target`.
+    pub(super) fn new(target: &Path) -> Result<Self, ImageError> {
+        if target.is_dir() {
+            return Err(ImageError::WrongKind { path: target.into(), found: "a directory", wanted: "a file" });
+        }
+        Ok(Self { named: true, ..Self::scratch(target)? })
+    }
+
+    /// Opens an empty file beside `target` that never gets a name: the output `target` is made from it.
+    pub(super) fn scratch(target: &Path) -> Result<Self, ImageError> {
+        let temp = builder()
+            .permissions(fs::Permissions::from_mode(0o666))
+            .tempfile_in(parent(target))
+            .map_err(ImageError::at("create", target))?;
+        Ok(Self { temp, target: target.into(), named: false })
+    }
+
+    /// The name that it will have.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// What is written to.
+    pub(super) fn file(&mut self) -> &mut fs::File {
+        self.temp.as_file_mut()
+    }
+
+    /// What was written, from its start.
+    pub(super) fn reopen(&self) -> Result<fs::File, ImageError> {
+        let mut file = self.temp.reopen().map_err(ImageError::at("read back", &self.target))?;
+        file.rewind().map_err(ImageError::at("read back", &self.target))?;
+        Ok(file)
+    }
+
+    /// Gives it its name; removes it if it is to have none.
+    pub(super) fn commit(self) -> Result<(), ImageError> {
+        let Self { temp, target, named } = self;
+        if named {
+            temp.persist(&target).map_err(|error| ImageError::at("replace", &target)(error.error))?;
+        }
+        Ok(())
+    }
+}
+
+/// A directory on its way.
+pub(super) struct StagedDir {
+    /// Removed on drop.
+    temp: PathBuf,
+    target: PathBuf,
+    replaces: bool,
+}
+
+impl StagedDir {
+    /// Creates an empty directory beside `target`, mode 0700.
+    ///
+    /// A directory that is there already, is not empty, and is not `ours`, is only replaced by `force`.
+    pub(super) fn new(target: &Path, ours: fn(&Path) -> bool, force: bool) -> Result<Self, ImageError> {
+        // The directory itself is replaced, not a link to it; and `.` has no name to rename to.
+        let target = match fs::canonicalize(target) {
+            Ok(target) => target,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => target.components().collect(),
+            Err(error) => return Err(ImageError::at("look at", target)(error)),
+        };
+        if target.file_name().is_none() {
+            return Err(ImageError::WrongKind {
+                path: target,
+                found: "the root of a file system",
+                wanted: "a directory output",
+            });
+        }
+        let replaces = match fs::read_dir(&target) {
+            Ok(mut entries) => {
+                if !force && entries.next().is_some() && !ours(&target) {
+                    return Err(ImageError::Occupied { path: target });
+                }
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(ImageError::WrongKind { path: target, found: "not a directory", wanted: "a directory" });
+            }
+            Err(error) => return Err(ImageError::at("look at", &target)(error)),
+        };
+        let temp = builder().tempdir_in(parent(&target)).map_err(ImageError::at("create", &target))?.keep();
+        Ok(Self { temp, target, replaces })
+    }
+
+    /// The name that it will have.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Where it is now.
+    pub(super) fn path(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Gives it its name, in one step also when a directory is there already; that one is removed afterwards. The
+    /// notes say what could not be removed.
+    pub(super) fn commit(mut self) -> Result<Vec<String>, ImageError> {
+        let flags = if self.replaces { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        let rename = |from: &Path, to: &Path| rustix::fs::rename(from, to);
+        let done = match rustix::fs::renameat_with(CWD, &self.temp, CWD, &self.target, flags) {
+            // File systems without these flags (some network and layered ones): two steps, the first undone when
+            // the second fails.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if self.replaces => {
+                let aside = self.temp.with_extension("old");
+                rename(&self.target, &aside)
+                    .and_then(|()| rename(&self.temp, &self.target).inspect_err(|_| drop(rename(&aside, &self.target))))
+                    .map(|()| self.temp = aside)
+            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename(&self.temp, &self.target),
+            other => other,
+        };
+        match done {
+            Err(Errno::BUSY | Errno::XDEV) => Err(ImageError::WrongKind {
+                path: self.target.clone(),
+                found: "a mount point",
+                wanted: "a directory output (name a directory inside it instead)",
+            }),
+            Err(error) => Err(ImageError::at("replace", &self.target)(error.into())),
+            Ok(()) => Ok(match remove(&self.temp) {
+                Ok(()) => Vec::new(),
+                Err(error) => {
+                    vec![format!(
+                        "the previous content of {} is left in {}: {error}",
+                        self.target.display(),
+                        self.temp.display()
+                    )]
+                }
+            }),
+        }
+    }
+}
+
+impl Drop for StagedDir {
+    fn drop(&mut self) {
+        let _ = remove(&self.temp);
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = RootPath::parse(name.as_encoded_bytes()).map_err(io::Error::other)?;
+    beneath::remove(beneath::open_root(parent(path))?.as_fd(), &name)
+}
+
+/// Where the temporary name goes: renames only work within a file system.
+pub(super) fn parent(target: &Path) -> &Path {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Hidden, and short enough whatever the target is called.
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".compose-");
+    builder
+}
+
+/// Whether the non-empty directory at `path` is a rootfs that compose wrote, and nothing was added at its top since:
+/// compose lists packages in `status.d`, where dpkg itself keeps one file `status`, and sets whole-second times.
+pub(super) fn is_rootfs(path: &Path) -> bool {
+    let dpkg = path.join("var/lib/dpkg");
+    dpkg.join("status.d").is_dir()
+        && dpkg.join("status").symlink_metadata().is_err()
+        && path.metadata().is_ok_and(|meta| meta.mtime_nsec() == 0)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = temp.path().join("x.tar");
+        fs::write(&target, "old").unwrap();
+        let mut staged = StagedFile::new(&target).unwrap();
+        staged.file().write_all(b"half").unwrap();
+        drop(staged);
+        assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names(temp.path())), ("old", vec!["x.tar".into()]));
+        let mut staged = StagedFile::new(&target).unwrap();
+        staged.file().write_all(b"new").unwrap();
+        staged.commit().unwrap();
+        assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names(temp.path())), ("new", vec!["x.tar".into()]));
+    }
+
+    #[test]
+    fn a_directory_is_replaced_as_a_whole_and_only_with_leave() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = temp.path().join("rootfs");
+        let stage = |ours: fn(&Path) -> bool, force| StagedDir::new(&target, ours, force);
+        let write = |staged: &StagedDir, text: &str| fs::write(staged.path().join(text), text).unwrap();
+
+        let staged = stage(|_| false, false).unwrap();
+        write(&staged, "one");
+        staged.commit().unwrap();
+        assert_eq!((names(&target), names(temp.path())), (vec!["one".into()], vec!["rootfs".into()]));
+
+        assert!(matches!(stage(|_| false, false), Err(ImageError::Occupied { .. })));
+        write(&stage(|_| true, false).unwrap(), "dropped");
+        assert_eq!((names(&target), names(temp.path())), (vec!["one".into()], vec!["rootfs".into()]));
+        for (ours, force, name) in [((|_| true) as fn(&Path) -> bool, false, "two"), (|_| false, true, "three")] {
+            let staged = stage(ours, force).unwrap();
+            write(&staged, name);
+            assert_eq!(staged.commit().unwrap(), [""; 0]);
+            assert_eq!((names(&target), names(temp.path())), (vec![name.into()], vec!["rootfs".into()]));
+        }
+    }
+
+    #[test]
+    fn the_wrong_kind_in_the_way_is_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(matches!(StagedDir::new(&file, |_| true, true), Err(ImageError::WrongKind { .. })));
+        assert!(matches!(StagedFile::new(temp.path()), Err(ImageError::WrongKind { .. })));
+        assert!(matches!(StagedDir::new(Path::new("/"), |_| true, true), Err(ImageError::WrongKind { .. })));
+        let nowhere = temp.path().join("missing/x");
+        assert!(matches!(StagedFile::new(&nowhere), Err(ImageError::Io { .. })));
+        assert!(matches!(StagedDir::new(&nowhere, |_| true, true), Err(ImageError::Io { .. })));
+    }
+}

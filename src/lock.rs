@@ -1,0 +1,379 @@
+//! `snapshots/NAME.lock`: what was chosen, so that a second build chooses nothing.
+//!
+//! In: a solution, or the file of an earlier run. Out: sorted TOML, one change a line in a `git diff`, without any
+//! mirror's URL.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path, path::PathBuf, str::FromStr};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::{
+    base::{Arch, PackageName, Sha256},
+    control::Version,
+};
+
+/// The layout of the file; another number is refused.
+const LOCK_VERSION: i64 = 1;
+
+/// A whole lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// [`crate::manifest::meaning`] of the manifest that it was made for.
+    pub manifest: Sha256,
+    /// The newest Release date: the time of everything in the image.
+    pub epoch: Timestamp,
+    /// Where packages come from, sorted by name.
+    pub repositories: Vec<LockedRepository>,
+    /// One for each architecture.
+    pub targets: BTreeMap<Arch, Target>,
+}
+
+/// One suite as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedRepository {
+    /// `debian`, `debian-security`, or the manifest's name for it.
+    pub name: String,
+    /// Suite asked for.
+    pub suite: String,
+    /// The Release's own words; they make os-release where base-files is absent.
+    pub origin: Option<String>,
+    /// Codename.
+    pub codename: Option<String>,
+    /// Point release, such as `13.8`.
+    pub version: Option<String>,
+    /// The Release's date.
+    pub date: Timestamp,
+    /// Digest of the signed text.
+    pub release: Sha256,
+}
+
+/// What one architecture's image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Whether the solver proved that no smaller closure exists.
+    pub proven_minimal: bool,
+    /// Sum of Installed-Size, KiB.
+    pub installed_size: u64,
+    /// Dependencies that count as met without a package.
+    pub cut: Vec<CutEdge>,
+    /// What the build made; absent in a lock that was never built.
+    pub built: Option<Built>,
+    /// Sorted by name.
+    pub packages: Vec<LockedPackage>,
+}
+
+/// A dependency that `packages.provided` cut.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CutEdge {
+    /// Who depends.
+    pub package: String,
+    /// On what.
+    pub dependency: String,
+    /// Why it is not needed.
+    pub reason: String,
+}
+
+/// Digests of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// Of the tree's content and metadata.
+    pub tree: Sha256,
+    /// Of the plain layers.
+    pub diff_ids: Vec<Sha256>,
+    /// Of the compressed layers.
+    pub layers: Vec<Sha256>,
+    /// The output format version that `layers` hold for.
+    pub format: u32,
+}
+
+/// One `.deb`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// Binary package.
+    pub name: PackageName,
+    /// Its version.
+    pub version: Version,
+    /// `amd64` …, or `all`.
+    pub arch: String,
+    /// Source package.
+    pub source: String,
+    /// Name of the [`LockedRepository`].
+    pub repository: String,
+    /// Path below the archive's root.
+    pub filename: String,
+    /// Bytes.
+    pub size: u64,
+    /// Of the `.deb`.
+    pub sha256: Sha256,
+    /// Direct dependants; empty when the manifest asks for it.
+    pub required_by: Vec<String>,
+}
+
+/// A lock cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The operating system refuses.
+    #[error("cannot {action} the lock {}: {source}", path.display())]
+    Io {
+        /// "read" or "write".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Not what this program writes.
+    #[error("{} is not a lock that this compose reads: {why}\nnext step: restore it from version control, or run with --update to make it anew", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawLock {
+    version: i64,
+    manifest: String,
+    epoch: toml::value::Datetime,
+    #[serde(default)]
+    repository: Vec<RawRepository>,
+    target: BTreeMap<String, RawTarget>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRepository {
+    name: String,
+    suite: String,
+    origin: Option<String>,
+    codename: Option<String>,
+    version: Option<String>,
+    date: toml::value::Datetime,
+    release: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawTarget {
+    proven_minimal: bool,
+    installed_size: u64,
+    #[serde(default)]
+    cut: Vec<RawCut>,
+    tree: Option<String>,
+    #[serde(default)]
+    diff_ids: Vec<String>,
+    #[serde(default)]
+    layers: Vec<String>,
+    format: Option<u32>,
+    #[serde(default)]
+    package: Vec<RawPackage>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCut {
+    package: String,
+    dependency: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawPackage {
+    name: String,
+    version: String,
+    arch: String,
+    source: String,
+    repository: String,
+    filename: String,
+    size: u64,
+    sha256: String,
+    required_by: Vec<String>,
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn time(value: &toml::value::Datetime) -> Result<Timestamp, String> {
+    parsed(&value.to_string())
+}
+
+impl Lock {
+    /// Reads `path`; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not a lock of this version.
+    pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text).map(Some).map_err(|why| LockError::Malformed { path: path.into(), why }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(LockError::Io { action: "read", path: path.into(), source }),
+        }
+    }
+
+    /// Parses the text of a lock.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let raw: RawLock = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        if raw.version != LOCK_VERSION {
+            return Err(format!("it has version {}, this program knows version {LOCK_VERSION}", raw.version));
+        }
+        let repositories = raw.repository.into_iter().map(RawRepository::check).collect::<Result<Vec<_>, _>>()?;
+        let targets = raw
+            .target
+            .into_iter()
+            .map(|(arch, target)| Ok((parsed(&arch)?, target.check(&repositories)?)))
+            .collect::<Result<_, String>>()?;
+        Ok(Self { manifest: parsed(&raw.manifest)?, epoch: time(&raw.epoch)?, repositories, targets })
+    }
+
+    /// Writes the file whole, by rename.
+    ///
+    /// # Errors
+    /// As the operating system says; an earlier file is then still there.
+    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+        let failed = |source| LockError::Io { action: "write", path: path.into(), source };
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut temp = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder)
+            .map_err(failed)?;
+        io::Write::write_all(&mut temp, self.to_string().as_bytes()).map_err(failed)?;
+        temp.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+impl RawRepository {
+    fn check(self) -> Result<LockedRepository, String> {
+        let Self { name, suite, origin, codename, version, date, release } = self;
+        Ok(LockedRepository {
+            name,
+            suite,
+            origin,
+            codename,
+            version,
+            date: time(&date)?,
+            release: parsed(&release)?,
+        })
+    }
+}
+
+impl RawTarget {
+    fn check(self, repositories: &[LockedRepository]) -> Result<Target, String> {
+        let digests = |list: &[String]| list.iter().map(|text| parsed(text)).collect::<Result<Vec<_>, _>>();
+        let built = match (&self.tree, self.format) {
+            (Some(tree), Some(format)) => Some(Built {
+                tree: parsed(tree)?,
+                diff_ids: digests(&self.diff_ids)?,
+                layers: digests(&self.layers)?,
+                format,
+            }),
+            (None, None) => None,
+            _ => return Err("“tree” and “format” go together, and one is missing".into()),
+        };
+        let packages = self
+            .package
+            .into_iter()
+            .map(|p| {
+                if !repositories.iter().any(|r| r.name == p.repository) {
+                    return Err(format!("{} is from repository “{}”, which it does not list", p.name, p.repository));
+                }
+                if p.filename.starts_with('/') || p.filename.split('/').any(|part| part == "..") {
+                    return Err(format!("the filename “{}” leads out of the archive", p.filename));
+                }
+                Ok(LockedPackage {
+                    name: parsed(&p.name)?,
+                    version: parsed(&p.version)?,
+                    arch: p.arch,
+                    source: p.source,
+                    repository: p.repository,
+                    filename: p.filename,
+                    size: p.size,
+                    sha256: parsed(&p.sha256)?,
+                    required_by: p.required_by,
+                })
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        let cut = self
+            .cut
+            .into_iter()
+            .map(|RawCut { package, dependency, reason }| CutEdge { package, dependency, reason })
+            .collect();
+        let (proven_minimal, installed_size) = (self.proven_minimal, self.installed_size);
+        Ok(Target { proven_minimal, installed_size, cut, built, packages })
+    }
+}
+
+/// A TOML basic string.
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// The file's text.
+impl std::fmt::Display for Lock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "# Made by compose; holds on every mirror. Renew it with `compose lock`.")?;
+        writeln!(f, "version = {LOCK_VERSION}\nmanifest = \"{}\"\nepoch = {}", self.manifest, self.epoch)?;
+        for repository in &self.repositories {
+            writeln!(f, "\n[[repository]]\nname = {}", quote(&repository.name))?;
+            writeln!(f, "suite = {}", quote(&repository.suite))?;
+            for (key, value) in
+                [("origin", &repository.origin), ("codename", &repository.codename), ("version", &repository.version)]
+            {
+                if let Some(value) = value {
+                    writeln!(f, "{key} = {}", quote(value))?;
+                }
+            }
+            writeln!(f, "date = {}\nrelease = \"{}\"", repository.date, repository.release)?;
+        }
+        for (arch, target) in &self.targets {
+            writeln!(f, "\n[target.{arch}]\nproven-minimal = {}", target.proven_minimal)?;
+            writeln!(f, "installed-size = {}", target.installed_size)?;
+            list(f, "cut", target.cut.iter().map(|cut| {
+                let (package, dependency, reason) = (quote(&cut.package), quote(&cut.dependency), quote(&cut.reason));
+                format!("{{ package = {package}, dependency = {dependency}, reason = {reason} }}")
+            }))?;
+            if let Some(built) = &target.built {
+                writeln!(f, "tree = \"{}\"", built.tree)?;
+                list(f, "diff-ids", built.diff_ids.iter().map(|digest| format!("\"{digest}\"")))?;
+                list(f, "layers", built.layers.iter().map(|digest| format!("\"{digest}\"")))?;
+                writeln!(f, "format = {}", built.format)?;
+            }
+            for p in &target.packages {
+                writeln!(f, "\n[[target.{arch}.package]]\nname = {}", quote(p.name.as_str()))?;
+                writeln!(f, "version = {}\narch = {}", quote(&p.version.to_string()), quote(&p.arch))?;
+                writeln!(f, "source = {}\nrepository = {}", quote(&p.source), quote(&p.repository))?;
+                writeln!(f, "filename = {}\nsize = {}", quote(&p.filename), p.size)?;
+                writeln!(f, "sha256 = \"{}\"", p.sha256.hex())?;
+                let mut names = String::new();
+                for (i, name) in p.required_by.iter().enumerate() {
+                    let _ = write!(names, "{}{}", if i == 0 { "" } else { ", " }, quote(name));
+                }
+                writeln!(f, "required-by = [{names}]")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An array with an item a line, or nothing when it is empty.
+fn list(f: &mut std::fmt::Formatter<'_>, key: &str, items: impl Iterator<Item = String>) -> std::fmt::Result {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(f, "{key} = [")?;
+    for item in items {
+        writeln!(f, "    {item},")?;
+    }
+    writeln!(f, "]")
+}

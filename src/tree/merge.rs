@@ -1,0 +1,186 @@
+//! Packages merged into one tree, with the rule for each path that two of them ship.
+//!
+//! In: segments and who may replace whom (`Replaces`). Out: the tree, or every conflict at once.
+
+use super::{Content, Kind, Node, NotADirectory, Origin, Tree};
+use crate::{
+    base::{PackageName, RootPath},
+    unpack::{Entry, Segment},
+};
+
+/// Two packages ship different things at one path, and neither `Replaces` the other (Policy 7.6.1).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path} is {first_is} of {first} and {second_is} of {second}, and neither declares “Replaces” on the other")]
+pub struct Conflict {
+    /// Where.
+    pub path: RootPath,
+    /// Who had it first.
+    pub first: String,
+    /// What that is.
+    pub first_is: &'static str,
+    /// Who came with something else.
+    pub second: PackageName,
+    /// What that is.
+    pub second_is: &'static str,
+}
+
+impl Tree {
+    /// Lays packages into the tree, in the order of their names whatever the order given; `replaces(a, b)` says
+    /// whether `a` declares `Replaces` on the `b` that is here. Modification times are clamped to the epoch.
+    ///
+    /// # Errors
+    /// All conflicts, sorted by path.
+    pub fn merge(
+        &mut self,
+        segments: &[Segment],
+        replaces: impl Fn(&PackageName, &PackageName) -> bool,
+    ) -> Result<(), Vec<Conflict>> {
+        let mut order: Vec<_> = segments.iter().collect();
+        order.sort_by(|a, b| a.package.cmp(&b.package));
+        let mut conflicts = Vec::new();
+        for segment in &order {
+            for entry in &segment.entries {
+                let path = self.through_links(&entry.path);
+                let node = self.node_of(segment, entry, path == entry.path);
+                if let Err(other) = self.place(path.clone(), node.clone(), &replaces) {
+                    conflicts.push(conflict(other, &node, &segment.package));
+                }
+            }
+        }
+        self.repair_hardlinks(|package, path| {
+            let segment = order.iter().find(|s| &s.package == package)?;
+            let at = segment.entries.binary_search_by(|e| e.path.cmp(path)).ok()?;
+            match &segment.entries[at].kind {
+                Kind::File(content) => Some(content.clone()),
+                _ => None,
+            }
+        });
+        conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+        if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
+    }
+
+    fn node_of(&self, segment: &Segment, entry: &Entry, in_place: bool) -> Node {
+        let mut meta = entry.meta.clone();
+        meta.mtime = meta.mtime.min(self.epoch());
+        let ready = in_place && meta == entry.meta && !matches!(entry.kind, Kind::Dir);
+        Node {
+            meta,
+            kind: entry.kind.clone(),
+            origin: Origin::Package(segment.package.clone()),
+            ready: ready.then(|| (segment.file.clone(), entry.span.clone())),
+        }
+    }
+
+    /// Puts a package's node at `path`, or says which path holds what it cannot stand beside.
+    fn place(
+        &mut self,
+        path: RootPath,
+        node: Node,
+        replaces: impl Fn(&PackageName, &PackageName) -> bool,
+    ) -> Result<(), (RootPath, Node)> {
+        let blocked = |tree: &Self, error: NotADirectory| {
+            let there = tree.get(&error.parent).expect("insert names a node that is there").clone();
+            (error.parent, there)
+        };
+        let Some(there) = self.get(&path) else {
+            return self.insert(path, node).map_err(|error| blocked(self, error));
+        };
+        let base = matches!(there.origin, Origin::Finish(_));
+        let usual = |n: &Node| n.meta.mode == 0o755 && n.meta.uid == 0 && n.meta.gid == 0;
+        let take = match (&there.kind, &node.kind) {
+            // A directory's special mode beats the usual one; base directories have theirs from base-files.
+            (Kind::Dir, Kind::Dir) => usual(there) && (base || !usual(&node)),
+            // A link to a directory stands for it: merged-/usr, /var/run.
+            (Kind::Symlink(_), Kind::Dir) if self.is_dir(&path) => false,
+            (Kind::Symlink(_), Kind::Symlink(_)) if base => false,
+            (Kind::Dir, _) if self.children(&path).next().is_some() => return Err((path.clone(), there.clone())),
+            _ if same(there, &node) => false,
+            _ => match (&there.origin, &node.origin) {
+                (Origin::Package(other), Origin::Package(name)) if replaces(name, other) => true,
+                (Origin::Package(other), Origin::Package(name)) if replaces(other, name) => false,
+                (Origin::Package(_), _) => return Err((path.clone(), there.clone())),
+                (Origin::Finish(_), _) => true,
+                (Origin::Manifest, _) => false,
+            },
+        };
+        if take { self.insert(path, node).map_err(|error| blocked(self, error)) } else { Ok(()) }
+    }
+
+    /// `path` with the links among its parents followed, so that what a package ships below a link to a directory
+    /// lands in that directory.
+    fn through_links(&self, path: &RootPath) -> RootPath {
+        let Some(parent) = path.parent() else { return path.clone() };
+        if matches!(self.get(&parent), Some(Node { kind: Kind::Dir, .. })) {
+            return path.clone();
+        }
+        // The nearest ancestor that is there decides; below it nothing can be a link.
+        let mut ancestor = parent;
+        while self.get(&ancestor).is_none() {
+            let Some(above) = ancestor.parent() else { return path.clone() };
+            ancestor = above;
+        }
+        let rest = path.strip_prefix(&ancestor).unwrap_or_default();
+        match self.resolve(&ancestor) {
+            Some(real) if real != ancestor => real.join(rest).unwrap_or_else(|_| path.clone()),
+            _ => path.clone(),
+        }
+    }
+
+    fn is_dir(&self, path: &RootPath) -> bool {
+        self.resolve(path).and_then(|real| self.get(&real)).is_some_and(|node| matches!(node.kind, Kind::Dir))
+    }
+
+    /// Makes a file of every hardlink whose target is no longer its package's file: `content` finds the bytes that
+    /// the package had at the target. The first such name becomes the file, later names link to it.
+    fn repair_hardlinks(&mut self, content: impl Fn(&PackageName, &RootPath) -> Option<Content>) {
+        let broken: Vec<_> = self
+            .iter()
+            .filter_map(|(path, node)| match &node.kind {
+                Kind::Hardlink(target) => {
+                    let whole =
+                        self.get(target).is_some_and(|t| matches!(t.kind, Kind::File(_)) && t.origin == node.origin);
+                    (!whole).then(|| (path.clone(), target.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        let mut first: std::collections::BTreeMap<RootPath, RootPath> = Default::default();
+        for (path, target) in broken {
+            let Some(node) = self.get_mut(&path) else { continue };
+            let Origin::Package(package) = &node.origin else { continue };
+            node.ready = None;
+            if let Some(name) = first.get(&target) {
+                node.kind = Kind::Hardlink(name.clone());
+            } else if let Some(bytes) = content(package, &target) {
+                node.kind = Kind::File(bytes);
+                first.insert(target, path);
+            }
+        }
+    }
+}
+
+fn same(a: &Node, b: &Node) -> bool {
+    match (&a.kind, &b.kind) {
+        (Kind::Symlink(a), Kind::Symlink(b)) => a == b,
+        (Kind::File(x), Kind::File(y)) => {
+            (a.meta.mode, a.meta.uid, a.meta.gid) == (b.meta.mode, b.meta.uid, b.meta.gid)
+                && x.len() == y.len()
+                && x.sha256() == y.sha256()
+        }
+        _ => false,
+    }
+}
+
+fn conflict((path, there): (RootPath, Node), node: &Node, second: &PackageName) -> Conflict {
+    let is = |node: &Node| match node.kind {
+        Kind::Dir => "a directory",
+        Kind::Symlink(_) => "a symbolic link",
+        Kind::File(_) | Kind::Hardlink(_) => "a file",
+    };
+    let first = match &there.origin {
+        Origin::Package(name) => name.to_string(),
+        Origin::Manifest => "the manifest".into(),
+        Origin::Finish(step) => format!("compose's own step “{step}”"),
+    };
+    Conflict { path, first, first_is: is(&there), second: second.clone(), second_is: is(node) }
+}

@@ -1,0 +1,92 @@
+//! Why a package could not be unpacked.
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    base::{BadPath, PackageName, RootPath, Sha256},
+    deb::DebFault,
+    store::StoreError,
+};
+
+/// A package that could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot unpack {package} ({}): {fault}; {}", deb.display(), fault.next_step())]
+pub struct UnpackError {
+    /// The package.
+    pub package: PackageName,
+    /// Its file.
+    pub deb: PathBuf,
+    /// Why.
+    #[source]
+    pub fault: UnpackFault,
+}
+
+/// Why a package could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackFault {
+    /// The `.deb` itself.
+    #[error(transparent)]
+    Deb(#[from] DebFault),
+    /// The file is not the one that was verified.
+    #[error("its SHA-256 is {found}, but {expected} was verified")]
+    Digest {
+        /// What it should be.
+        expected: Sha256,
+        /// What it is.
+        found: Sha256,
+    },
+    /// It holds another package.
+    #[error("it holds the package “{0}”")]
+    OtherPackage(String),
+    /// A name that leads out of the rootfs, or is none.
+    #[error("it ships a path that cannot be: {0}")]
+    Path(#[from] BadPath),
+    /// A path twice.
+    #[error("it ships {0} twice, and not as a directory both times")]
+    Twice(RootPath),
+    /// Something in what is no directory: a way out of the rootfs through a link.
+    #[error("it ships {path} below {above}, which it ships as something else than a directory")]
+    Below {
+        /// What is inside.
+        path: RootPath,
+        /// What is no directory.
+        above: RootPath,
+    },
+    /// The root, or a directory of merged-/usr, as something else.
+    #[error("it ships {0} as something else than a directory")]
+    NotADirectory(RootPath),
+    /// A hard link to what is no file before it in the same package.
+    #[error("it ships {path} as a hard link to {target}, which is not an earlier regular file of the package")]
+    HardlinkTarget {
+        /// The link.
+        path: RootPath,
+        /// Its target.
+        target: RootPath,
+    },
+    /// The segment cannot be written.
+    #[error("cannot write its files to {} ({bytes} bytes so far)", path.display())]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// How much was written before.
+        bytes: u64,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl UnpackFault {
+    /// What a person can do about it.
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::Deb(fault) => fault.next_step(),
+            Self::Digest { .. } => "remove the file, so that it is fetched again",
+            Self::Write { .. } | Self::Store(_) => "make room there, or set COMPOSE_CACHE to another place",
+            _ => "tell whoever publishes the package, or leave it out",
+        }
+    }
+}

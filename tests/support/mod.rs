@@ -1,0 +1,408 @@
+//! A small signed Debian archive, built in code and served on loopback by the test itself.
+//!
+//! In: packages as values. Out: URLs, a key file, and a log of what was asked for. Everything may be tampered with
+//! before or while it is served.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, atomic::{AtomicBool, Ordering}},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use compose::base::Sha256;
+use pgp::{
+    composed::{CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey},
+    types::Password,
+};
+
+/// A package to be.
+#[derive(Clone)]
+pub struct Pkg {
+    pub name: String,
+    pub version: String,
+    pub arch: String,
+    pub fields: Vec<(String, String)>,
+    pub entries: Vec<Entry>,
+    pub control_files: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Clone)]
+pub struct Entry {
+    pub path: String,
+    pub mode: u32,
+    pub kind: Kind,
+}
+
+#[derive(Clone)]
+pub enum Kind {
+    Dir,
+    File(Vec<u8>),
+    Link(String),
+    Hard(String),
+}
+
+pub fn pkg(name: &str, version: &str) -> Pkg {
+    Pkg {
+        name: name.into(),
+        version: version.into(),
+        arch: "amd64".into(),
+        fields: Vec::new(),
+        entries: Vec::new(),
+        control_files: Vec::new(),
+    }
+}
+
+impl Pkg {
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+    pub fn depends(self, value: &str) -> Self {
+        self.field("Depends", value)
+    }
+    fn entry(mut self, path: &str, mode: u32, kind: Kind) -> Self {
+        self.entries.push(Entry { path: path.into(), mode, kind });
+        self
+    }
+    pub fn dir(self, path: &str, mode: u32) -> Self {
+        self.entry(path, mode, Kind::Dir)
+    }
+    pub fn file(self, path: &str, mode: u32, bytes: impl AsRef<[u8]>) -> Self {
+        self.entry(path, mode, Kind::File(bytes.as_ref().to_vec()))
+    }
+    pub fn link(self, path: &str, target: &str) -> Self {
+        self.entry(path, 0o777, Kind::Link(target.into()))
+    }
+    pub fn hard(self, path: &str, target: &str) -> Self {
+        self.entry(path, 0o644, Kind::Hard(target.into()))
+    }
+    pub fn control_file(mut self, name: &str, text: &str) -> Self {
+        self.control_files.push((name.into(), text.into()));
+        self
+    }
+
+    fn stanza(&self) -> String {
+        let mut out = format!(
+            "Package: {}\nVersion: {}\nArchitecture: {}\nMaintainer: Test <test@example.com>\n",
+            self.name, self.version, self.arch
+        );
+        if !self.fields.iter().any(|(name, _)| name == "Installed-Size") {
+            let bytes: usize =
+                self.entries.iter().map(|e| if let Kind::File(bytes) = &e.kind { bytes.len() } else { 0 }).sum();
+            out += &format!("Installed-Size: {}\n", bytes.div_ceil(1024) + 1);
+        }
+        for (name, value) in &self.fields {
+            out += &format!("{name}: {value}\n");
+        }
+        out + "Description: a fixture\n"
+    }
+
+    /// The `.deb`.
+    pub fn build(&self) -> Vec<u8> {
+        let mut control = vec![Entry { path: "control".into(), mode: 0o644, kind: Kind::File(self.stanza().into()) }];
+        control.extend(self.control_files.iter().map(|(name, bytes)| Entry {
+            path: name.clone(),
+            mode: 0o755,
+            kind: Kind::File(bytes.clone()),
+        }));
+        let gz = |plain: &[u8]| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            out.write_all(plain).unwrap();
+            out.finish().unwrap()
+        };
+        let data = zstd::encode_all(&tar_of(&self.entries)[..], 1).unwrap();
+        ar(&[("debian-binary", b"2.0\n"), ("control.tar.gz", &gz(&tar_of(&control))), ("data.tar.zst", &data)])
+    }
+
+    pub fn deb_path(&self) -> String {
+        format!("pool/main/{}_{}_{}.deb", self.name, self.version.replace(':', "%3a"), self.arch)
+    }
+}
+
+pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = b"!<arch>\n".to_vec();
+    for (name, bytes) in members {
+        out.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 1_700_000_000, 0, 0, 100_644, bytes.len()).bytes());
+        out.extend_from_slice(bytes);
+        if bytes.len() % 2 == 1 {
+            out.push(b'\n');
+        }
+    }
+    out
+}
+
+pub fn tar_of(entries: &[Entry]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for entry in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(entry.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1_700_000_000);
+        header.set_size(0);
+        let path = format!("./{}", entry.path);
+        match &entry.kind {
+            Kind::Dir => {
+                header.set_entry_type(tar::EntryType::Directory);
+                builder.append_data(&mut header, path + "/", &[][..]).unwrap();
+            }
+            Kind::File(bytes) => {
+                header.set_size(bytes.len() as u64);
+                builder.append_data(&mut header, path, &bytes[..]).unwrap();
+            }
+            Kind::Link(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                builder.append_link(&mut header, path, target).unwrap();
+            }
+            Kind::Hard(target) => {
+                header.set_entry_type(tar::EntryType::Link);
+                builder.append_link(&mut header, path, format!("./{target}")).unwrap();
+            }
+        }
+    }
+    builder.into_inner().unwrap()
+}
+
+/// A signing key.
+pub struct Key(SignedSecretKey);
+
+impl Key {
+    pub fn generate() -> Self {
+        let mut params = SecretKeyParamsBuilder::default();
+        params.key_type(KeyType::Ed25519Legacy).can_sign(true).can_certify(true).primary_user_id("Fixture".into());
+        Self(params.build().unwrap().generate(rand::thread_rng()).unwrap())
+    }
+
+    pub fn public(&self) -> String {
+        SignedPublicKey::from(self.0.clone()).to_armored_string(Default::default()).unwrap()
+    }
+
+    pub fn sign(&self, text: &str) -> String {
+        CleartextSignedMessage::sign(rand::thread_rng(), text, &self.0.primary_key, &Password::empty())
+            .unwrap()
+            .to_armored_string(Default::default())
+            .unwrap()
+    }
+}
+
+/// An archive of one suite, `stable`, before it is served.
+pub struct Archive {
+    pub packages: Vec<Pkg>,
+    pub key: Key,
+    /// Further or other Release fields.
+    pub release: BTreeMap<String, String>,
+}
+
+impl Archive {
+    pub fn new(packages: Vec<Pkg>) -> Self {
+        let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+        let release = [
+            ("Origin", "Fixture".to_owned()),
+            ("Label", "Fixture".to_owned()),
+            ("Suite", "stable".to_owned()),
+            ("Codename", "fixture".to_owned()),
+            ("Version", "1.0".to_owned()),
+            ("Date", yesterday.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string()),
+            ("Acquire-By-Hash", "yes".to_owned()),
+            ("Architectures", "all amd64".to_owned()),
+            ("Components", "main".to_owned()),
+        ];
+        let release = release.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Self { packages, key: Key::generate(), release }
+    }
+
+    /// Every file of the archive by its path.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut index = String::new();
+        for package in &self.packages {
+            let deb = package.build();
+            index += &format!(
+                "{}Filename: {}\nSize: {}\nSHA256: {}\n\n",
+                package.stanza(),
+                package.deb_path(),
+                deb.len(),
+                Sha256::of(&deb).hex()
+            );
+            files.insert(package.deb_path(), deb);
+        }
+        let plain = index.into_bytes();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(&plain).unwrap();
+        let packed = packed.finish().unwrap();
+        let mut sums = String::new();
+        for (name, bytes) in [("Packages", plain), ("Packages.gz", packed)] {
+            let digest = Sha256::of(&bytes).hex();
+            sums += &format!(" {digest} {} main/binary-amd64/{name}\n", bytes.len());
+            let folder = "dists/stable/main/binary-amd64";
+            files.insert(format!("{folder}/by-hash/SHA256/{digest}"), bytes.clone());
+            files.insert(format!("{folder}/{name}"), bytes);
+        }
+        let mut release = String::new();
+        for (key, value) in &self.release {
+            release += &format!("{key}: {value}\n");
+        }
+        release += "SHA256:\n";
+        release += &sums;
+        files.insert("dists/stable/InRelease".into(), self.key.sign(&release).into_bytes());
+        files
+    }
+
+    pub fn serve(&self) -> Served {
+        Served::start(self.files(), self.key.public())
+    }
+}
+
+/// An archive on loopback, until dropped.
+pub struct Served {
+    pub url: String,
+    pub files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    pub log: Arc<Mutex<Vec<String>>>,
+    pub key: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    pub fn start(files: BTreeMap<String, Vec<u8>>, key: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (files, log) = (Arc::new(Mutex::new(files)), Arc::new(Mutex::new(Vec::new())));
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let (files, log, stop) = (files.clone(), log.clone(), stop.clone());
+            move || {
+                for stream in listener.incoming() {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let (files, log) = (files.clone(), log.clone());
+                    if let Ok(stream) = stream {
+                        std::thread::spawn(move || answer(stream, &files, &log));
+                    }
+                }
+            }
+        });
+        Self { url: format!("http://{address}"), files, log, key, stop, thread: Some(thread) }
+    }
+
+    pub fn requests(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.url.trim_start_matches("http://"));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(mut stream: TcpStream, files: &Mutex<BTreeMap<String, Vec<u8>>>, log: &Mutex<Vec<String>>) {
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+    let mut request = Vec::new();
+    let mut buf = [0; 2048];
+    while !request.windows(4).any(|w| w == b"\r\n\r\n") && request.len() < 65_536 {
+        match stream.read(&mut buf) {
+            Ok(n) if n > 0 => request.extend_from_slice(&buf[..n]),
+            _ => return,
+        }
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+    log.lock().unwrap().push(path.clone());
+    let body = files.lock().unwrap().get(&path).cloned();
+    let (status, body) = body.map_or(("404 Not Found", b"none".to_vec()), |body| ("200 OK", body));
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+}
+
+/// A folder with a manifest for the served archive, an own cache, and `compose` to be run in it.
+pub struct Desk {
+    pub dir: tempfile::TempDir,
+}
+
+impl Desk {
+    pub fn new(served: &Served, packages: &str, rest: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key.asc"), &served.key).unwrap();
+        let desk = Self { dir };
+        desk.manifest(&format!(
+            "name = \"demo\"\narchs = [\"amd64\"]\n\n[packages]\n{packages}\n\n[[repositories]]\nname = \"fixture\"\n\
+             uris = [\"{}\"]\nsuites = [\"stable\"]\ncomponents = [\"main\"]\nsigned-by = \"key.asc\"\n{rest}",
+            served.url
+        ));
+        desk
+    }
+
+    pub fn manifest(&self, text: &str) {
+        std::fs::write(self.path("demo.toml"), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn compose(&self, args: &[&str]) -> Run {
+        self.run(&mut self.command(args))
+    }
+
+    pub fn command(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_compose"));
+        command.args(args).current_dir(self.dir.path()).env_clear().env("COMPOSE_CACHE", self.path("cache"));
+        command.env("PATH", "/usr/bin:/bin").env("NO_COLOR", "1").env("HOME", self.path("home"));
+        command
+    }
+
+    pub fn run(&self, command: &mut std::process::Command) -> Run {
+        let output = command.output().unwrap();
+        Run {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Names in the folder that a run could have left, sorted.
+    pub fn left(&self) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| !["cache", "demo.toml", "key.asc"].contains(&name.as_str()))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Where a tool is, or a line that says what is skipped without it.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let found = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"].iter().map(|d| Path::new(d).join(name)).find(|p| p.exists());
+    if found.is_none() {
+        eprintln!("skipped: {name} is not on this machine");
+    }
+    found
+}
