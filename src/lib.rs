@@ -5,23 +5,23 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, unpack  →  tree  →  finish  →  check  →  image  →  cli
+//!           →  deb, unpack  →  tree  →  finish  →  check  →  image  →  build, cli
 //! ```
 
-pub mod archive;
 pub mod base;
-pub mod build;
-pub mod check;
-pub mod cli;
+pub mod manifest;
 pub mod control;
+pub mod store;
+pub mod archive;
+pub mod universe;
+pub mod solve;
+pub mod lock;
 pub mod deb;
 pub mod elf;
-pub mod finish;
-pub mod image;
-pub mod lock;
-pub mod manifest;
-pub mod solve;
-pub mod store;
 pub mod tree;
-pub mod universe;
 pub mod unpack;
+pub mod finish;
+pub mod check;
+pub mod image;
+pub mod build;
+pub mod cli;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    ArchiveError,
+    ArchiveError, ErrorClass,
     cleartext::MAX_DOCUMENT,
     fetch::{FetchError, Fetcher, join, shown},
     keyring::Keyring,
@@ -95,9 +95,7 @@ impl Loader<'_> {
         let mut last = None;
         for base in &request.bases {
             match self.load_from(request, arch, base, keys.as_ref()) {
-                Err(ArchiveError::Fetch(error @ (FetchError::Network { .. } | FetchError::Missing { .. }))) => {
-                    last = Some(error.into());
-                }
+                Err(ArchiveError::Fetch(error)) if error.class() == ErrorClass::Network => last = Some(error.into()),
                 done => return done,
             }
         }
@@ -120,21 +118,20 @@ impl Loader<'_> {
             release.remember(self.store, &request.name, &request.suite).map_err(refused)?;
         }
         let wanted = self.wanted(request, &release, arch)?;
-        let packages: Result<Vec<_>, _> = wanted
+        let packages: Result<Vec<_>, ArchiveError> = wanted
             .into_par_iter()
             .map(|(component, arch, choice)| {
                 let (sha256, text) = self.index(&folder, &release, &choice)?;
                 Ok(PackagesIndex { component, arch, sha256, text })
             })
             .collect();
-        let packages: Vec<PackagesIndex> = packages.map_err(|error: ArchiveError| error)?;
         Ok(LoadedSuite {
             name: request.name.clone(),
             suite: request.suite.clone(),
             release: release.info,
             signed_by: keys.map(|_| verified.certificate),
             base: base.into(),
-            packages,
+            packages: packages?,
         })
     }
 

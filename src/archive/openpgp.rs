@@ -283,7 +283,7 @@ fn primary_state(cert: &SignedPublicKey, now: Timestamp) -> Result<PrimaryState,
 }
 
 /// The newest usable signature that `fits`; of two equally old ones the later in the file.
-fn newest<'a>(signatures: &'a [Signature], now: Timestamp, fits: impl Fn(&Signature) -> bool) -> Option<&'a Signature> {
+fn newest(signatures: &[Signature], now: Timestamp, fits: impl Fn(&Signature) -> bool) -> Option<&Signature> {
     signatures.iter().filter(|s| usable(s, now).is_ok() && fits(s)).max_by_key(|s| s.created())
 }
 
@@ -374,3 +374,6 @@ pub(super) fn hex(key: &dyn KeyDetails) -> String {
 fn from_unix(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

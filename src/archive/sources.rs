@@ -192,7 +192,7 @@ fn from_apt(dir: &Path) -> (Option<Mirror>, Option<Mirror>) {
             Some("sources") => deb822(&text),
             _ => continue,
         };
-        for uri in uris {
+        for uri in uris.into_iter().flat_map(listed) {
             let url = uri.trim_end_matches('/');
             if !is_fetchable(url) {
                 continue;
@@ -208,6 +208,19 @@ fn from_apt(dir: &Path) -> (Option<Mirror>, Option<Mirror>) {
         }
     }
     (debian, security)
+}
+
+/// The URI itself, or the ones in the file that `mirror+file:` names (apt-transport-mirror(1)), as in Debian's cloud images.
+fn listed(uri: String) -> Vec<String> {
+    match uri.strip_prefix("mirror+file:") {
+        Some(path) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let text = read(Path::new(path)).unwrap_or_default();
+            let first = |line: &str| line.split_ascii_whitespace().next().map(str::to_owned);
+            text.lines().filter_map(first).filter(|word| !word.starts_with('#')).collect()
+        }
+        None => vec![uri],
+    }
 }
 
 fn read(path: &Path) -> io::Result<String> {
@@ -321,6 +334,10 @@ mod tests {
         assert_eq!(urls(&none), pair("http://c.example.com/debian", "http://s.example.com/debian-security"));
         let found = discover(&none).unwrap().debian.from;
         assert_eq!(found, MirrorSource::Apt(dir.path().join("sources.list.d/c.list")));
+
+        write("mirrors", "# list\nhttp://l.example.com/debian\tpriority:1\n");
+        write("sources.list", &format!("deb mirror+file:{} x main\n", dir.path().join("mirrors").display()));
+        assert_eq!(urls(&none), pair("http://l.example.com/debian", "http://s.example.com/debian-security"));
 
         let env = MirrorInputs { env: Some("http://e.example.com/debian/".into()), ..none.clone() };
         assert_eq!(urls(&env), pair("http://e.example.com/debian", "http://e.example.com/debian-security"));

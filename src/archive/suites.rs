@@ -184,6 +184,7 @@ mod tests {
             files: vec![],
             accounts: Default::default(),
             image: Default::default(),
+            policy: Default::default(),
         }
     }
 

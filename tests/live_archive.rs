@@ -1,0 +1,145 @@
+//! Live: the suites of the machine's own Debian mirror, verified here and by gpgv. Without a mirror it says so and skips.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{path::Path, process::Command};
+
+use compose::{
+    archive::{
+        ArchiveError, ErrorClass, FetchError, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource,
+        SuiteRequest, discover, fetch::join, keyring::Keyring, openpgp, release::ReleaseError,
+    },
+    base::{Arch, Silent},
+    store::Store,
+};
+use jiff::Timestamp;
+
+fn mirrors() -> Option<compose::archive::Mirrors> {
+    let inputs = MirrorInputs {
+        cli: None,
+        mirror: None,
+        security_mirror: None,
+        env: std::env::var("COMPOSE_MIRROR").ok(),
+        apt_dir: "/etc/apt".into(),
+        today: jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now()).date(),
+    };
+    let mirrors = discover(&inputs).unwrap();
+    if mirrors.debian.from == MirrorSource::Snapshot {
+        eprintln!("skipped: this machine has no Debian mirror");
+        return None;
+    }
+    Some(mirrors)
+}
+
+fn request(suite: &str, base: &str) -> SuiteRequest {
+    SuiteRequest {
+        name: suite.into(),
+        suite: suite.into(),
+        bases: vec![base.into()],
+        components: vec!["main".into()],
+        keys: Keys::Debian,
+        additional: true,
+    }
+}
+
+#[test]
+fn suites_of_the_mirror_load() {
+    let Some(mirrors) = mirrors() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let fetcher = Fetcher::new(FetchSettings { attempts: 2, ..FetchSettings::default() });
+    let loader = Loader { fetcher: &fetcher, store: &store, now: Timestamp::now(), progress: &Silent };
+    let (main, security) = (&mirrors.debian.url, &mirrors.security.url);
+    let cases = [
+        ("bookworm", main),
+        ("bookworm-updates", main),
+        ("bookworm-security", security),
+        ("trixie", main),
+        ("trixie-updates", main),
+        ("trixie-security", security),
+        ("forky", main),
+        ("sid", main),
+    ];
+    for (suite, base) in cases {
+        let start = std::time::Instant::now();
+        match loader.load(&request(suite, base), Arch::Amd64) {
+            Ok(loaded) => {
+                let sizes: Vec<_> =
+                    loaded.packages.iter().map(|p| (p.component.as_str(), p.arch.as_str(), p.text.len())).collect();
+                eprintln!(
+                    "{suite}: {} by {:?}, {sizes:?}, {:?}",
+                    loaded.release.date,
+                    loaded.signed_by,
+                    start.elapsed()
+                );
+                assert!(loaded.packages.iter().all(|p| p.text.is_empty() || p.text.starts_with("Package: ")));
+                assert!(!loaded.packages.is_empty());
+            }
+            Err(ArchiveError::Fetch(error @ FetchError::Network { .. })) => {
+                eprintln!("skipped: the mirror does not answer: {error}");
+                return;
+            }
+            // A mirror may stand still; then it is this that has to be said.
+            Err(ArchiveError::Release { source: error @ ReleaseError::Expired { .. }, .. }) => {
+                eprintln!("{suite}: {error}")
+            }
+            // A suite that is archived away.
+            Err(ArchiveError::Fetch(error @ FetchError::Missing { .. })) => eprintln!("{suite}: {error}"),
+            Err(error) => panic!("{suite}: {error}: {:?}", std::error::Error::source(&error)),
+        }
+    }
+    let nowhere = loader.load(&request("nowhere", main), Arch::Amd64).unwrap_err();
+    assert_eq!(nowhere.class(), ErrorClass::Network, "{nowhere}");
+    assert!(nowhere.to_string().contains("dists/nowhere/InRelease is not there"), "{nowhere}");
+}
+
+#[test]
+fn gpgv_agrees_on_each_inrelease() {
+    let Some(mirrors) = mirrors() else { return };
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/archive/keys");
+    let dir = tempfile::tempdir().unwrap();
+    let ring = dir.path().join("ring.gpg");
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(keys).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "pgp") {
+            all.extend(std::fs::read(path).unwrap());
+        }
+    }
+    std::fs::write(&ring, all).unwrap();
+    let fetcher = Fetcher::new(FetchSettings { attempts: 2, ..FetchSettings::default() });
+    for suite in ["bookworm", "trixie", "forky", "sid", "bookworm-security", "trixie-security", "forky-security"] {
+        let base = if suite.ends_with("security") { &mirrors.security.url } else { &mirrors.debian.url };
+        let Ok(raw) = fetcher.fetch_small(&join(base, &format!("dists/{suite}/InRelease")), 1 << 24, &Silent) else {
+            eprintln!("skipped: the mirror has no {suite}");
+            continue;
+        };
+        let verified = openpgp::verify_inline(&raw, &Keyring::debian().unwrap(), Timestamp::now()).unwrap();
+        eprintln!("{suite}: {} at {}", verified.signer, verified.signed_at);
+        let (file, text) = (dir.path().join("InRelease"), dir.path().join("text"));
+        std::fs::write(&file, &raw).unwrap();
+        let mut gpgv = Command::new("gpgv");
+        gpgv.env("GNUPGHOME", dir.path())
+            .args(["--status-fd", "1"])
+            .arg("--keyring")
+            .arg(&ring)
+            .arg("--output")
+            .arg(&text)
+            .arg(&file);
+        let Ok(output) = gpgv.output() else {
+            eprintln!("skipped the comparison: gpgv is not on this machine");
+            continue;
+        };
+        // Its exit code is about all signatures; apt too looks for one that is good.
+        let status = String::from_utf8_lossy(&output.stdout);
+        assert!(status.contains("[GNUPG:] GOODSIG "), "{suite}: {status}");
+        let theirs = std::fs::read(&text).unwrap();
+        // gpgv leaves out the last line feed, which is not signed.
+        assert_eq!(verified.text.trim_ascii_end(), theirs.trim_ascii_end(), "{suite}: another text");
+        // One byte changed is refused by both.
+        let mut bad = raw.clone();
+        let place = bad.len() / 2;
+        bad[place] ^= 1;
+        assert!(openpgp::verify_inline(&bad, &Keyring::debian().unwrap(), Timestamp::now()).is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! A small HTTP/1.1 server on loopback for tests: one request per connection, every wait bounded, ended by dropping it.
+//! Needs std alone, so unit tests include this file by path.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// What a client asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Path and query.
+    pub path: String,
+    /// Where a `Range: bytes=N-` starts.
+    pub range: Option<usize>,
+    /// `User-Agent`.
+    pub agent: String,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Further headers; `Content-Length` and `Connection` are added unless `bare`.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+    /// Only this much of the body is sent before the connection is closed.
+    pub cut: Option<usize>,
+    /// No `Content-Length`.
+    pub bare: bool,
+    /// Wait before the body.
+    pub pause: Duration,
+}
+
+impl Answer {
+    /// 200 with this body.
+    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Self { status: 200, body: body.into(), ..Self::default() }
+    }
+
+    /// A status and nothing else.
+    pub fn status(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    /// 200 or, when a range is asked for, 206 with the rest.
+    pub fn file(request: &Request, body: &[u8]) -> Self {
+        match request.range {
+            Some(start) if start < body.len() => Self {
+                status: 206,
+                headers: vec![("Content-Range", format!("bytes {start}-{}/{}", body.len() - 1, body.len()))],
+                body: body[start..].into(),
+                ..Self::default()
+            },
+            Some(_) => Self::status(416),
+            None => Self::ok(body),
+        }
+    }
+
+    /// Closes after `n` bytes of the body.
+    pub fn cut(self, n: usize) -> Self {
+        Self { cut: Some(n), ..self }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+type Handler = dyn Fn(&Request, usize) -> Answer + Send + Sync;
+
+/// A running server.
+pub struct Server {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    requests: Arc<Mutex<Vec<Request>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    address: std::net::SocketAddr,
+}
+
+impl Server {
+    /// Answers with `handler`, which is told the number of requests before.
+    pub fn start(handler: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (requests, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let handler: Arc<Handler> = Arc::new(handler);
+        let (seen, ended) = (Arc::clone(&requests), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let mut workers = Vec::new();
+            for stream in listener.incoming() {
+                if ended.load(Ordering::SeqCst) {
+                    break;
+                }
+                let (handler, seen) = (Arc::clone(&handler), Arc::clone(&seen));
+                workers.extend(stream.ok().map(|stream| std::thread::spawn(move || serve(stream, &*handler, &seen))));
+            }
+            for worker in workers {
+                let _ = worker.join();
+            }
+        });
+        Self { url: format!("http://{address}"), requests, stop, thread: Some(thread), address }
+    }
+
+    /// Serves these files by path (with a leading slash), ranges too; 404 for others.
+    pub fn files(files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self::start(move |request, _| match files.get(&request.path) {
+            Some(body) => Answer::file(request, body),
+            None => Answer::status(404),
+        })
+    }
+
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(stream: TcpStream, handler: &Handler, seen: &Mutex<Vec<Request>>) {
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
+    let Ok(reading) = stream.try_clone() else { return };
+    let Some(request) = read(&mut BufReader::new(reading.take(64 << 10))) else { return };
+    let count = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(request.clone());
+        seen.len() - 1
+    };
+    let _ = answer(stream, &handler(&request, count));
+}
+
+fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
+    let mut lines = from.lines();
+    let first = lines.next()?.ok()?;
+    let path = first.split(' ').nth(1)?.to_owned();
+    let mut request = Request { path, range: None, agent: String::new() };
+    for line in lines {
+        let line = line.ok()?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "range" => request.range = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
+            "user-agent" => request.agent = value.trim().into(),
+            _ => {}
+        }
+    }
+    Some(request)
+}
+
+fn answer(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+    let mut head = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", answer.status);
+    if !answer.bare {
+        head += &format!("Content-Length: {}\r\n", answer.body.len());
+    }
+    for (name, value) in &answer.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    std::thread::sleep(answer.pause);
+    stream.write_all(&answer.body[..answer.cut.unwrap_or(answer.body.len()).min(answer.body.len())])?;
+    stream.flush()
+}
