@@ -27,7 +27,7 @@ const QUESTIONS: Verdict = Irrelevant("it asks debconf, which an image has not")
 const DIVERSIONS: Verdict = Irrelevant("it guards the move to merged-/usr with diversions of dpkg");
 
 /// Package (a `*` at the end stands for any ending), script, verdict. Read in Debian 12, 13 and forky.
-const TABLE: [(&str, &str, Verdict); 29] = [
+const TABLE: [(&str, &str, Verdict); 28] = [
     ("base-files", "preinst", Covered("base")),
     ("base-files", "postinst", Covered("base")),
     ("base-passwd", "preinst", Covered("accounts")),
@@ -38,10 +38,9 @@ const TABLE: [(&str, &str, Verdict); 29] = [
     ("init-system-helpers", "postinst", UPGRADES),
     ("libblas3", "preinst", UPGRADES),
     ("libc-bin", "postinst", Covered("nsswitch.conf, ld.so.cache")),
-    ("libc6", "preinst", UPGRADES),
+    ("libc6", "preinst", Covered("base")),
     ("libc6", "postinst", Irrelevant("it restarts services after an upgrade")),
-    ("libc6-i386", "preinst", DIVERSIONS),
-    ("libc6-i386", "postinst", DIVERSIONS),
+    ("libc6-i386", "preinst", Covered("base")),
     ("liblapack3", "preinst", UPGRADES),
     ("libglib2.0-0t64", "preinst", UPGRADES),
     ("libgtk-3-0t64", "preinst", UPGRADES),
@@ -56,7 +55,7 @@ const TABLE: [(&str, &str, Verdict); 29] = [
     ("python3.*", "postinst", BYTECODE),
     ("tar", "postinst", Irrelevant("it makes /usr/sbin/rmt, for tape drives of other machines")),
     ("tzdata", "postinst", Covered("timezone")),
-    ("x11-common", "postinst", UPGRADES),
+    ("x11-common", "postinst", Irrelevant("it registers a service, and an image has no init system")),
 ];
 
 /// Snippets that debhelper and its like add, and whose effect an image has another way or needs not: libraries go into
