@@ -5,7 +5,7 @@
 //! `/var/backups`, the login logs, `/etc/profile`, `/etc/motd` and root's shell start-up files. base-files itself brings
 //! the directories among them when it is installed.
 
-use super::{FinishError, put_missing_dir, put_missing_link};
+use super::{FinishError, is_file, put_missing_dir, put_missing_link};
 use crate::{
     base::{Arch, RootPath},
     tree::{Kind, Origin, Tree},
@@ -75,6 +75,10 @@ pub fn finish(tree: &mut Tree) -> Result<(), FinishError> {
         if matches!(tree.get(&RootPath::literal(target)).map(|node| &node.kind), Some(Kind::Dir)) {
             put_missing_link(tree, &RootPath::literal(link), target, STEP)?;
         }
+    }
+    // libc6-i386's postinst.
+    if is_file(tree, &RootPath::literal("usr/lib32/ld-linux.so.2")) {
+        put_missing_link(tree, &RootPath::literal("usr/lib/ld-linux.so.2"), "../lib32/ld-linux.so.2", STEP)?;
     }
     for (link, target) in [("var/run", "/run"), ("var/lock", "/run/lock")] {
         let link = RootPath::literal(link);

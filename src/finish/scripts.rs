@@ -27,7 +27,7 @@ const QUESTIONS: Verdict = Irrelevant("it asks debconf, which an image has not")
 const DIVERSIONS: Verdict = Irrelevant("it guards the move to merged-/usr with diversions of dpkg");
 
 /// Package (a `*` at the end stands for any ending), script, verdict. Read in Debian 12, 13 and forky.
-const TABLE: [(&str, &str, Verdict); 28] = [
+const TABLE: [(&str, &str, Verdict); 29] = [
     ("base-files", "preinst", Covered("base")),
     ("base-files", "postinst", Covered("base")),
     ("base-passwd", "preinst", Covered("accounts")),
@@ -41,6 +41,7 @@ const TABLE: [(&str, &str, Verdict); 28] = [
     ("libc6", "preinst", Covered("base")),
     ("libc6", "postinst", Irrelevant("it restarts services after an upgrade")),
     ("libc6-i386", "preinst", Covered("base")),
+    ("libc6-i386", "postinst", Covered("base")),
     ("liblapack3", "preinst", UPGRADES),
     ("libglib2.0-0t64", "preinst", UPGRADES),
     ("libgtk-3-0t64", "preinst", UPGRADES),

@@ -56,6 +56,17 @@ pub fn write(tree: &mut Tree, arch: Arch) -> Result<(), FinishError> {
     Ok(())
 }
 
+/// The directories that the loader finds libraries in through the cache and by default, in order: those of
+/// `/etc/ld.so.conf`, then the built-in ones. Without the glibc-hwcaps subdirectories, which only hold faster twins.
+///
+/// # Errors
+/// As [`write`].
+pub fn directories(tree: &Tree, arch: Arch) -> Result<Vec<RootPath>, FinishError> {
+    let glibc = glibc(tree, arch)?.unwrap_or(Glibc { generator: String::new(), version: (2, 41) });
+    let found = conf::search(tree, arch, &glibc)?.directories;
+    Ok(found.into_iter().filter(|directory| directory.hwcaps.is_none()).map(|directory| directory.real).collect())
+}
+
 /// Finds the banner in `libc.so.6`: `GNU C Library (Debian GLIBC 2.41-12+deb13u1) stable release version 2.41.`
 /// (csu/version.c). Its ldconfig was built from the same three strings.
 fn glibc(tree: &Tree, arch: Arch) -> Result<Option<Glibc>, FinishError> {

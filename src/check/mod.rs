@@ -1,0 +1,172 @@
+//! Whether the finished tree can work, found out without running anything in it.
+//!
+//! In: the tree. Out: [`Finding`]s, sorted by path: libraries and interpreters that are missing, links that lead
+//! nowhere ([`check`]); shells, set-id files and the like, for the manifest's policies ([`policy`]). Files are read in
+//! bounded pieces, as they may be hostile.
+
+mod elf;
+mod policy;
+
+use std::fmt;
+
+pub use policy::{Policy, policy};
+use rayon::prelude::*;
+
+use crate::{
+    base::{Arch, PackageName, RootPath},
+    finish::{FinishError, ldcache},
+    tree::{Kind, Node, Origin, Tree},
+};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// May be meant so: a script whose interpreter was left out on purpose.
+    Warning,
+    /// Something in the image cannot start or load.
+    Error,
+}
+
+/// One thing found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Stable name of the kind: `missing-library`, `missing-loader`, `missing-interpreter`, `dangling-link`,
+    /// `broken-elf`, or a policy's name.
+    pub code: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// Where.
+    pub path: RootPath,
+    /// Whose file that is.
+    pub package: Option<PackageName>,
+    /// What is wrong.
+    pub message: String,
+    /// What mends it.
+    pub hint: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)?;
+        match &self.package {
+            Some(package) => write!(f, " ({package})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that cannot work.
+///
+/// # Errors
+/// When a file of the tree cannot be read.
+pub fn check(tree: &Tree, arch: Arch) -> Result<Vec<Finding>, FinishError> {
+    let files: Vec<(&RootPath, &Node)> = tree.iter().collect();
+    let read = |path: &RootPath, source| FinishError::Read { path: path.clone(), source };
+    let mut findings = Vec::new();
+    let mut objects = Vec::new();
+    let looked: Vec<Looked> = files
+        .par_iter()
+        .map(|(path, node)| look(tree, path, node).map_err(|source| read(path, source)))
+        .collect::<Result<_, _>>()?;
+    for looked in looked {
+        match looked {
+            Looked::Fine => {}
+            Looked::Bad(finding) => findings.push(*finding),
+            Looked::Elf(object) => objects.push(*object),
+        }
+    }
+    findings.extend(elf::unresolved(tree, arch, &ldcache::directories(tree, arch)?, &objects)?);
+    findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.message.cmp(&b.message)));
+    Ok(findings)
+}
+
+enum Looked {
+    Fine,
+    Bad(Box<Finding>),
+    Elf(Box<elf::Object>),
+}
+
+fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
+    let bad = |code, severity, message: String, hint: String| {
+        Ok(Looked::Bad(Box::new(Finding { code, severity, path: path.clone(), package: owner(node), message, hint })))
+    };
+    match &node.kind {
+        Kind::Dir | Kind::Hardlink(_) => Ok(Looked::Fine),
+        Kind::Symlink(target) => {
+            if may_dangle(path, target) || tree.resolve(path).is_some() {
+                return Ok(Looked::Fine);
+            }
+            let message = format!("the link leads to {}, which is not there", shown(target));
+            bad("dangling-link", Severity::Warning, message, "install what it leads to, or remove the link".into())
+        }
+        Kind::File(content) => {
+            let head = content.read_part(0, 256)?;
+            if head.starts_with(b"\x7fELF") {
+                return match elf::read(path, node, content) {
+                    Ok(object) => Ok(object.map_or(Looked::Fine, |object| Looked::Elf(Box::new(object)))),
+                    Err(crate::elf::ElfError::Io(error)) => Err(error),
+                    Err(error) => {
+                        bad("broken-elf", Severity::Error, error.to_string(), "replace or remove the file".into())
+                    }
+                };
+            }
+            let is_program = node.meta.mode & 0o111 != 0;
+            let Some(line) = head.strip_prefix(b"#!").filter(|_| is_program) else { return Ok(Looked::Fine) };
+            match missing_interpreter(tree, line) {
+                None => Ok(Looked::Fine),
+                Some(name) => bad(
+                    "missing-interpreter",
+                    Severity::Warning,
+                    format!("the script wants {name}, which is not there"),
+                    "remove the script with [rootfs] remove if nothing runs it".into(),
+                ),
+            }
+        }
+    }
+}
+
+/// The interpreter of a `#!` line (execve(2)), if the tree does not have it; with `env`, the program that env runs.
+fn missing_interpreter(tree: &Tree, line: &[u8]) -> Option<String> {
+    let line = line.split(|&b| b == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|b| matches!(b, b' ' | b'\t' | b'\r')).filter(|word| !word.is_empty());
+    let interpreter = words.next()?;
+    if !is_program(tree, interpreter) {
+        return Some(shown(interpreter));
+    }
+    if interpreter.ends_with(b"/env") {
+        let name = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='))?;
+        let found = [&b"/usr/local/bin/"[..], b"/usr/bin/", b"/usr/local/sbin/", b"/usr/sbin/"]
+            .iter()
+            .any(|folder| is_program(tree, &[*folder, name].concat()));
+        return (!found).then(|| shown(name));
+    }
+    None
+}
+
+fn is_program(tree: &Tree, path: &[u8]) -> bool {
+    let end = tree.resolve_from(&RootPath::root(), path).filter(|end| tree.content(end).is_some());
+    end.and_then(|end| tree.get(&end)).is_some_and(|node| node.meta.mode & 0o111 != 0)
+}
+
+/// Links that are expected to lead nowhere in an image: into documentation of packages that are not in, and into what
+/// is only there at run time.
+fn may_dangle(path: &RootPath, target: &[u8]) -> bool {
+    let documentation = ["usr/share/doc", "usr/share/man", "usr/share/info"];
+    documentation.into_iter().any(|folder| path.starts_with(&RootPath::literal(folder)))
+        || [&b"/proc/"[..], b"/dev/", b"/sys/", b"/run/"].iter().any(|place| target.starts_with(place))
+}
+
+fn owner(node: &Node) -> Option<PackageName> {
+    match &node.origin {
+        Origin::Package(name) => Some(name.clone()),
+        Origin::Manifest | Origin::Finish(_) => None,
+    }
+}
+
+/// Bytes of the tree in a message: no control characters.
+fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests;
