@@ -1,163 +1,172 @@
-//! The finished tree, looked at without executing anything.
+//! Whether the finished tree can work, found out without running anything in it.
 //!
-//! In: the tree and `[policy]`. Out: findings: data with stable codes, each naming the path, who brought it and what
-//! would mend it.
+//! In: the tree. Out: [`Finding`]s, sorted by path: libraries and interpreters that are missing, links that lead
+//! nowhere ([`check`]); shells, set-id files and the like, for the manifest's policies ([`policy`]). Files are read in
+//! bounded pieces, as they may be hostile.
+
+mod elf;
+mod policy;
 
 use std::fmt;
 
+pub use policy::{Policy, policy};
+use rayon::prelude::*;
+
 use crate::{
-    base::RootPath,
-    manifest::{Policy, PolicyRule},
+    base::{Arch, PackageName, RootPath},
+    finish::{FinishError, ldcache},
     tree::{Kind, Node, Origin, Tree},
 };
 
-/// Something wrong with the tree.
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// May be meant so: a script whose interpreter was left out on purpose.
+    Warning,
+    /// Something in the image cannot start or load.
+    Error,
+}
+
+/// One thing found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Stable name of the rule.
+    /// Stable name of the kind: `missing-library`, `missing-loader`, `missing-interpreter`, `dangling-link`,
+    /// `broken-elf`, or a policy's name.
     pub code: &'static str,
+    /// How bad.
+    pub severity: Severity,
     /// Where.
     pub path: RootPath,
-    /// Who brought it.
-    pub origin: String,
-    /// What is wrong, and what would mend it.
+    /// Whose file that is.
+    pub package: Option<PackageName>,
+    /// What is wrong.
     pub message: String,
+    /// What mends it.
+    pub hint: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {} ({}): {}", self.code, self.path, self.origin, self.message)
+        write!(f, "{}: {}", self.path, self.message)?;
+        match &self.package {
+            Some(package) => write!(f, " ({package})"),
+            None => Ok(()),
+        }
     }
 }
 
-/// Base names of shells.
-const SHELLS: [&str; 12] =
-    ["ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh", "zsh"];
-
-/// Base names of programs that install software.
-const PACKAGE_MANAGERS: [&str; 11] =
-    ["apk", "apt", "apt-get", "aptitude", "dpkg", "dpkg-deb", "easy_install", "npm", "pip", "pip3", "rpm"];
-
-/// Directories of programs (hier(7)).
-const BIN: [&str; 6] = ["usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/games", "usr/lib/klibc/bin"];
-
-/// All findings, in the order of paths.
+/// Everything that cannot work.
 ///
 /// # Errors
-/// When a script's first line cannot be read.
-pub fn check(tree: &Tree, policy: &Policy) -> std::io::Result<Vec<Finding>> {
+/// When a file of the tree cannot be read.
+pub fn check(tree: &Tree, arch: Arch) -> Result<Vec<Finding>, FinishError> {
+    let files: Vec<(&RootPath, &Node)> = tree.iter().collect();
+    let read = |path: &RootPath, source| FinishError::Read { path: path.clone(), source };
     let mut findings = Vec::new();
-    for (path, node) in tree.iter() {
-        for &rule in &policy.forbid {
-            if let Some(message) = breaks(rule, path, node) {
-                findings.push(finding(rule.as_str(), path, node, message));
-            }
-        }
-        if let Some(message) = interpreter(tree, path, node)? {
-            findings.push(finding("interpreter", path, node, message));
+    let mut objects = Vec::new();
+    let looked: Vec<Looked> = files
+        .par_iter()
+        .map(|(path, node)| look(tree, path, node).map_err(|source| read(path, source)))
+        .collect::<Result<_, _>>()?;
+    for looked in looked {
+        match looked {
+            Looked::Fine => {}
+            Looked::Bad(finding) => findings.push(*finding),
+            Looked::Elf(object) => objects.push(*object),
         }
     }
+    findings.extend(elf::unresolved(tree, arch, &ldcache::directories(tree, arch)?, &objects)?);
+    findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.message.cmp(&b.message)));
     Ok(findings)
 }
 
-fn finding(code: &'static str, path: &RootPath, node: &Node, message: String) -> Finding {
-    let origin = match &node.origin {
-        Origin::Package(name) => format!("package {name}"),
-        Origin::Manifest => "the manifest's [[files]]".into(),
-        Origin::Finish(step) => format!("made by compose: {step}"),
-    };
-    Finding { code, path: path.clone(), origin, message }
+enum Looked {
+    Fine,
+    Bad(Box<Finding>),
+    Elf(Box<elf::Object>),
 }
 
-fn breaks(rule: PolicyRule, path: &RootPath, node: &Node) -> Option<String> {
-    let is_dir = matches!(node.kind, Kind::Dir);
-    let program = |names: &[&str]| {
-        let in_bin = path.parent().is_some_and(|parent| BIN.iter().any(|bin| bin.as_bytes() == parent.as_bytes()));
-        !is_dir && in_bin && names.iter().any(|name| name.as_bytes() == path.file_name())
+fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
+    let bad = |code, severity, message: String, hint: String| {
+        Ok(Looked::Bad(Box::new(Finding { code, severity, path: path.clone(), package: owner(node), message, hint })))
     };
-    match rule {
-        PolicyRule::Shell if program(&SHELLS) => {
-            Some("is a shell, and policy.forbid names “shell”; take it out with rootfs.remove, or its package with packages.forbid".into())
+    match &node.kind {
+        Kind::Dir | Kind::Hardlink(_) => Ok(Looked::Fine),
+        Kind::Symlink(target) => {
+            if may_dangle(path, target) || tree.resolve(path).is_some() {
+                return Ok(Looked::Fine);
+            }
+            let message = format!("the link leads to {}, which is not there", shown(target));
+            bad("dangling-link", Severity::Warning, message, "install what it leads to, or remove the link".into())
         }
-        PolicyRule::PackageManager if program(&PACKAGE_MANAGERS) => {
-            Some("installs software, and policy.forbid names “package-manager”; take it out with rootfs.remove".into())
+        Kind::File(content) => {
+            let head = content.read_part(0, 256)?;
+            if head.starts_with(b"\x7fELF") {
+                return match elf::read(path, node, content) {
+                    Ok(object) => Ok(object.map_or(Looked::Fine, |object| Looked::Elf(Box::new(object)))),
+                    Err(crate::elf::ElfError::Io(error)) => Err(error),
+                    Err(error) => {
+                        bad("broken-elf", Severity::Error, error.to_string(), "replace or remove the file".into())
+                    }
+                };
+            }
+            let is_program = node.meta.mode & 0o111 != 0;
+            let Some(line) = head.strip_prefix(b"#!").filter(|_| is_program) else { return Ok(Looked::Fine) };
+            match missing_interpreter(tree, line) {
+                None => Ok(Looked::Fine),
+                Some(name) => bad(
+                    "missing-interpreter",
+                    Severity::Warning,
+                    format!("the script wants {name}, which is not there"),
+                    "remove the script with [rootfs] remove if nothing runs it".into(),
+                ),
+            }
         }
-        PolicyRule::Setuid if matches!(node.kind, Kind::File(_)) && node.meta.mode & 0o6000 != 0 => {
-            let mode = node.meta.mode;
-            Some(format!("has mode {mode:04o}, and policy.forbid names “setuid”; take it out with rootfs.remove"))
-        }
-        // What everybody may write is usual for a sticky directory, and a link has no mode of its own.
-        PolicyRule::WorldWritable
-            if node.meta.mode & 0o002 != 0
-                && !matches!(node.kind, Kind::Symlink(_))
-                && !(is_dir && node.meta.mode & 0o1000 != 0) =>
-        {
-            let mode = node.meta.mode;
-            Some(format!("has mode {mode:04o}, and policy.forbid names “world-writable”; give it another mode"))
-        }
-        _ => None,
     }
 }
 
-/// An executable script whose interpreter is not in the image (execve(2), “Interpreter scripts”).
-fn interpreter(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Option<String>> {
-    let Kind::File(content) = &node.kind else { return Ok(None) };
-    let in_bin = path.parent().is_some_and(|parent| BIN.iter().any(|bin| bin.as_bytes() == parent.as_bytes()));
-    if node.meta.mode & 0o111 == 0 || !in_bin {
-        return Ok(None);
+/// The interpreter of a `#!` line (execve(2)), if the tree does not have it; with `env`, the program that env runs.
+fn missing_interpreter(tree: &Tree, line: &[u8]) -> Option<String> {
+    let line = line.split(|&b| b == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|b| matches!(b, b' ' | b'\t' | b'\r')).filter(|word| !word.is_empty());
+    let interpreter = words.next()?;
+    if !is_program(tree, interpreter) {
+        return Some(shown(interpreter));
     }
-    let head = content.read_part(0, 256)?;
-    let Some(line) = head.strip_prefix(b"#!").and_then(|rest| rest.split(|&b| b == b'\n').next()) else {
-        return Ok(None);
-    };
-    let words = line.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
-    let Some(program) = words.first() else { return Ok(None) };
-    let there = |path: &str| RootPath::parse(path.as_bytes()).ok().and_then(|path| tree.resolve(&path)).is_some();
-    let (wanted, found) = match words.get(1) {
-        // `#!/usr/bin/env python3` finds the program in PATH, and needs env itself.
-        Some(name) if program.ends_with("/env") && !name.starts_with('-') => {
-            (format!("{program} and {name}"), there(program) && BIN.iter().any(|bin| there(&format!("{bin}/{name}"))))
-        }
-        _ => (program.to_string(), there(program)),
-    };
-    Ok((!found).then(|| {
-        format!(
-            "is a script for {wanted}, which the image lacks; install it, or take the script out with rootfs.remove"
-        )
-    }))
+    if interpreter.ends_with(b"/env") {
+        let name = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='))?;
+        let found = [&b"/usr/local/bin/"[..], b"/usr/bin/", b"/usr/local/sbin/", b"/usr/sbin/"]
+            .iter()
+            .any(|folder| is_program(tree, &[*folder, name].concat()));
+        return (!found).then(|| shown(name));
+    }
+    None
+}
+
+fn is_program(tree: &Tree, path: &[u8]) -> bool {
+    let end = tree.resolve_from(&RootPath::root(), path).filter(|end| tree.content(end).is_some());
+    end.and_then(|end| tree.get(&end)).is_some_and(|node| node.meta.mode & 0o111 != 0)
+}
+
+/// Links that are expected to lead nowhere in an image: into documentation of packages that are not in, and into what
+/// is only there at run time.
+fn may_dangle(path: &RootPath, target: &[u8]) -> bool {
+    let documentation = ["usr/share/doc", "usr/share/man", "usr/share/info"];
+    documentation.into_iter().any(|folder| path.starts_with(&RootPath::literal(folder)))
+        || [&b"/proc/"[..], b"/dev/", b"/sys/", b"/run/"].iter().any(|place| target.starts_with(place))
+}
+
+fn owner(node: &Node) -> Option<PackageName> {
+    match &node.origin {
+        Origin::Package(name) => Some(name.clone()),
+        Origin::Manifest | Origin::Finish(_) => None,
+    }
+}
+
+/// Bytes of the tree in a message: no control characters.
+fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-    use crate::tree::Tree;
-
-    fn codes(mode: u32, path: &str, bytes: &str) -> Vec<&'static str> {
-        let mut tree = Tree::new(0);
-        let path = RootPath::parse(path.as_bytes()).unwrap();
-        tree.insert_file(path, mode, bytes.as_bytes(), Origin::Manifest).unwrap();
-        let policy = Policy { forbid: PolicyRule::ALL.into(), max_size: None };
-        check(&tree, &policy).unwrap().into_iter().map(|finding| finding.code).collect()
-    }
-
-    #[test]
-    fn each_rule_finds_its_own_and_nothing_else() {
-        for (mode, path, bytes, expected) in [
-            (0o755, "usr/bin/dash", "", vec!["shell"]),
-            (0o755, "usr/share/dash", "", vec![]),
-            (0o755, "usr/bin/pip3", "", vec!["package-manager"]),
-            (0o4755, "usr/bin/mount", "", vec!["setuid"]),
-            (0o666, "etc/x", "", vec!["world-writable"]),
-            (0o755, "usr/bin/x", "#!/usr/bin/python3\n", vec!["interpreter"]),
-            (0o755, "usr/bin/x", "#! /usr/bin/env python3\n", vec!["interpreter"]),
-            (0o755, "usr/bin/x", "#!/usr/bin/x", vec![]),
-            (0o644, "usr/bin/x", "#!/usr/bin/python3\n", vec![]),
-            (0o755, "usr/bin/x", "\x7fELF", vec![]),
-        ] {
-            assert_eq!(codes(mode, path, bytes), expected, "{path} {mode:o} {bytes}");
-        }
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ pub fn write(tree: &mut Tree, packages: &[Shipped<'_>]) -> Result<(), FinishErro
         }
         let known = shipped.get(name).and_then(|sums| sums.get(path));
         let sum = match known {
-            Some(sum) if is_unchanged(node) => hex(*sum),
+            Some(sum) if is_unchanged(node) => hex(sum),
             _ => match tree.content(path) {
                 Some(content) => hex(&Md5::digest(content.read().map_err(at(path))?).into()),
                 None => continue,

@@ -2,7 +2,7 @@
 //! in Debian run by libc-bin's postinst and by the `ldconfig` trigger of every library package).
 //!
 //! In: the tree. Out: the cache, and the symbolic links from a library's soname to its file that ldconfig adds where
-//! a package ships none. The way: [`conf`] lists the directories, [`scan`] finds the libraries in each, [`file`]
+//! a package ships none. The way: `conf` lists the directories, `scan` finds the libraries in each, `file`
 //! lays the cache out.
 //!
 //! Known to differ: glibc before 2.37 also looked into subdirectories such as `haswell/` and `tls/` (no amd64 package
