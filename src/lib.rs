@@ -21,5 +21,5 @@ pub mod tree;
 pub mod unpack;
 // pub mod finish;
 // pub mod check;
-pub mod image;
 pub mod cli;
+pub mod image;

@@ -98,7 +98,8 @@ mod tests {
         symlink("a", temp.path().join("link")).unwrap();
         symlink("/", temp.path().join("a/out")).unwrap();
         let root = open_root(temp.path()).unwrap();
-        for (path, fine) in [("", true), ("a/b", true), ("a", true), ("link/b", false), ("a/out", false), ("no", false)] {
+        for (path, fine) in [("", true), ("a/b", true), ("a", true), ("link/b", false), ("a/out", false), ("no", false)]
+        {
             let path = RootPath::parse(path.as_bytes()).unwrap();
             assert_eq!(open_dir(root.as_fd(), &path).is_ok(), fine, "{path}");
             assert_eq!(walk(root.as_fd(), &path).is_ok(), fine, "{path}, by steps");

@@ -134,8 +134,12 @@ fn make(block: &Block<'_>, gzip: bool, zstd: bool) -> Result<Done, PackError> {
 /// How many of `blocks` are taken at a time: some two full ones for each thread.
 fn batch(blocks: &[Block<'_>]) -> usize {
     let limit = 2 * BLOCK * rayon::current_num_threads();
-    let mut sum = 0;
-    blocks.iter().take_while(|block| std::mem::replace(&mut sum, sum + block.len) < limit).count()
+    let sums = blocks.iter().scan(0, |sum, block| {
+        let before = *sum;
+        *sum += block.len;
+        Some(before)
+    });
+    sums.take_while(|before| *before < limit).count()
 }
 
 /// No time and no name; 255 means "unknown operating system".
@@ -227,11 +231,8 @@ mod tests {
 
     #[test]
     fn a_group_compresses_to_the_same_bytes_whatever_is_around_it() {
-        let piece = |bytes: &[u8], group| Piece {
-            len: bytes.len() as u64,
-            source: Source::Memory(bytes.into()),
-            group,
-        };
+        let piece =
+            |bytes: &[u8], group| Piece { len: bytes.len() as u64, source: Source::Memory(bytes.into()), group };
         let (a, b) = (testing::noise(3_000_000, 1), testing::noise(5_000_000, 2));
         let (_, [_, gzip, zstd]) = all(&[piece(&a, 0), piece(&b, 1)]);
         let (_, [_, gzip_a, zstd_a]) = all(&[piece(&a, 0)]);
@@ -252,7 +253,7 @@ mod tests {
         }
         let (tree, _keep) = testing::tree();
         let pieces = pieces(&tree);
-        let run = |sinks| pack(&pieces, sinks, &Silent).unwrap_err();
+        let run = |sinks: Sinks<'_>| pack(&pieces, sinks, &Silent).unwrap_err();
         assert!(matches!(run(Sinks { plain: Some(&mut Full), ..Sinks::default() }), PackError::Plain(_)));
         assert!(matches!(run(Sinks { gzip: Some(&mut Full), ..Sinks::default() }), PackError::Gzip(_)));
         assert!(matches!(run(Sinks { zstd: Some(&mut Full), ..Sinks::default() }), PackError::Zstd(_)));

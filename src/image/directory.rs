@@ -45,12 +45,7 @@ fn content_len(node: &Node) -> u64 {
 }
 
 /// Fills the empty directory `at`; errors call it `shown`. Returns notes.
-pub(super) fn fill(
-    tree: &Tree,
-    at: &Path,
-    shown: &Path,
-    progress: &dyn Progress,
-) -> Result<Vec<String>, ImageError> {
+pub(super) fn fill(tree: &Tree, at: &Path, shown: &Path, progress: &dyn Progress) -> Result<Vec<String>, ImageError> {
     let root = beneath::open_root(at).map_err(ImageError::at("open", shown))?;
     let writer = Writer { root, shown, lost: Mutex::default(), progress };
 

@@ -32,7 +32,10 @@ pub enum ImageError {
         source: io::Error,
     },
     /// A segment that the tree refers to cannot be read.
-    #[error("cannot read what goes to {} in the image from the cache; if this persists, remove the cache and build again", what)]
+    #[error(
+        "cannot read what goes to {} in the image from the cache; if this persists, remove the cache and build again",
+        what
+    )]
     Segment {
         /// The path in the image, or "the layer".
         what: String,

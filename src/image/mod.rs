@@ -22,6 +22,8 @@ mod stage;
 mod tarball;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use compress::{Packed, media_type};

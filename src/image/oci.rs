@@ -363,3 +363,71 @@ fn repository(name: &str) -> String {
     out.truncate(out.trim_end_matches(['.', '_', '-']).len());
     if out.is_empty() { "image".into() } else { out }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::image::media_type;
+
+    fn layer(compression: crate::manifest::Compression) -> Layer {
+        let [digest, diff_id] = [b"compressed", b"plain     "].map(|bytes| Sha256::of(bytes));
+        Layer { digest, size: 10, diff_id, plain_size: 20, media_type: media_type(compression) }
+    }
+
+    fn show(docs: &Documents) -> String {
+        let pretty = |bytes: &[u8]| {
+            let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            serde_json::to_string_pretty(&value).unwrap()
+        };
+        [&docs.config, &docs.manifest, &docs.index, &docs.docker].map(|bytes| pretty(bytes)).join("\n\n")
+    }
+
+    #[test]
+    fn a_full_image() {
+        let text = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let map = |items: &[(&str, &str)]| items.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let image = Image {
+            entrypoint: text(&["/usr/bin/python3", "-c"]),
+            cmd: text(&["print(\"ü\")"]),
+            env: map(&[("LANG", "C.UTF-8"), ("PATH", "/app")]),
+            workdir: Some("/app".into()),
+            labels: map(&[("b", "2"), ("a", "1")]),
+            annotations: map(&[("org.opencontainers.image.licenses", "MIT")]),
+            ports: text(&["8080/tcp", "53/udp"]),
+            volumes: text(&["/data"]),
+            stop_signal: Some("SIGINT".into()),
+            compression: crate::manifest::Compression::Zstd,
+        };
+        let spec = ImageSpec {
+            name: "My_App",
+            arch: Arch::Arm64,
+            epoch: "2026-11-21T09:15:44.9Z".parse().unwrap(),
+            user: Some("65532:65532".into()),
+            image: &image,
+        };
+        insta::assert_snapshot!(show(&Documents::new(&spec, Sha256::of(b"tree"), &[layer(image.compression)])));
+    }
+
+    #[test]
+    fn a_plain_image() {
+        let image = Image::default();
+        let epoch = "1970-01-01T00:00:00Z".parse().unwrap();
+        let spec = ImageSpec { name: "python3", arch: Arch::Amd64, epoch, user: None, image: &image };
+        insta::assert_snapshot!(show(&Documents::new(&spec, Sha256::of(b"tree"), &[layer(image.compression)])));
+    }
+
+    #[test]
+    fn names_become_repositories() {
+        for (name, want) in [
+            ("python3", "python3"),
+            ("My App", "my-app"),
+            ("a__b..c-", "a_b.c"),
+            ("-.x", "x"),
+            ("ü", "image"),
+            ("", "image"),
+        ] {
+            assert_eq!(repository(name), want, "{name}");
+        }
+    }
+}

@@ -26,6 +26,7 @@ use crate::base::RootPath;
 pub(super) struct StagedFile {
     temp: NamedTempFile,
     target: PathBuf,
+    named: bool,
 }
 
 impl StagedFile {
@@ -34,11 +35,16 @@ impl StagedFile {
         if target.is_dir() {
             return Err(ImageError::WrongKind { path: target.into(), found: "a directory", wanted: "a file" });
         }
-        let temp = builder(target)
+        Ok(Self { named: true, ..Self::scratch(target)? })
+    }
+
+    /// Opens an empty file beside `target` that never gets a name: the output `target` is made from it.
+    pub(super) fn scratch(target: &Path) -> Result<Self, ImageError> {
+        let temp = builder()
             .permissions(fs::Permissions::from_mode(0o666))
             .tempfile_in(parent(target))
             .map_err(ImageError::at("create", target))?;
-        Ok(Self { temp, target: target.into() })
+        Ok(Self { temp, target: target.into(), named: false })
     }
 
     /// The name that it will have.
@@ -58,10 +64,12 @@ impl StagedFile {
         Ok(file)
     }
 
-    /// Gives it its name.
+    /// Gives it its name; removes it if it is to have none.
     pub(super) fn commit(self) -> Result<(), ImageError> {
-        let Self { temp, target } = self;
-        temp.persist(&target).map_err(|error| ImageError::at("replace", &target)(error.error))?;
+        let Self { temp, target, named } = self;
+        if named {
+            temp.persist(&target).map_err(|error| ImageError::at("replace", &target)(error.error))?;
+        }
         Ok(())
     }
 }
@@ -105,7 +113,7 @@ impl StagedDir {
             }
             Err(error) => return Err(ImageError::at("look at", &target)(error)),
         };
-        let temp = builder(&target).tempdir_in(parent(&target)).map_err(ImageError::at("create", &target))?.keep();
+        let temp = builder().tempdir_in(parent(&target)).map_err(ImageError::at("create", &target))?.keep();
         Ok(Self { temp, target, replaces })
     }
 
@@ -129,9 +137,9 @@ impl StagedDir {
             // the second fails.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if self.replaces => {
                 let aside = self.temp.with_extension("old");
-                rename(&self.target, &aside).and_then(|()| {
-                    rename(&self.temp, &self.target).inspect_err(|_| drop(rename(&aside, &self.target)))
-                }).map(|()| self.temp = aside)
+                rename(&self.target, &aside)
+                    .and_then(|()| rename(&self.temp, &self.target).inspect_err(|_| drop(rename(&aside, &self.target))))
+                    .map(|()| self.temp = aside)
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename(&self.temp, &self.target),
             other => other,
@@ -146,7 +154,11 @@ impl StagedDir {
             Ok(()) => Ok(match remove(&self.temp) {
                 Ok(()) => Vec::new(),
                 Err(error) => {
-                    vec![format!("the previous content of {} is left in {}: {error}", self.target.display(), self.temp.display())]
+                    vec![format!(
+                        "the previous content of {} is left in {}: {error}",
+                        self.target.display(),
+                        self.temp.display()
+                    )]
                 }
             }),
         }
@@ -171,7 +183,7 @@ pub(super) fn parent(target: &Path) -> &Path {
 }
 
 /// Hidden, and short enough whatever the target is called.
-fn builder(_target: &Path) -> tempfile::Builder<'static, 'static> {
+fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".compose-");
     builder

@@ -62,8 +62,7 @@ fn add(tree: &mut Tree, name: &str, entries: Vec<(&str, Meta, Kind)>) -> NamedTe
 }
 
 fn dir(tree: &mut Tree, at: &str, mode: u32) {
-    let node =
-        Node { meta: Meta::root(mode, EPOCH - 5), kind: Kind::Dir, origin: Origin::Finish("base"), ready: None };
+    let node = Node { meta: Meta::root(mode, EPOCH - 5), kind: Kind::Dir, origin: Origin::Finish("base"), ready: None };
     tree.insert(path(at), node).unwrap();
 }
 
@@ -84,7 +83,10 @@ pub(super) fn tree() -> (Tree, Vec<NamedTempFile>) {
         add(
             &mut tree,
             "zlib1g",
-            vec![("usr/lib/libz.so.1.3", m(0o644, 7), file(b"z")), ("usr/lib/libz.so.1", m(0o777, 7), Kind::Symlink((*b"libz.so.1.3").into()))],
+            vec![
+                ("usr/lib/libz.so.1.3", m(0o644, 7), file(b"z")),
+                ("usr/lib/libz.so.1", m(0o777, 7), Kind::Symlink((*b"libz.so.1.3").into())),
+            ],
         ),
         add(
             &mut tree,

@@ -1,0 +1,177 @@
+//! What `-o` asks for.
+//!
+//! In: text as typed. Out: an [`Output`], or an error that lists the forms and suggests one.
+
+use std::path::{Path, PathBuf};
+
+/// One thing to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// `rootfs/`: the tree itself.
+    Directory(PathBuf),
+    /// `x.tar`.
+    Tar(PathBuf),
+    /// `x.tar.gz` or `x.tgz`.
+    TarGz(PathBuf),
+    /// `x.tar.zst`.
+    TarZst(PathBuf),
+    /// `oci:DIR`: an OCI image layout.
+    OciDir(PathBuf),
+    /// `x.oci.tar`: an OCI image layout in one file, which `docker load` takes too.
+    OciTar(PathBuf),
+}
+
+/// Text that names no output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadOutput {
+    /// No known form.
+    #[error(
+        "“{text}” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR; did you mean “{suggestion}”?"
+    )]
+    Unknown {
+        /// As typed.
+        text: String,
+        /// The nearest form.
+        suggestion: String,
+    },
+    /// `docker://…`.
+    #[error("“{0}”: pushing to a registry is not supported yet; write x.oci.tar and push it with skopeo or docker")]
+    Registry(String),
+}
+
+/// Suffix and form; the first that fits counts.
+type Make = fn(PathBuf) -> Output;
+const SUFFIXES: [(&str, Make); 5] = [
+    (".oci.tar", Output::OciTar),
+    (".tar", Output::Tar),
+    (".tar.gz", Output::TarGz),
+    (".tgz", Output::TarGz),
+    (".tar.zst", Output::TarZst),
+];
+
+impl Output {
+    /// Reads what follows `-o`. Only looks at the file system to see whether `text` is a directory.
+    ///
+    /// # Errors
+    /// When it has none of the forms.
+    pub fn parse(text: &str) -> Result<Self, BadOutput> {
+        let unknown = |suggestion: String| BadOutput::Unknown { text: text.into(), suggestion };
+        if text.starts_with("docker://") {
+            return Err(BadOutput::Registry(text.into()));
+        }
+        if let Some(dir) = text.strip_prefix("oci:") {
+            // OCI tools read a second colon as the start of a tag, so such a directory could not be named to them.
+            return match dir.split(':').next() {
+                Some(name) if name == dir && !dir.is_empty() => Ok(Self::OciDir(dir.into())),
+                Some(name) if !name.is_empty() => Err(unknown(format!("oci:{name}"))),
+                _ => Err(unknown("oci:image".into())),
+            };
+        }
+        if text.ends_with('/') || (!text.is_empty() && Path::new(text).is_dir()) {
+            return Ok(Self::Directory(text.into()));
+        }
+        for (suffix, make) in SUFFIXES {
+            let name = text.rsplit('/').next().unwrap_or(text);
+            if name.strip_suffix(suffix).is_some_and(|stem| !stem.is_empty()) {
+                return Ok(make(text.into()));
+            }
+        }
+        Err(unknown(suggest(text)))
+    }
+
+    /// Where it goes.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Directory(path)
+            | Self::Tar(path)
+            | Self::TarGz(path)
+            | Self::TarZst(path)
+            | Self::OciDir(path)
+            | Self::OciTar(path) => path,
+        }
+    }
+}
+
+fn suggest(text: &str) -> String {
+    for prefix in ["oci-archive:", "docker-archive:"] {
+        if let Some(rest) = text.strip_prefix(prefix) {
+            return format!("{}.oci.tar", stem(rest).1);
+        }
+    }
+    let text = text.strip_prefix("dir:").unwrap_or(text);
+    let (folder, stem) = stem(text);
+    let extension = &text[folder.len() + stem.len()..];
+    if extension.is_empty() {
+        return if stem.is_empty() { format!("{folder}rootfs/") } else { format!("{text}/") };
+    }
+    let near = SUFFIXES
+        .iter()
+        .map(|(suffix, _)| (strsim::damerau_levenshtein(suffix, extension), *suffix))
+        .min()
+        .map_or(".tar", |(_, suffix)| suffix);
+    format!("{folder}{}{near}", if stem.is_empty() { "rootfs" } else { stem })
+}
+
+/// The folder with its slash, and the name up to its first dot.
+fn stem(text: &str) -> (&str, &str) {
+    let (folder, name) = text.split_at(text.rfind('/').map_or(0, |slash| slash + 1));
+    (folder, name.split('.').next().unwrap_or(name))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().to_str().unwrap();
+        let p = PathBuf::from;
+        for (text, want) in [
+            ("rootfs/", Output::Directory(p("rootfs/"))),
+            (dir, Output::Directory(p(dir))),
+            ("x.tar", Output::Tar(p("x.tar"))),
+            ("a.b/x.y.tar", Output::Tar(p("a.b/x.y.tar"))),
+            ("x.tar.gz", Output::TarGz(p("x.tar.gz"))),
+            ("x.tgz", Output::TarGz(p("x.tgz"))),
+            ("x.tar.zst", Output::TarZst(p("x.tar.zst"))),
+            ("x-amd64.oci.tar", Output::OciTar(p("x-amd64.oci.tar"))),
+            ("oci:some/dir", Output::OciDir(p("some/dir"))),
+            ("oci:x.tar", Output::OciDir(p("x.tar"))),
+        ] {
+            assert_eq!(Output::parse(text), Ok(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_gets_a_suggestion_that_works() {
+        let mut shown = String::new();
+        for text in [
+            "rootfs",
+            "",
+            "oci:",
+            "oci:dir:tag",
+            "x.zip",
+            "x.tar.xz",
+            "out/x.tar.zstd",
+            "x.targz",
+            ".tar",
+            "x.oci",
+            "oci-archive:x.tar",
+            "dir:rootfs",
+            "out/.tgz",
+            "docker://example.com/x:1",
+        ] {
+            match Output::parse(text).unwrap_err() {
+                BadOutput::Unknown { suggestion, .. } => {
+                    assert!(Output::parse(&suggestion).is_ok(), "{suggestion}");
+                    shown += &format!("{text} → {suggestion}\n");
+                }
+                error @ BadOutput::Registry(_) => shown += &format!("{error}\n"),
+            }
+        }
+        insta::assert_snapshot!(shown);
+        insta::assert_snapshot!(Output::parse("rootfs").unwrap_err(), @"");
+    }
+}
