@@ -49,6 +49,9 @@ const SUFFIXES: [(&str, Make); 5] = [
     (".tar.zst", Output::TarZst),
 ];
 
+/// What skopeo and podman write before such paths; here the name's end says it.
+const TRANSPORTS: [&str; 3] = ["oci-archive:", "docker-archive:", "dir:"];
+
 impl Output {
     /// Reads what follows `-o`. Only looks at the file system to see whether `text` is a directory.
     ///
@@ -66,6 +69,9 @@ impl Output {
                 Some(name) if !name.is_empty() => Err(unknown(format!("oci:{name}"))),
                 _ => Err(unknown("oci:image".into())),
             };
+        }
+        if TRANSPORTS.iter().any(|transport| text.starts_with(transport)) {
+            return Err(unknown(suggest(text)));
         }
         if text.ends_with('/') || (!text.is_empty() && Path::new(text).is_dir()) {
             return Ok(Self::Directory(text.into()));
@@ -103,6 +109,9 @@ fn suggest(text: &str) -> String {
     let extension = &text[folder.len() + stem.len()..];
     if extension.is_empty() {
         return if stem.is_empty() { format!("{folder}rootfs/") } else { format!("{text}/") };
+    }
+    if extension.starts_with(".oci") && !stem.is_empty() {
+        return format!("{folder}{stem}.oci.tar");
     }
     let near = SUFFIXES
         .iter()
@@ -172,6 +181,6 @@ mod tests {
             }
         }
         insta::assert_snapshot!(shown);
-        insta::assert_snapshot!(Output::parse("rootfs").unwrap_err(), @"");
+        insta::assert_snapshot!(Output::parse("x.zip").unwrap_err(), @"“x.zip” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR; did you mean “x.tar”?");
     }
 }

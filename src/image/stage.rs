@@ -138,7 +138,11 @@ impl StagedDir {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if self.replaces => {
                 let aside = self.temp.with_extension("old");
                 rename(&self.target, &aside)
-                    .and_then(|()| rename(&self.temp, &self.target).inspect_err(|_| drop(rename(&aside, &self.target))))
+                    .and_then(|()| {
+                        rename(&self.temp, &self.target).inspect_err(|_| {
+                            let _ = rename(&aside, &self.target);
+                        })
+                    })
                     .map(|()| self.temp = aside)
             }
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename(&self.temp, &self.target),

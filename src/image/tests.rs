@@ -135,7 +135,8 @@ fn the_tar_has_parents_first_packages_together_and_no_path_twice() {
     // An unaltered package is one range; an altered one is not.
     let ranges = |package: &str| {
         let origin = Origin::Package(package.parse().unwrap());
-        let (file, _) = tree.iter().find(|(_, node)| node.origin == origin).unwrap().1.ready.as_ref().unwrap();
+        let (file, _) =
+            tree.iter().filter(|(_, node)| node.origin == origin).find_map(|(_, node)| node.ready.as_ref()).unwrap();
         let same = |piece: &&layer::Piece| matches!(&piece.source, layer::Source::Segment(f, _) if std::sync::Arc::ptr_eq(f, file));
         pieces.iter().filter(same).count()
     };
