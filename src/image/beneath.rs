@@ -114,7 +114,7 @@ mod tests {
         fs::create_dir(&stays).unwrap();
         fs::write(stays.join("file"), "x").unwrap();
         symlink(&stays, gone.join("a/link")).unwrap();
-        fs::set_permissions(gone.join("a"), std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(gone.join("a"), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
         let root = open_root(temp.path()).unwrap();
         remove(root.as_fd(), &RootPath::literal("gone")).unwrap();
         assert!(!gone.exists() && stays.join("file").exists());

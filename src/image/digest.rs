@@ -105,7 +105,7 @@ mod tests {
             &|n| n.meta.uid += 1,
             &|n| n.meta.gid += 1,
             &|n| n.meta.mtime -= 1,
-            &|n| drop(n.meta.xattrs.insert((*b"user.x").into(), (*b"y").into())),
+            &|n| n.meta.xattrs.extend([((*b"user.x").into(), (*b"y").into())]),
             &|n| n.kind = Kind::File(Content::inline(*b"other")),
             &|n| n.kind = Kind::Symlink((*b"other").into()),
         ];

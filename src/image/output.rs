@@ -110,6 +110,9 @@ fn suggest(text: &str) -> String {
     if extension.is_empty() {
         return if stem.is_empty() { format!("{folder}rootfs/") } else { format!("{text}/") };
     }
+    if extension.starts_with(".oci") && !stem.is_empty() {
+        return format!("{folder}{stem}.oci.tar");
+    }
     let near = SUFFIXES
         .iter()
         .map(|(suffix, _)| (strsim::damerau_levenshtein(suffix, extension), *suffix))
@@ -178,6 +181,6 @@ mod tests {
             }
         }
         insta::assert_snapshot!(shown);
-        insta::assert_snapshot!(Output::parse("rootfs").unwrap_err(), @"");
+        insta::assert_snapshot!(Output::parse("x.zip").unwrap_err(), @"“x.zip” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR; did you mean “x.tar”?");
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
 }
 
 /// Adds a package with these entries as `unpack` would: through a segment file.
-fn add(tree: &mut Tree, name: &str, entries: Vec<(&str, Meta, Kind)>) -> NamedTempFile {
+fn add(tree: &mut Tree, name: &str, mut entries: Vec<(&str, Meta, Kind)>) -> NamedTempFile {
+    entries.sort_by_key(|(at, ..)| path(at));
     let mut file = NamedTempFile::new().unwrap();
     let (mut bytes, mut spans) = (Vec::new(), Vec::new());
     for (at, meta, kind) in entries {
