@@ -139,7 +139,8 @@ pub fn assemble(
     let release = release_facts(lock);
     let input = finish::Input { arch, packages: &shipped, accounts: &manifest.accounts, release: &release };
     let report = finish::finish(&mut tree, &input)?;
-    let findings = check::check(&tree, &manifest.policy).map_err(AssembleError::Check)?;
+    let mut findings = check::check(&tree, arch)?;
+    findings.extend(check::policy(&tree, &manifest.policy.forbid));
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })
 }
 

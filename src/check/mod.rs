@@ -9,7 +9,7 @@ mod policy;
 
 use std::fmt;
 
-pub use policy::{Policy, policy};
+pub use policy::policy;
 use rayon::prelude::*;
 
 use crate::{

@@ -3,21 +3,9 @@
 use super::{Finding, Severity, owner};
 use crate::{
     base::RootPath,
+    manifest::PolicyRule,
     tree::{Kind, Tree},
 };
-
-/// Something that can be forbidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Policy {
-    /// A command shell.
-    Shell,
-    /// A set-user-ID or set-group-ID program.
-    Setuid,
-    /// A program that installs packages.
-    PackageManager,
-    /// A file that everyone may write, or such a directory without sticky bit.
-    WorldWritable,
-}
 
 /// Shells by their file's name (`/etc/shells` of Debian's shell packages, and busybox).
 const SHELLS: [&[u8]; 19] = [
@@ -65,7 +53,7 @@ const MANAGERS: [&[u8]; 16] = [
 const PROGRAM_FOLDERS: [&str; 6] =
     ["usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/games", "usr/local/games"];
 
-impl Policy {
+impl PolicyRule {
     /// Every policy, in the order of their names.
     pub const ALL: [Self; 4] = [Self::PackageManager, Self::Setuid, Self::Shell, Self::WorldWritable];
 
@@ -81,7 +69,7 @@ impl Policy {
 }
 
 /// Every path that breaks one of `forbidden`, sorted.
-pub fn policy(tree: &Tree, forbidden: &[Policy]) -> Vec<Finding> {
+pub fn policy(tree: &Tree, forbidden: &[PolicyRule]) -> Vec<Finding> {
     let mut out = Vec::new();
     let folders = PROGRAM_FOLDERS.map(RootPath::literal);
     for (path, node) in tree.iter() {
@@ -91,20 +79,20 @@ pub fn policy(tree: &Tree, forbidden: &[Policy]) -> Vec<Finding> {
         let mode = node.meta.mode;
         for &policy in forbidden {
             let message = match policy {
-                Policy::Shell if is_program && SHELLS.contains(&path.file_name()) => "it is a shell".to_owned(),
-                Policy::PackageManager if is_program && MANAGERS.contains(&path.file_name()) => {
+                PolicyRule::Shell if is_program && SHELLS.contains(&path.file_name()) => "it is a shell".to_owned(),
+                PolicyRule::PackageManager if is_program && MANAGERS.contains(&path.file_name()) => {
                     "it is a package manager".to_owned()
                 }
-                Policy::Setuid if is_file && mode & 0o6000 != 0 => {
+                PolicyRule::Setuid if is_file && mode & 0o6000 != 0 => {
                     format!(
                         "it runs as user {} or group {} whoever starts it (mode {mode:04o})",
                         node.meta.uid, node.meta.gid
                     )
                 }
-                Policy::WorldWritable if is_file && mode & 0o002 != 0 => {
+                PolicyRule::WorldWritable if is_file && mode & 0o002 != 0 => {
                     format!("everyone may write it (mode {mode:04o})")
                 }
-                Policy::WorldWritable if matches!(node.kind, Kind::Dir) && mode & 0o1002 == 0o002 => {
+                PolicyRule::WorldWritable if matches!(node.kind, Kind::Dir) && mode & 0o1002 == 0o002 => {
                     format!("everyone may write and delete in it (mode {mode:04o}, no sticky bit)")
                 }
                 _ => continue,

@@ -16,6 +16,7 @@ use crate::{
     archive::Loader,
     base::{Arch, Progress},
     build::{Download, assemble, resolve},
+    check::Severity,
     image::{ImageSpec, Output, pieces, total, write_all},
     lock::{Built, Lock},
     manifest,
@@ -131,11 +132,14 @@ fn one(
     let bases = desk.bases(lock);
     let download = Download { fetcher: &desk.fetcher, store: &desk.store, bases: &bases, progress: &desk.shown };
     let assembled = assemble(&desk.manifest, lock, arch, target, epoch.as_second(), download)?;
-    if !assembled.findings.is_empty() {
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        assembled.findings.iter().partition(|finding| finding.severity == Severity::Error);
+    if !errors.is_empty() {
         desk.shown.clear();
-        let list: Vec<_> = assembled.findings.iter().map(|finding| format!("  {finding}")).collect();
-        return Err(Failure::words(exit::CHECK, format!("the image would be broken:\n{}", list.join("\n"))));
+        let list: Vec<_> = errors.iter().map(|f| format!("  [{}] {f}\n      {}", f.code, f.hint)).collect();
+        return Err(Failure::words(exit::CHECK, format!("the image is not as it must be:\n{}", list.join("\n"))));
     }
+    let warnings: Vec<_> = warnings.iter().map(|finding| format!("[{}] {finding}", finding.code)).collect();
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
     let plain_size = total(&pieces(&assembled.tree));
@@ -161,5 +165,5 @@ fn one(
     if let Some(target) = lock.targets.get_mut(&arch) {
         target.built = Some(built);
     }
-    Ok(BuiltImage { arch, written, plain_size, not_reproduced: assembled.not_reproduced })
+    Ok(BuiltImage { arch, written, plain_size, warnings, not_reproduced: assembled.not_reproduced })
 }

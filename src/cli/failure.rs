@@ -76,7 +76,6 @@ impl From<AssembleError> for Failure {
                 UnpackFault::Write { .. } | UnpackFault::Store(_) => exit::OUTPUT,
                 _ => exit::TRUST,
             },
-            AssembleError::Check(_) => exit::OUTPUT,
             AssembleError::Conflicts(_) | AssembleError::Finish(_) => exit::CHECK,
         };
         Self::new(code, error)

@@ -23,6 +23,8 @@ pub struct BuiltImage {
     pub arch: Arch,
     /// What was written.
     pub written: Written,
+    /// What may be meant so and may not.
+    pub warnings: Vec<String>,
     /// Of its plain tar, bytes.
     pub plain_size: u64,
     /// Scripts without effect in the image.
@@ -87,6 +89,9 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         for note in &image.written.notes {
             println!("  note: {note}");
         }
+        for warning in &image.warnings {
+            println!("  warning: {warning}");
+        }
         if !image.not_reproduced.is_empty() {
             let list: Vec<_> = image.not_reproduced.iter().map(|(name, script)| format!("{name} {script}")).collect();
             println!("  scripts not reproduced: {}", list.join(", "));
@@ -129,6 +134,8 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
         "layers": layers,
         "outputs": outputs,
         "scripts-not-reproduced": scripts,
+        "warnings": image.warnings,
+        "notes": image.written.notes,
     })
 }
 
