@@ -53,21 +53,6 @@ const MANAGERS: [&[u8]; 16] = [
 const PROGRAM_FOLDERS: [&str; 6] =
     ["usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/games", "usr/local/games"];
 
-impl PolicyRule {
-    /// Every policy, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::PackageManager, Self::Setuid, Self::Shell, Self::WorldWritable];
-
-    /// The name in a manifest, and the code of its findings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PackageManager => "package-manager",
-            Self::Setuid => "setuid",
-            Self::Shell => "shell",
-            Self::WorldWritable => "world-writable",
-        }
-    }
-}
-
 /// Every path that breaks one of `forbidden`, sorted.
 pub fn policy(tree: &Tree, forbidden: &[PolicyRule]) -> Vec<Finding> {
     let mut out = Vec::new();
