@@ -19,6 +19,9 @@ use crate::{
     tree::Tree,
 };
 
+/// Room for an image's documents and headers, in bytes.
+const OCI_EXTRA: u64 = 64 << 10;
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -97,6 +100,8 @@ pub fn write_all(
         .into_iter()
         .collect();
     let docs = Documents::new(spec, digest, &layers);
+    // While an OCI output is written, its layer is there twice.
+    let oci_needed = 2 * layers.iter().map(|layer| layer.size).sum::<u64>() + OCI_EXTRA;
 
     let mut notes = Vec::new();
     let mut written = Vec::new();
@@ -117,12 +122,12 @@ pub fn write_all(
             Stage::OciDir(dir) => {
                 let blobs = blobs(&layers, &files, compression);
                 let made = oci::write_dir(&docs, &blobs, dir.path(), dir.target());
-                (made.map_err(|error| error.needing(dir.target(), total))?, None)
+                (made.map_err(|error| error.needing(dir.target(), oci_needed))?, None)
             }
             Stage::OciTar(file) => {
                 let (blobs, target) = (blobs(&layers, &files, compression), file.target().to_path_buf());
                 let made = oci::write_tar(&docs, &blobs, spec.epoch.as_second(), file.file(), &target);
-                let (sha256, bytes) = made.map_err(|error| error.needing(&target, total))?;
+                let (sha256, bytes) = made.map_err(|error| error.needing(&target, oci_needed))?;
                 (bytes, Some(sha256))
             }
         };
