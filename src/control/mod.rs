@@ -2,10 +2,10 @@
 //!
 //! In: text. Out: borrowed fields, owned relations, ordered versions.
 
-// pub mod paragraph;
+pub mod paragraph;
 // pub mod relation;
-// pub mod version;
+pub mod version;
 
-// pub use paragraph::{Paragraph, Paragraphs};
+pub use paragraph::{Paragraph, ParagraphError, Paragraphs};
 // pub use relation::{Relation, RelationGroup};
-// pub use version::Version;
+pub use version::Version;
