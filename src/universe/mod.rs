@@ -1,0 +1,18 @@
+//! All packages that could be chosen, from the decompressed Packages indexes of every suite and repository.
+//!
+//! In: [`IndexText`]s in order of precedence and the target architecture. Out: [`Universe`]: every version of every
+//! package as a [`Package`] view into the text, names interned in sorted order, who provides what. Dependency fields
+//! stay text until the solver reaches their package.
+
+mod error;
+mod names;
+mod package;
+mod parse;
+mod satisfy;
+mod stanza;
+
+pub use error::{UniverseError, UniverseErrorKind};
+pub use names::NameId;
+pub use package::{CandidateId, MultiArch, Package};
+pub use parse::{IndexText, Universe};
+pub use satisfy::Provider;
