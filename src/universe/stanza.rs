@@ -198,7 +198,11 @@ fn check(
         return Err(UniverseErrorKind::Missing("SHA256"));
     }
     let number = |field, value: &str, most: u64| {
-        value.parse::<u64>().ok().filter(|n| *n <= most).ok_or_else(|| bad(field, value, "a number that a package can have"))
+        value
+            .parse::<u64>()
+            .ok()
+            .filter(|n| *n <= most)
+            .ok_or_else(|| bad(field, value, "a number that a package can have"))
     };
     let size = number("Size", size.ok_or(UniverseErrorKind::Missing("Size"))?, MAX_SIZE)?;
     let installed = match installed {
