@@ -86,11 +86,6 @@ pub enum AssembleError {
     /// `finish/`.
     #[error(transparent)]
     Finish(#[from] FinishError),
-    /// A file of the tree cannot be read while it is checked.
-    #[error(
-        "cannot read the unpacked packages again: {0}\n  next step: see whether the cache is still there, and run again"
-    )]
-    Check(#[source] std::io::Error),
 }
 
 fn list(conflicts: &[Conflict]) -> String {

@@ -5,17 +5,14 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    archive::{ArchiveError, LoadedSuite, Loader, SuiteRequest},
+    archive::{ArchiveError, Loader, PackagesIndex, SuiteRequest},
     base::Arch,
     control::{RelationGroup, relation::RelationError},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::{self, Manifest},
-    solve::{Problem, SolveError, SolveRequest, solve},
+    solve::{NODE_LIMIT, Problem, SolveError, SolveRequest, solve},
     universe::{IndexText, Universe, UniverseError},
 };
-
-/// Search nodes after which the best answer so far is taken.
-const NODE_LIMIT: u64 = 200_000;
 
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +49,15 @@ pub fn resolve(
     let mut targets = BTreeMap::new();
     let mut repositories: BTreeMap<String, LockedRepository> = BTreeMap::new();
     for &arch in archs {
-        let loaded = loader.load_all(suites, arch)?;
+        let mut loaded = loader.load_all(suites, arch)?;
+        let mut texts = Vec::new();
         loader.progress.phase("Solving", None);
-        targets.insert(arch, target(manifest, &loaded, arch)?);
+        let names: Vec<_> = loaded.iter().map(|suite| suite.name.clone()).collect();
+        for suite in &mut loaded {
+            let packages = std::mem::take(&mut suite.packages);
+            texts.push(packages);
+        }
+        targets.insert(arch, target(manifest, &names, texts, arch)?);
         for suite in loaded {
             let release = suite.release;
             let repository = LockedRepository {
@@ -78,61 +81,76 @@ pub fn resolve(
     })
 }
 
-fn target(manifest: &Manifest, loaded: &[LoadedSuite], arch: Arch) -> Result<Target, ResolveError> {
-    let indexes: Vec<_> = loaded
-        .iter()
+/// `texts` are the indexes of each of the repositories called `names`.
+fn target(
+    manifest: &Manifest,
+    names: &[String],
+    texts: Vec<Vec<PackagesIndex>>,
+    arch: Arch,
+) -> Result<Target, ResolveError> {
+    let texts = texts
+        .into_iter()
         .enumerate()
-        .flat_map(|(repository, suite)| {
-            suite.packages.iter().map(move |index| IndexText { repository, name: &suite.name, text: &index.text })
+        .flat_map(|(repository, indexes)| {
+            indexes.into_iter().map(move |index| IndexText { repository, text: index.text.into() })
         })
         .collect();
-    let universe = Universe::build(&indexes, arch)?;
+    let universe = Universe::parse(texts, arch)?;
     let packages = &manifest.packages;
     let requests = packages
         .install
         .iter()
         .map(|request| {
-            let line = request.line;
-            let clause = RelationGroup::parse(&request.text);
-            clause.map(|clause| SolveRequest { clause, line }).map_err(|source| ResolveError::Request { line, source })
+            let (line, text) = (request.line, request.text.clone());
+            match RelationGroup::parse(&text) {
+                Ok(clause) => Ok(SolveRequest { clause, text, line }),
+                Err(source) => Err(ResolveError::Request { line, source }),
+            }
         })
         .collect::<Result<_, _>>()?;
     let reasons = packages.provided_reasons();
-    let names = |names: &[crate::base::PackageName]| names.iter().map(ToString::to_string).collect();
     let solution = solve(&Problem {
         universe: &universe,
         requests,
-        provided: reasons.keys().map(ToString::to_string).collect(),
-        forbid: names(&packages.forbid),
-        prefer: names(&packages.prefer),
+        provided: &reasons.keys().cloned().collect(),
+        forbid: &packages.forbid.iter().cloned().collect(),
+        prefer: &packages.prefer,
         minimize: packages.minimize,
         node_limit: NODE_LIMIT,
     })?;
-    let cut = solution.cut.into_iter().map(|cut| CutEdge {
-        reason: reasons.get(cut.dependency.as_str()).copied().unwrap_or_default().into(),
-        package: cut.package,
-        dependency: cut.dependency,
-    });
-    let locked = solution.packages.into_iter().filter_map(|chosen| {
-        let candidate = universe.get(chosen.id);
-        // Both were checked when the index was read.
-        Some(LockedPackage {
-            name: candidate.name.parse().ok()?,
-            version: candidate.version.parse().ok()?,
-            arch: candidate.arch.into(),
-            source: candidate.source.into(),
-            repository: loaded[candidate.repository].name.clone(),
-            filename: candidate.filename.into(),
-            size: candidate.size,
-            sha256: candidate.sha256,
-            required_by: chosen.required_by,
+    let mut cut: Vec<_> = solution
+        .cut
+        .into_iter()
+        .map(|cut| CutEdge {
+            reason: reasons.get(&cut.dependency).copied().unwrap_or_default().into(),
+            package: cut.package.to_string(),
+            dependency: cut.dependency.to_string(),
         })
-    });
+        .collect();
+    cut.dedup();
+    let mut locked = Vec::new();
+    for chosen in solution.packages {
+        let package = universe.package(chosen.id);
+        let sha256 = package.sha256()?;
+        // The version was checked when the index was read.
+        let Ok(version) = package.version().parse() else { continue };
+        locked.push(LockedPackage {
+            name: package.package_name(),
+            version,
+            arch: package.arch().into(),
+            source: package.source().0.into(),
+            repository: names.get(package.repository()).cloned().unwrap_or_default(),
+            filename: package.filename().into(),
+            size: package.size(),
+            sha256,
+            required_by: chosen.required_by.iter().map(ToString::to_string).collect(),
+        });
+    }
     Ok(Target {
         proven_minimal: solution.proven,
         installed_size: solution.installed_size,
-        cut: cut.collect(),
+        cut,
         built: None,
-        packages: locked.collect(),
+        packages: locked,
     })
 }

@@ -17,10 +17,9 @@ use crate::{
     base::{Arch, Progress},
     build::{Download, assemble, resolve},
     check::Severity,
-    image::{ImageSpec, Output, pieces, total, write_all},
+    image::{FORMAT, ImageSpec, Output, pieces, total, write_all},
     lock::{Built, Lock},
     manifest,
-    unpack::FORMAT,
 };
 
 /// Resolves anew, writes the lock, reports.

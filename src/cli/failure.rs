@@ -7,6 +7,7 @@ use crate::{
     image::ImageError,
     lock::LockError,
     manifest::ManifestErrors,
+    solve::SolveError,
     store::StoreError,
     unpack::UnpackFault,
 };
@@ -59,9 +60,11 @@ impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Archive(error) => error.into(),
+            ResolveError::Solve(SolveError::Universe(error)) | ResolveError::Universe(error) => {
+                Self::new(exit::TRUST, error)
+            }
             ResolveError::Solve(error) => Self::new(exit::NO_SOLUTION, error),
             ResolveError::Request { .. } => Self::new(exit::USAGE, error),
-            ResolveError::Universe(error) => Self::new(exit::TRUST, error),
         }
     }
 }

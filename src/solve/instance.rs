@@ -1,387 +1,252 @@
-//! The problem as clauses over numbered packages: the cone that the requests can reach.
+//! A 0/1 problem with numbers for names, and its two-way unit propagation.
 //!
-//! In: [`Problem`]. Out: [`Instance`]: for each package its weight, the clauses that it brings and whom it excludes.
+//! Each clause says: if its owner is chosen (or always, without one), so is one of its literals. Propagation goes
+//! both ways: a chosen owner with one literal left chooses it; an owner none of whose literals is left is out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-
-use super::{Chosen, Cut, Problem, Solution, search::Found};
-use crate::{
-    base::PackageName,
-    control::relation::{Atom, Clauses, Qualifier},
-    manifest::Minimize,
-    universe::{Id, Universe},
-};
-
-/// No set of packages satisfies the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SolveError {
-    /// A chain of needs that ends at something impossible.
-    #[error("no set of packages satisfies the manifest:\n{chain}")]
-    Unsatisfiable {
-        /// Numbered steps, from the request to the contradiction.
-        chain: String,
-    },
-    /// A dependency field that cannot be read.
-    #[error("package {package} has a dependency that cannot be read: {why}; tell the archive's keepers")]
-    Malformed {
-        /// Whose.
-        package: String,
-        /// What is wrong.
-        why: String,
-    },
+/// `owner → lits[0] ∨ lits[1] ∨ …`
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Clause {
+    pub(super) owner: Option<u32>,
+    /// Sorted, without repeats, without the owner.
+    pub(super) lits: Box<[u32]>,
 }
 
-/// A variable: one package.
-pub type Var = usize;
+/// What a variable's weight and a solution's cost are: the lexicographic objective in one integer (see `weight`).
+pub(super) type Weight = u128;
 
-/// At least one of `any` must be there if `owner` is.
-#[derive(Debug, Clone)]
-pub struct Clause {
-    /// The package whose dependency it is; `None` for a request.
-    pub owner: Option<Var>,
-    /// Who satisfies it, in the order of the alternatives.
-    pub any: Vec<Var>,
-    /// Those that satisfy the first alternative.
-    pub first: Vec<Var>,
-    /// As written.
-    pub text: String,
-    /// Line of the manifest, for a request.
-    pub line: usize,
+/// The problem: find the cheapest set of variables that satisfies all clauses and holds no excluded pair.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Instance {
+    pub(super) weights: Vec<Weight>,
+    pub(super) clauses: Vec<Clause>,
+    pub(super) exclusions: Vec<(u32, u32)>,
 }
 
-/// The cone.
-pub struct Instance<'u> {
-    universe: &'u Universe<'u>,
-    /// Variable to candidate.
-    pub ids: Vec<Id>,
-    /// What taking a package costs: what is minimized, and one.
-    pub weights: Vec<u64>,
-    /// Preferred packages.
-    pub preferred: Vec<bool>,
-    /// All clauses; requests first.
-    pub clauses: Vec<Clause>,
-    /// Clauses of each package.
-    pub owned: Vec<Vec<usize>>,
-    /// Clauses that each package can satisfy.
-    pub satisfies: Vec<Vec<usize>>,
-    /// Whom each package excludes, both ways.
-    pub excludes: Vec<BTreeSet<Var>>,
-    cut: Vec<(Var, String)>,
+/// Lists of numbers, one per row, in one piece of memory.
+#[derive(Debug, Default)]
+struct Rows {
+    starts: Vec<u32>,
+    items: Vec<u32>,
 }
 
-impl<'u> Instance<'u> {
-    /// Follows the requests as far as they can lead.
-    ///
-    /// # Errors
-    /// A field that cannot be read; a request that nothing can satisfy.
-    pub fn build(problem: &Problem<'u>) -> Result<Self, SolveError> {
-        let mut builder = Builder::new(problem);
-        for request in &problem.requests {
-            let atoms: Vec<_> = request.clause.alternatives().iter().map(|relation| relation.as_atom()).collect();
-            let real = |atom: &&Atom<'_>| !problem.universe.versions(atom.name).is_empty();
-            // A request by plain name means the real package when there is one.
-            let mut any = Vec::new();
-            for atom in &atoms {
-                let provided = if real(&atom) { builder.real(atom) } else { builder.satisfiers(atom) };
-                any.extend(provided);
-            }
-            if any.is_empty() {
-                let why = builder.nothing(&atoms);
-                let (text, line) = (request.clause.to_string(), request.line);
-                let chain = format!("  1. the manifest asks for {text} (line {line})\n  2. {why}");
-                return Err(SolveError::Unsatisfiable { chain });
-            }
-            let clause = Clause {
-                owner: None,
-                first: any.iter().copied().take(1).collect(),
-                any,
-                text: request.clause.to_string(),
-                line: request.line,
-            };
-            builder.instance.clauses.push(clause);
+impl Rows {
+    /// From (row, item) pairs; within a row the items keep their order.
+    fn new(rows: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
+        let mut starts = vec![0u32; rows + 1];
+        for (row, _) in pairs.clone() {
+            starts[row as usize + 1] += 1;
         }
-        while let Some(var) = builder.todo.pop_front() {
-            builder.expand(var)?;
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
         }
-        builder.exclusions()?;
-        let mut instance = builder.instance;
-        instance.owned = vec![Vec::new(); instance.ids.len()];
-        instance.satisfies = vec![Vec::new(); instance.ids.len()];
-        for (index, clause) in instance.clauses.iter().enumerate() {
-            if let Some(owner) = clause.owner {
-                instance.owned[owner].push(index);
-            }
-            for &var in &clause.any {
-                instance.satisfies[var].push(index);
-            }
+        let mut items = vec![0; starts[rows] as usize];
+        let mut fill = starts.clone();
+        for (row, item) in pairs {
+            let at = &mut fill[row as usize];
+            items[*at as usize] = item;
+            *at += 1;
         }
-        Ok(instance)
+        Self { starts, items }
     }
 
-    /// A package's name.
-    pub fn name(&self, var: Var) -> &'u str {
-        self.universe.get(self.ids[var]).name
-    }
-
-    /// A package's name and version.
-    pub fn named(&self, var: Var) -> String {
-        let candidate = self.universe.get(self.ids[var]);
-        format!("{} {}", candidate.name, candidate.version)
-    }
-
-    /// What was found, in the universe's terms.
-    pub fn solution(&self, found: &Found) -> Solution {
-        let chosen: BTreeSet<Var> = found.chosen.iter().copied().collect();
-        let mut required: BTreeMap<Var, BTreeSet<&str>> = BTreeMap::new();
-        for clause in &self.clauses {
-            let Some(owner) = clause.owner.filter(|owner| chosen.contains(owner)) else { continue };
-            for &var in clause.any.iter().filter(|var| chosen.contains(var)) {
-                if var != owner {
-                    required.entry(var).or_default().insert(self.name(owner));
-                }
-            }
-        }
-        let mut packages: Vec<_> = chosen
-            .iter()
-            .map(|var| Chosen {
-                id: self.ids[*var],
-                required_by: required.get(var).into_iter().flatten().map(|name| (*name).to_owned()).collect(),
-            })
-            .collect();
-        packages.sort_by_key(|chosen| self.universe.get(chosen.id).name);
-        let mut cut: Vec<_> = self
-            .cut
-            .iter()
-            .filter(|(owner, _)| chosen.contains(owner))
-            .map(|(owner, dependency)| Cut { package: self.name(*owner).into(), dependency: dependency.clone() })
-            .collect();
-        cut.sort();
-        cut.dedup();
-        let installed_size = packages.iter().map(|chosen| self.universe.get(chosen.id).installed_size).sum();
-        Solution { packages, proven: found.proven, installed_size, cut, nodes: found.nodes }
+    fn row(&self, row: u32) -> &[u32] {
+        &self.items[self.starts[row as usize] as usize..self.starts[row as usize + 1] as usize]
     }
 }
 
-struct Builder<'p, 'u> {
-    problem: &'p Problem<'u>,
-    instance: Instance<'u>,
-    vars: HashMap<Id, Var>,
-    /// The version of each name that is in question.
-    selected: HashMap<&'u str, Option<Id>>,
-    todo: VecDeque<Var>,
+/// Why a variable has its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Tried by the caller.
+    Assumed,
+    /// The last literal left of this clause, or the owner of this clause that has none left.
+    Clause(u32),
+    /// Excluded by this variable, which is chosen.
+    Excluded(u32),
 }
 
-impl<'p, 'u> Builder<'p, 'u> {
-    fn new(problem: &'p Problem<'u>) -> Self {
-        let instance = Instance {
-            universe: problem.universe,
-            ids: Vec::new(),
-            weights: Vec::new(),
-            preferred: Vec::new(),
-            clauses: Vec::new(),
-            owned: Vec::new(),
-            satisfies: Vec::new(),
-            excludes: Vec::new(),
-            cut: Vec::new(),
-        };
-        Self { problem, instance, vars: HashMap::new(), selected: HashMap::new(), todo: VecDeque::new() }
-    }
+/// What propagation ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contradiction {
+    /// A clause that must hold and has no literal left.
+    Empty(u32),
+    /// Two chosen variables that exclude each other.
+    Pair(u32, u32),
+    /// A variable was given the value that it cannot have.
+    Refused(u32),
+}
 
-    /// The candidate of a name: its highest version, or the highest that the manifest's own constraints allow.
-    fn select(&mut self, name: &'u str) -> Option<Id> {
-        if let Some(id) = self.selected.get(name) {
-            return *id;
-        }
-        let universe = self.problem.universe;
-        let constraints: Vec<_> = self
-            .problem
-            .requests
-            .iter()
-            .flat_map(|request| request.clause.alternatives())
-            .filter(|relation| relation.name.as_str() == name)
-            .filter_map(|relation| relation.constraint.as_ref())
-            .collect();
-        let holds = |id: &&Id| {
-            let version = universe.get(**id).version;
-            constraints.iter().all(|(op, bound)| op.holds(version, bound.as_str()))
-        };
-        let versions = universe.versions(name);
-        let id = versions.iter().find(holds).or(versions.first()).copied();
-        self.selected.insert(name, id);
-        id
-    }
+/// An instance with a partial assignment that can be taken back.
+#[derive(Debug)]
+pub(super) struct Engine<'i> {
+    pub(super) instance: &'i Instance,
+    value: Vec<Option<bool>>,
+    reason: Vec<Reason>,
+    /// For each clause, how many literals are chosen and how many are not out.
+    chosen: Vec<u32>,
+    left: Vec<u32>,
+    trail: Vec<u32>,
+    /// How much of the trail has been propagated.
+    head: usize,
+    clauses_with: Rows,
+    clauses_of: Rows,
+    excludes: Rows,
+}
 
-    fn var(&mut self, id: Id) -> Var {
-        if let Some(&var) = self.vars.get(&id) {
-            return var;
-        }
-        let candidate = self.problem.universe.get(id);
-        let var = self.instance.ids.len();
-        self.vars.insert(id, var);
-        self.instance.ids.push(id);
-        self.instance.weights.push(match self.problem.minimize {
-            Minimize::InstalledSize => candidate.installed_size,
-            Minimize::Packages => 1,
-            Minimize::DownloadSize => candidate.size,
-        });
-        self.instance.preferred.push(self.problem.prefer.contains(candidate.name));
-        self.instance.excludes.push(BTreeSet::new());
-        self.todo.push_back(var);
-        var
-    }
-
-    fn allowed(&self, id: Id) -> bool {
-        let name = self.problem.universe.get(id).name;
-        let asked = || {
-            let mut all = self.problem.requests.iter().flat_map(|request| request.clause.alternatives());
-            all.any(|relation| relation.name.as_str() == name)
-        };
-        !self.problem.forbid.contains(name) && (!self.problem.provided.contains(name) || asked())
-    }
-
-    fn fits(&self, id: Id, qualifier: Qualifier<'_>) -> bool {
-        let candidate = self.problem.universe.get(id);
-        match qualifier {
-            Qualifier::None | Qualifier::Native => true,
-            Qualifier::Any => candidate.multi_arch == "allowed",
-            Qualifier::Arch(arch) => candidate.arch == arch,
+impl<'i> Engine<'i> {
+    /// Nothing assigned.
+    pub(super) fn new(instance: &'i Instance) -> Self {
+        let vars = instance.weights.len();
+        let clauses = || (0u32..).zip(&instance.clauses);
+        let pairs = || instance.exclusions.iter().copied();
+        Self {
+            instance,
+            value: vec![None; vars],
+            reason: vec![Reason::Assumed; vars],
+            chosen: vec![0; instance.clauses.len()],
+            left: instance.clauses.iter().map(|c| c.lits.len() as u32).collect(),
+            trail: Vec::new(),
+            head: 0,
+            clauses_with: Rows::new(vars, clauses().flat_map(|(i, c)| c.lits.iter().map(move |l| (*l, i)))),
+            clauses_of: Rows::new(vars, clauses().filter_map(|(i, c)| Some((c.owner?, i)))),
+            excludes: Rows::new(vars, pairs().chain(pairs().map(|(a, b)| (b, a)))),
         }
     }
 
-    fn real(&mut self, atom: &Atom<'_>) -> Vec<Var> {
-        let universe = self.problem.universe;
-        let Some(&first) = universe.versions(atom.name).first() else { return Vec::new() };
-        let Some(id) = self.select(universe.get(first).name) else { return Vec::new() };
-        let version = universe.get(id).version;
-        let holds = atom.constraint.is_none_or(|(op, bound)| op.holds(version, bound));
-        if holds && self.fits(id, atom.qualifier) && self.allowed(id) { vec![self.var(id)] } else { Vec::new() }
+    pub(super) fn value(&self, var: u32) -> Option<bool> {
+        self.value[var as usize]
     }
 
-    /// Everybody who satisfies the alternative: the real package, then who provides it (Policy 7.5: an unversioned
-    /// Provides satisfies no versioned relation).
-    fn satisfiers(&mut self, atom: &Atom<'_>) -> Vec<Var> {
-        let mut out = self.real(atom);
-        let universe = self.problem.universe;
-        let mut providers: Vec<_> = universe.providers(atom.name).to_vec();
-        providers.sort_by_key(|(id, _)| universe.get(*id).name);
-        for (id, version) in providers {
-            let holds = match (atom.constraint, version) {
-                (None, _) => true,
-                (Some((op, bound)), Some(version)) => op.holds(version, bound),
-                (Some(_), None) => false,
-            };
-            let current = self.select(universe.get(id).name) == Some(id);
-            if holds && current && self.fits(id, atom.qualifier) && self.allowed(id) {
-                let var = self.var(id);
-                if !out.contains(&var) {
-                    out.push(var);
-                }
+    pub(super) fn reason(&self, var: u32) -> Reason {
+        self.reason[var as usize]
+    }
+
+    /// What was assigned, in order.
+    pub(super) fn trail(&self) -> &[u32] {
+        &self.trail
+    }
+
+    pub(super) fn clauses_of(&self, var: u32) -> &[u32] {
+        self.clauses_of.row(var)
+    }
+
+    pub(super) fn clause(&self, clause: u32) -> &'i Clause {
+        &self.instance.clauses[clause as usize]
+    }
+
+    /// Whether the clause must be satisfied and is not yet.
+    pub(super) fn is_open(&self, clause: u32) -> bool {
+        self.chosen[clause as usize] == 0
+            && self.clause(clause).owner.is_none_or(|owner| self.value(owner) == Some(true))
+    }
+
+    /// The clauses that must be satisfied and are not yet.
+    pub(super) fn open(&self) -> Vec<u32> {
+        (0..self.instance.clauses.len() as u32).filter(|c| self.is_open(*c)).collect()
+    }
+
+    /// The literals of a clause that are not out.
+    pub(super) fn live(&self, clause: u32) -> impl Iterator<Item = u32> {
+        self.clause(clause).lits.iter().copied().filter(|l| self.value(*l) != Some(false))
+    }
+
+    /// Draws the conclusions from the clauses as they stand before anything is assigned.
+    pub(super) fn start(&mut self) -> Result<(), Contradiction> {
+        for clause in 0..self.instance.clauses.len() as u32 {
+            if self.left[clause as usize] <= 1 {
+                self.examine(clause)?;
             }
         }
-        out
+        self.propagate()
     }
 
-    fn expand(&mut self, var: Var) -> Result<(), SolveError> {
-        let candidate = *self.problem.universe.get(self.instance.ids[var]);
-        for field in [candidate.pre_depends, candidate.depends] {
-            for clause in Clauses::new(field) {
-                let atoms = clause.map_err(|error| malformed(candidate.name, &error))?;
-                let atoms: Vec<_> = atoms.into_iter().filter(|atom| atom.applies_to(self.arch(var))).collect();
-                if atoms.is_empty() {
-                    continue;
-                }
-                let text = atoms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ");
-                if let Some(atom) = atoms.iter().find(|atom| self.problem.provided.contains(atom.name)) {
-                    self.instance.cut.push((var, atom.name.to_owned()));
-                    continue;
-                }
-                let mut any = Vec::new();
-                let mut first = Vec::new();
-                for (i, atom) in atoms.iter().enumerate() {
-                    for satisfier in self.satisfiers(atom) {
-                        if i == 0 {
-                            first.push(satisfier);
-                        }
-                        if !any.contains(&satisfier) {
-                            any.push(satisfier);
-                        }
-                    }
-                }
-                if any.contains(&var) {
-                    continue;
-                }
-                let text = if any.is_empty() { format!("{text}: {}", self.nothing(&atoms)) } else { text };
-                self.instance.clauses.push(Clause { owner: Some(var), any, first, text, line: 0 });
-            }
-        }
-        Ok(())
+    /// Tries a value and draws the conclusions.
+    pub(super) fn assume(&mut self, var: u32, value: bool) -> Result<(), Contradiction> {
+        self.assign(var, value, Reason::Assumed)?;
+        self.propagate()
     }
 
-    fn arch(&self, var: Var) -> &'u str {
-        self.problem.universe.get(self.instance.ids[var]).arch
-    }
-
-    /// `Conflicts` and `Breaks`, by name and by Provides; nobody conflicts with himself (Policy 7.4).
-    fn exclusions(&mut self) -> Result<(), SolveError> {
-        let universe = self.problem.universe;
-        for var in 0..self.instance.ids.len() {
-            let candidate = *universe.get(self.instance.ids[var]);
-            for field in [candidate.conflicts, candidate.breaks] {
-                for clause in Clauses::new(field) {
-                    for atom in clause.map_err(|error| malformed(candidate.name, &error))? {
-                        let real = universe.versions(atom.name).iter().map(|&id| (id, Some(universe.get(id).version)));
-                        let all: Vec<_> = real.chain(universe.providers(atom.name).iter().copied()).collect();
-                        for (id, version) in all {
-                            let hit = match (atom.constraint, version) {
-                                (None, _) => true,
-                                (Some((op, bound)), Some(version)) => op.holds(version, bound),
-                                (Some(_), None) => false,
-                            };
-                            if let (true, Some(&other)) = (hit, self.vars.get(&id))
-                                && other != var
-                            {
-                                self.instance.excludes[var].insert(other);
-                                self.instance.excludes[other].insert(var);
-                            }
-                        }
+    /// Forgets everything after the first `length` entries of the trail.
+    pub(super) fn undo(&mut self, length: usize) {
+        while self.trail.len() > length {
+            let Some(var) = self.trail.pop() else { return };
+            let value = self.value[var as usize].take();
+            if self.trail.len() < self.head {
+                for &clause in self.clauses_with.row(var) {
+                    match value {
+                        Some(true) => self.chosen[clause as usize] -= 1,
+                        _ => self.left[clause as usize] += 1,
                     }
                 }
             }
         }
-        Ok(())
+        self.head = self.head.min(length);
     }
 
-    /// Why nothing satisfies the alternatives, in words.
-    fn nothing(&self, atoms: &[Atom<'_>]) -> String {
-        let universe = self.problem.universe;
-        let one = |atom: &Atom<'_>| {
-            let name = atom.name;
-            let versions: Vec<_> = universe.versions(name).iter().map(|&id| universe.get(id).version).collect();
-            if self.problem.forbid.contains(name) {
-                return format!("packages.forbid excludes {name}");
+    fn assign(&mut self, var: u32, value: bool, reason: Reason) -> Result<(), Contradiction> {
+        match self.value[var as usize] {
+            Some(old) if old == value => Ok(()),
+            Some(_) => Err(match reason {
+                Reason::Clause(clause) => Contradiction::Empty(clause),
+                Reason::Excluded(other) => Contradiction::Pair(other, var),
+                Reason::Assumed => Contradiction::Refused(var),
+            }),
+            None => {
+                self.value[var as usize] = Some(value);
+                self.reason[var as usize] = reason;
+                self.trail.push(var);
+                Ok(())
             }
-            if !versions.is_empty() {
-                return format!("{atom} does not exist; the repositories have {name} {}", versions.join(", "));
+        }
+    }
+
+    /// Breadth first, so that the reasons found are near the requests.
+    fn propagate(&mut self) -> Result<(), Contradiction> {
+        while let Some(&var) = self.trail.get(self.head) {
+            self.head += 1;
+            let chosen = self.value[var as usize] == Some(true);
+            for i in 0..self.clauses_with.row(var).len() {
+                let clause = self.clauses_with.row(var)[i] as usize;
+                if chosen {
+                    self.chosen[clause] += 1;
+                } else {
+                    self.left[clause] -= 1;
+                }
             }
-            let providers: Vec<_> = universe.providers(name).iter().map(|(id, _)| universe.get(*id).name).collect();
-            if !providers.is_empty() {
-                return format!(
-                    "nobody provides {atom} that may be taken; {name} is provided by {}",
-                    providers.join(", ")
-                );
-            }
-            let near = universe.suggest(name);
-            let hint = if near.is_empty() || PackageName::is_valid(name) && near.contains(&name) {
-                String::new()
+            if chosen {
+                for i in 0..self.clauses_of.row(var).len() {
+                    self.examine(self.clauses_of.row(var)[i])?;
+                }
+                for i in 0..self.excludes.row(var).len() {
+                    self.assign(self.excludes.row(var)[i], false, Reason::Excluded(var))?;
+                }
             } else {
-                format!("; did you mean {}?", near.join(", "))
-            };
-            format!("no repository has a package {name}{hint}")
-        };
-        atoms.iter().map(one).collect::<Vec<_>>().join("; ")
+                for i in 0..self.clauses_with.row(var).len() {
+                    let clause = self.clauses_with.row(var)[i];
+                    if self.left[clause as usize] <= 1 {
+                        self.examine(clause)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
-}
 
-fn malformed(package: &str, error: &impl ToString) -> SolveError {
-    SolveError::Malformed { package: package.into(), why: error.to_string() }
+    fn examine(&mut self, index: u32) -> Result<(), Contradiction> {
+        let clause = self.clause(index);
+        let must = clause.owner.map_or(Some(true), |owner| self.value(owner));
+        if self.chosen[index as usize] > 0 || must == Some(false) {
+            return Ok(());
+        }
+        // Counters lag behind the trail, so the values themselves decide.
+        match (self.left[index as usize], must, clause.owner) {
+            (0, None, Some(owner)) => self.assign(owner, false, Reason::Clause(index)),
+            (0, ..) => Err(Contradiction::Empty(index)),
+            (1, Some(true), _) => {
+                let last = self.live(index).next();
+                last.map_or(Err(Contradiction::Empty(index)), |l| self.assign(l, true, Reason::Clause(index)))
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -1,90 +1,228 @@
-//! The smallest set of packages that satisfies the manifest.
+//! Which packages to install: the smallest set that meets every request and every dependency, or why there is none.
 //!
-//! In: a [`Universe`], requests and what the manifest says of provided, forbidden and preferred packages. Out: a
-//! [`Solution`] with whether it is proven to be the smallest, or why there is none.
+//! In: [`Problem`]: a universe and what the manifest says. Out: [`Solution`], one and the same on every machine, or
+//! [`SolveError`] with the reasons in words. On the way: the reachable cone, an instance of numbers, the search, and
+//! what the result means in terms of packages again.
 
+mod bound;
+mod cone;
+mod explain;
 mod instance;
+mod report;
 mod search;
+mod weight;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-pub use instance::SolveError;
+pub use explain::{Step, Unsolvable};
 
 use crate::{
+    base::PackageName,
     control::RelationGroup,
     manifest::Minimize,
-    universe::{Id, Universe},
+    universe::{CandidateId, Universe, UniverseError},
 };
+use cone::{Cone, Selection};
+use instance::{Engine, Instance};
+use search::{Outcome, search};
 
-/// One request of the manifest.
-#[derive(Debug, Clone)]
+/// Search nodes that no real problem came near.
+pub const NODE_LIMIT: u64 = 200_000;
+
+/// One entry of `packages.install`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SolveRequest {
-    /// What must hold.
+    /// What is asked for.
     pub clause: RelationGroup,
-    /// Line of the manifest.
+    /// As written.
+    pub text: String,
+    /// Line in the manifest, from 1; 0 for a request that the manifest only implies.
     pub line: usize,
 }
 
 /// What is to be solved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem<'u> {
-    /// Every package there is.
-    pub universe: &'u Universe<'u>,
-    /// What the manifest asks for.
+    /// What there is.
+    pub universe: &'u Universe,
+    /// All of these.
     pub requests: Vec<SolveRequest>,
-    /// A dependency on one of these counts as met.
-    pub provided: BTreeSet<String>,
-    /// Never chosen.
-    pub forbid: BTreeSet<String>,
-    /// Taken over a smaller alternative.
-    pub prefer: BTreeSet<String>,
-    /// What is added up.
+    /// A dependency with an alternative that names one of these, or that one of these would satisfy, counts as met;
+    /// they themselves are installed only if a request names them.
+    pub provided: &'u BTreeSet<PackageName>,
+    /// Never installed.
+    pub forbid: &'u BTreeSet<PackageName>,
+    /// Taken over a cheaper alternative wherever there is a choice; the earlier count more.
+    pub prefer: &'u [PackageName],
+    /// What the solution is smallest in.
     pub minimize: Minimize,
-    /// Search nodes after which the best answer so far is taken, unproven.
+    /// After so many nodes the best solution so far is taken: [`NODE_LIMIT`] unless there is a reason.
     pub node_limit: u64,
 }
 
-/// The chosen packages.
+/// A chosen package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Which.
+    pub id: CandidateId,
+    /// The chosen packages that depend on it directly, sorted. Empty: only the manifest asks for it.
+    pub required_by: Vec<PackageName>,
+}
+
+/// A dependency that counts as met because of `provided`, and is not met by any chosen package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cut {
+    /// Whose dependency.
+    pub package: PackageName,
+    /// The provided package.
+    pub dependency: PackageName,
+    /// The clause as written.
+    pub relation: String,
+}
+
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Solution {
     /// Sorted by name.
     pub packages: Vec<Chosen>,
-    /// No smaller set exists.
+    /// There is no better one. False only beyond the node limit.
     pub proven: bool,
-    /// Sum of Installed-Size, KiB.
+    /// No solution has less than this in what `minimize` says: KiB, packages, or bytes.
+    pub lower_bound: u64,
+    /// Sum of installed sizes, KiB.
     pub installed_size: u64,
-    /// Dependencies that only `provided` meets, sorted.
+    /// Sum of the `.deb`s' sizes, bytes.
+    pub download_size: u64,
+    /// Sorted.
     pub cut: Vec<Cut>,
-    /// Search nodes visited.
+    /// Entries of `prefer` that no solution can honour together with those before them.
+    pub not_preferred: Vec<PackageName>,
+    /// Nodes searched.
     pub nodes: u64,
 }
 
-/// One package of a solution.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
-    /// The candidate.
-    pub id: Id,
-    /// Direct dependants in the solution, sorted; empty when only the manifest asks for it.
-    pub required_by: Vec<String>,
+/// No answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SolveError {
+    /// There is no solution.
+    #[error(transparent)]
+    Unsolvable(#[from] Unsolvable),
+    /// A package that matters has broken data.
+    #[error(transparent)]
+    Universe(#[from] UniverseError),
+    /// The search was given up before it found any solution.
+    #[error(
+        "no solution was found within {nodes} search nodes, and none was ruled out; ask for fewer packages at once, or decide some choices with prefer and forbid"
+    )]
+    GaveUp {
+        /// Nodes searched.
+        nodes: u64,
+    },
 }
 
-/// A dependency without a package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cut {
-    /// Who depends.
-    pub package: String,
-    /// On whom.
-    pub dependency: String,
-}
-
-/// Solves.
+/// Solves `problem`: the cheapest solution by what `minimize` says, then by number of packages, by number of
+/// packages that are nobody's first alternative, by names in order.
 ///
 /// # Errors
-/// When no set of packages satisfies the requests: why, in words.
+/// No solution, broken package data, or a search beyond its limit.
 pub fn solve(problem: &Problem<'_>) -> Result<Solution, SolveError> {
-    let instance = instance::Instance::build(problem)?;
-    let found = search::search(&instance, problem.node_limit)?;
-    Ok(instance.solution(&found))
+    let selection = Selection::new(problem);
+    let cone = cone::reach(problem, &selection)?;
+    let instance = instance(problem, &cone);
+    let mut engine = Engine::new(&instance);
+    if engine.start().is_err() {
+        return Err(explain::explain(problem, &selection, &cone, &instance).into());
+    }
+    let (outcome, not_preferred) = search_preferring(problem, &cone, &instance, &engine);
+    let Some(found) = outcome.found else {
+        if outcome.proven {
+            return Err(explain::explain(problem, &selection, &cone, &instance).into());
+        }
+        return Err(SolveError::GaveUp { nodes: outcome.nodes });
+    };
+    let ids: Vec<CandidateId> = found.vars.iter().filter_map(|v| cone.candidates.get(*v as usize)).copied().collect();
+    let packages = report::chosen(problem.universe, &selection, &ids)?;
+    let cut = report::cut(problem.universe, &selection, &ids)?;
+    let packages_of = || ids.iter().map(|id| problem.universe.package(*id));
+    Ok(Solution {
+        packages,
+        proven: outcome.proven,
+        lower_bound: weight::primary(outcome.lower_bound, problem.minimize),
+        installed_size: packages_of().map(|p| p.installed_size()).sum(),
+        download_size: packages_of().map(|p| p.size()).sum(),
+        cut,
+        not_preferred,
+        nodes: outcome.nodes,
+    })
+}
+
+/// The numbers of a cone.
+fn instance(problem: &Problem<'_>, cone: &Cone<'_>) -> Instance {
+    let weights = cone
+        .candidates
+        .iter()
+        .zip(&cone.only_late)
+        .map(|(id, late)| weight::weight(&problem.universe.package(*id), problem.minimize, *late));
+    Instance { weights: weights.collect(), clauses: cone.clauses.clone(), exclusions: cone.exclusions.clone() }
+}
+
+/// Searches with every preference; if that leaves no solution, with as many of them as there can be, the earlier
+/// ones first.
+fn search_preferring(
+    problem: &Problem<'_>,
+    cone: &Cone<'_>,
+    instance: &Instance,
+    engine: &Engine<'_>,
+) -> (Outcome, Vec<PackageName>) {
+    let numbers = |names: &[&PackageName]| -> Vec<u32> {
+        let wanted = |id: &CandidateId| names.iter().any(|n| n.as_str() == problem.universe.package(*id).name());
+        (0u32..).zip(&cone.candidates).filter(|(_, id)| wanted(id)).map(|(number, _)| number).collect()
+    };
+    let all: Vec<&PackageName> = problem.prefer.iter().collect();
+    let preferred = numbers(&all);
+    if preferred.is_empty() {
+        return (search(instance, problem.node_limit), Vec::new());
+    }
+    let first = search(&preferring(instance, engine, &preferred), problem.node_limit);
+    if first.found.is_some() {
+        return (first, Vec::new());
+    }
+    let mut nodes = first.nodes;
+    let mut best = search(instance, problem.node_limit);
+    let mut kept: Vec<&PackageName> = Vec::new();
+    let mut refused = Vec::new();
+    if best.found.is_some() {
+        for name in all {
+            kept.push(name);
+            let outcome = search(&preferring(instance, engine, &numbers(&kept)), problem.node_limit);
+            nodes += outcome.nodes;
+            if outcome.found.is_some() {
+                best = outcome;
+            } else {
+                kept.pop();
+                refused.push(name.clone());
+            }
+        }
+    }
+    best.nodes += nodes;
+    (best, refused)
+}
+
+/// `instance` with every clause that has a preferred literal, and is not satisfied by what is chosen in any case, cut
+/// down to the preferred ones.
+fn preferring(instance: &Instance, engine: &Engine<'_>, preferred: &[u32]) -> Instance {
+    let mut out = instance.clone();
+    for clause in &mut out.clauses {
+        let live = |l: &&u32| engine.value(**l) != Some(false);
+        let settled = clause.lits.iter().any(|l| engine.value(*l) == Some(true));
+        let wanted: Vec<u32> =
+            clause.lits.iter().filter(live).filter(|l| preferred.binary_search(l).is_ok()).copied().collect();
+        if !settled && !wanted.is_empty() {
+            clause.lits = wanted.into();
+        }
+    }
+    out
 }

@@ -1,348 +1,295 @@
-//! Unit propagation and depth-first branch and bound over an [`Instance`].
+//! Branch and bound: the cheapest solution of an instance, proven.
 //!
-//! In: the clauses. Out: the best set, and whether the search was complete.
+//! At every node: propagation; lookahead (what all alternatives of a clause have in common is so, what contradicts or
+//! costs too much is out); what is left falls into independent components; each has a lower bound by dual ascent,
+//! which also rules out single variables; then the clause with the fewest alternatives is tried, cheapest first. The
+//! order of everything depends on the instance alone.
 
-use super::instance::{Instance, SolveError, Var};
+use super::{
+    bound::{Bound, bound},
+    instance::{Clause, Contradiction, Engine, Instance, Weight},
+};
 
-/// The best set found.
-pub struct Found {
-    /// Its packages.
-    pub chosen: Vec<Var>,
-    /// The search was complete.
-    pub proven: bool,
-    /// Nodes visited.
-    pub nodes: u64,
+/// More decisions below one another than any real problem needs; keeps the stack within [`STACK`].
+const DEPTH: usize = 10_000;
+
+/// Bytes of stack for the search's own thread.
+const STACK: usize = 256 << 20;
+
+/// A set of variables that satisfies an instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) cost: Weight,
+    /// Sorted. All of one cost have the same number of them, so that the order of sets is the order of lists.
+    pub(super) vars: Vec<u32>,
 }
 
-/// Why a package is in or out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Because {
-    Open,
-    /// A clause left no other way.
-    Clause(usize),
-    /// This package excludes it.
-    Excluded(Var),
-    /// The search tries it.
-    Tried,
+/// What a search comes to.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) found: Option<Found>,
+    /// No solution is cheaper.
+    pub(super) lower_bound: Weight,
+    /// Every node that could hold a better one was looked at.
+    pub(super) proven: bool,
+    pub(super) nodes: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value {
-    Open,
-    In,
-    Out,
+/// Searches `instance`; after `node_limit` nodes it takes what it can get.
+pub(super) fn search(instance: &Instance, node_limit: u64) -> Outcome {
+    let mut search = Search { nodes: 0, node_limit, gave_up: false, root_bound: None };
+    let whole = Part { ids: (0..instance.weights.len() as u32).collect(), instance: instance.clone() };
+    let ran = std::thread::scope(|scope| {
+        let run = || search.node(&whole, &[], Weight::MAX, 0);
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    // A machine that has no thread to give has nothing proven.
+    let proven = ran.is_some() && !search.gave_up;
+    let found = ran.flatten();
+    let lower_bound = match (&found, proven) {
+        (Some(found), true) => found.cost,
+        _ => search.root_bound.unwrap_or(0),
+    };
+    Outcome { found, lower_bound, proven, nodes: search.nodes }
 }
 
-/// What led to a contradiction.
-#[derive(Debug, Clone, Copy)]
-enum Contradiction {
-    /// Every way to satisfy the clause is out.
-    Clause(usize),
-    /// Two packages that exclude one another.
-    Pair(Var, Var),
+/// A piece of the problem with numbers of its own.
+struct Part {
+    /// What its variables are called in the whole: sorted.
+    ids: Vec<u32>,
+    instance: Instance,
 }
 
-/// Lexicographic: preferred packages missing, the weight, packages, clauses not satisfied by their first alternative.
-type Cost = (u64, u64, u64);
-
-struct Search<'i, 'u> {
-    instance: &'i Instance<'u>,
-    values: Vec<Value>,
-    because: Vec<Because>,
-    trail: Vec<Var>,
-    weight: u64,
-    best: Option<(Cost, Vec<&'u str>, Vec<Var>)>,
+struct Search {
     nodes: u64,
-    limit: u64,
-    complete: bool,
+    node_limit: u64,
+    /// Something was left out: the result is valid and may not be the best.
+    gave_up: bool,
+    root_bound: Option<Weight>,
 }
 
-/// Finds the best set.
-///
-/// # Errors
-/// When there is none.
-pub fn search(instance: &Instance<'_>, limit: u64) -> Result<Found, SolveError> {
-    let count = instance.ids.len();
-    let mut search = Search {
-        instance,
-        values: vec![Value::Open; count],
-        because: vec![Because::Open; count],
-        trail: Vec::new(),
-        weight: 0,
-        best: None,
-        nodes: 0,
-        limit,
-        complete: true,
-    };
-    let unsatisfiable = |search: &Search<'_, '_>, contradiction| {
-        Err(SolveError::Unsatisfiable { chain: search.explain(contradiction) })
-    };
-    for index in 0..instance.clauses.len() {
-        if instance.clauses[index].any.is_empty()
-            && let Some(owner) = instance.clauses[index].owner
-            && let Err(contradiction) = search.set(owner, Value::Out, Because::Clause(index))
-        {
-            return unsatisfiable(&search, contradiction);
-        }
-    }
-    if let Err(contradiction) = search.propagate_all() {
-        return unsatisfiable(&search, contradiction);
-    }
-    let last = search.descend();
-    match search.best.take() {
-        Some((_, _, mut chosen)) => {
-            chosen.sort_unstable();
-            Ok(Found { chosen, proven: search.complete, nodes: search.nodes })
-        }
-        None => unsatisfiable(&search, last.unwrap_or(Contradiction::Clause(0))),
-    }
-}
-
-impl Search<'_, '_> {
-    fn set(&mut self, var: Var, value: Value, because: Because) -> Result<(), Contradiction> {
-        match (self.values[var], value) {
-            (Value::Open, _) => {}
-            (a, b) if a == b => return Ok(()),
-            _ => {
-                return Err(match because {
-                    Because::Clause(index) => Contradiction::Clause(index),
-                    Because::Excluded(other) => Contradiction::Pair(other, var),
-                    _ => Contradiction::Clause(0),
-                });
-            }
-        }
-        self.values[var] = value;
-        self.because[var] = because;
-        self.trail.push(var);
-        if value == Value::In {
-            self.weight += self.instance.weights[var];
-        }
-        Ok(())
+impl Search {
+    fn is_over_limit(&self) -> bool {
+        self.nodes > self.node_limit
     }
 
-    fn undo(&mut self, mark: usize) {
-        while self.trail.len() > mark {
-            let Some(var) = self.trail.pop() else { return };
-            if self.values[var] == Value::In {
-                self.weight -= self.instance.weights[var];
-            }
-            self.values[var] = Value::Open;
-            self.because[var] = Because::Open;
-        }
-    }
-
-    fn propagate_all(&mut self) -> Result<(), Contradiction> {
-        for index in 0..self.instance.clauses.len() {
-            if self.instance.clauses[index].owner.is_none() {
-                self.clause(index)?;
-            }
-        }
-        self.propagate(0)
-    }
-
-    /// Draws every conclusion from what was set since `mark`.
-    fn propagate(&mut self, mut next: usize) -> Result<(), Contradiction> {
-        let instance = self.instance;
-        while let Some(&var) = self.trail.get(next) {
-            next += 1;
-            if self.values[var] == Value::In {
-                for &other in &instance.excludes[var] {
-                    self.set(other, Value::Out, Because::Excluded(var))?;
-                }
-                for &index in &instance.owned[var] {
-                    self.clause(index)?;
-                }
-            } else {
-                for &index in &instance.satisfies[var] {
-                    self.clause(index)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Unit propagation, both ways: the last way is taken; an owner that cannot be satisfied is out.
-    fn clause(&mut self, index: usize) -> Result<(), Contradiction> {
-        let clause = &self.instance.clauses[index];
-        let mut open = None;
-        for &var in &clause.any {
-            match self.values[var] {
-                Value::In => return Ok(()),
-                Value::Open if open.is_some() => return Ok(()),
-                Value::Open => open = Some(var),
-                Value::Out => {}
-            }
-        }
-        let wanted = clause.owner.is_none_or(|owner| self.values[owner] == Value::In);
-        match (open, clause.owner) {
-            (Some(var), _) if wanted => self.set(var, Value::In, Because::Clause(index)),
-            (None, None) => Err(Contradiction::Clause(index)),
-            (None, Some(owner)) => self.set(owner, Value::Out, Because::Clause(index)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Clauses of packages that are in and that nothing satisfies yet.
-    fn open_clauses(&self) -> Vec<usize> {
-        let holds = |index: &usize| {
-            let clause = &self.instance.clauses[*index];
-            clause.owner.is_none_or(|owner| self.values[owner] == Value::In)
-                && !clause.any.iter().any(|&var| self.values[var] == Value::In)
-        };
-        (0..self.instance.clauses.len()).filter(holds).collect()
-    }
-
-    /// At least this much more has to be taken: the cheapest ways of clauses that share none.
-    fn bound(&self, open: &[usize]) -> u64 {
-        let mut used = vec![false; self.values.len()];
-        let mut bound = 0;
-        for &index in open {
-            let ways: Vec<_> =
-                self.instance.clauses[index].any.iter().filter(|&&var| self.values[var] == Value::Open).collect();
-            if ways.iter().any(|&&var| used[var]) {
-                continue;
-            }
-            bound += ways.iter().map(|&&var| self.instance.weights[var]).min().unwrap_or(0);
-            for &&var in &ways {
-                used[var] = true;
-            }
-        }
-        bound
-    }
-
-    fn descend(&mut self) -> Option<Contradiction> {
+    /// The best solution of `part` under `assumed` that costs no more than `limit`.
+    fn node(&mut self, part: &Part, assumed: &[(u32, bool)], limit: Weight, depth: usize) -> Option<Found> {
         self.nodes += 1;
-        if self.nodes > self.limit && self.best.is_some() {
-            self.complete = false;
+        // Even beyond the limit a first solution is wanted, but not at any price.
+        if depth > DEPTH || self.nodes > self.node_limit.saturating_mul(10).saturating_add(1000) {
+            self.gave_up = true;
             return None;
         }
-        let open = self.open_clauses();
-        if let Some(((_, weight, _), ..)) = &self.best
-            && self.instance.preferred.iter().all(|preferred| !preferred)
-            && self.weight + self.bound(&open) > *weight
-        {
-            return None;
+        let mut engine = Engine::new(&part.instance);
+        engine.start().ok()?;
+        for (var, value) in assumed {
+            engine.assume(*var, *value).ok()?;
         }
-        let ways = |search: &Self, index: usize| -> Vec<Var> {
-            let all = search.instance.clauses[index].any.iter();
-            all.copied().filter(|&var| search.values[var] == Value::Open).collect()
-        };
-        let Some(&index) = open.iter().min_by_key(|&&index| (ways(self, index).len(), index)) else {
-            self.leaf();
-            return None;
-        };
-        let mut ways = ways(self, index);
-        ways.sort_by_key(|&var| (!self.instance.preferred[var], self.instance.weights[var]));
-        let start = self.trail.len();
-        let mut last = Some(Contradiction::Clause(index));
-        for var in ways {
-            let mark = self.trail.len();
-            let tried = self.set(var, Value::In, Because::Tried).and_then(|()| self.propagate(mark));
-            let below = match tried {
-                Ok(()) => self.descend(),
-                Err(contradiction) => Some(contradiction),
-            };
-            self.undo(mark);
-            last = below.or(last);
-            // From here on it is out: each set is looked at once.
-            let without = self.set(var, Value::Out, Because::Tried).and_then(|()| self.propagate(mark));
-            if without.is_err() {
+        look_ahead(&mut engine, limit).ok()?;
+        let base = chosen_cost(&engine, 0);
+        let mut rest = limit.checked_sub(base)?;
+        let mut vars: Vec<u32> =
+            engine.trail().iter().filter(|v| engine.value(**v) == Some(true)).map(|v| part.ids[*v as usize]).collect();
+        let parts = components(&engine, &part.ids);
+        drop(engine);
+
+        // What each component needs at least is not there for the others.
+        let bounds: Vec<Bound> = parts.iter().map(|part| bound(&part.instance)).collect();
+        let least: Weight = bounds.iter().map(|b| b.cost).sum();
+        self.root_bound.get_or_insert(base + least);
+        rest = rest.checked_sub(least)?;
+        let mut cost = base;
+        for (part, bound) in parts.iter().zip(bounds) {
+            let own = bound.cost;
+            let found = self.branch(part, &bound, rest.saturating_add(own), depth)?;
+            rest -= found.cost - own;
+            cost += found.cost;
+            vars.extend(found.vars);
+        }
+        vars.sort_unstable();
+        Some(Found { cost, vars })
+    }
+
+    /// The same for a component, nothing of which follows from propagation or lookahead alone.
+    fn branch(&mut self, part: &Part, bound: &Bound, mut limit: Weight, depth: usize) -> Option<Found> {
+        let too_dear = |reduced: Weight| bound.cost.saturating_add(reduced) > limit;
+        let out: Vec<(u32, bool)> =
+            (0u32..).zip(&bound.reduced).filter(|(_, r)| too_dear(**r)).map(|(v, _)| (v, false)).collect();
+        if !out.is_empty() {
+            return self.node(part, &out, limit, depth + 1);
+        }
+        let mut engine = Engine::new(&part.instance);
+        engine.start().ok()?;
+        let clause = engine.open().into_iter().min_by_key(|c| (part.instance.clauses[*c as usize].lits.len(), *c))?;
+        let mut ways: Vec<(Weight, u32)> = Vec::new();
+        for lit in engine.live(clause).collect::<Vec<_>>() {
+            if engine.assume(lit, true).is_ok() {
+                ways.push((chosen_cost(&engine, 0), lit));
+            }
+            engine.undo(0);
+        }
+        drop(engine);
+        ways.sort_unstable();
+        let mut best: Option<Found> = None;
+        let mut assumed: Vec<(u32, bool)> = Vec::with_capacity(ways.len());
+        for (_, way) in ways {
+            if best.is_some() && self.is_over_limit() {
+                self.gave_up = true;
                 break;
             }
-        }
-        self.undo(start);
-        last
-    }
-
-    fn leaf(&mut self) {
-        let instance = self.instance;
-        let chosen: Vec<Var> = (0..self.values.len()).filter(|&var| self.values[var] == Value::In).collect();
-        let missing = |clause: &&super::instance::Clause| {
-            let wanted = clause.owner.is_none_or(|owner| self.values[owner] == Value::In);
-            wanted
-                && clause.any.iter().any(|&var| instance.preferred[var])
-                && !clause.any.iter().any(|&var| instance.preferred[var] && self.values[var] == Value::In)
-        };
-        let not_first = |clause: &&super::instance::Clause| {
-            clause.owner.is_some_and(|owner| self.values[owner] == Value::In)
-                && !clause.first.iter().any(|&var| self.values[var] == Value::In)
-        };
-        let unpreferred = instance.clauses.iter().filter(missing).count() as u64;
-        let others = instance.clauses.iter().filter(not_first).count() as u64;
-        let cost = (unpreferred, self.weight, (chosen.len() as u64) << 32 | others);
-        let mut names: Vec<_> = chosen.iter().map(|&var| instance.name(var)).collect();
-        names.sort_unstable();
-        let better = self.best.as_ref().is_none_or(|(best, their, _)| (&cost, &names) < (best, their));
-        if better {
-            self.best = Some((cost, names, chosen));
-        }
-    }
-
-    /// Numbered steps from the manifest to the contradiction.
-    fn explain(&self, contradiction: Contradiction) -> String {
-        let mut steps = Vec::new();
-        match contradiction {
-            Contradiction::Clause(index) => {
-                self.why_clause(index, &mut steps, 0);
-                let clause = &self.instance.clauses[index];
-                for &var in &clause.any {
-                    self.why_out(var, &mut steps, 0);
+            assumed.push((way, true));
+            if let Some(found) = self.node(part, &assumed, limit, depth + 1) {
+                // As dear as the best is still welcome: the names may come earlier.
+                limit = found.cost;
+                if best.as_ref().is_none_or(|best| found < *best) {
+                    best = Some(found);
                 }
             }
-            Contradiction::Pair(a, b) => {
-                self.why_in(a, &mut steps, 0);
-                self.why_in(b, &mut steps, 0);
-                steps.push(format!("{} and {} exclude one another", self.instance.named(a), self.instance.named(b)));
-            }
+            assumed.pop();
+            assumed.push((way, false));
         }
-        let mut seen = std::collections::BTreeSet::new();
-        steps.retain(|step| seen.insert(step.clone()));
-        let steps = steps.iter().enumerate().map(|(i, step)| format!("  {}. {step}", i + 1));
-        steps.collect::<Vec<_>>().join("\n")
+        best
     }
+}
 
-    fn why_clause(&self, index: usize, steps: &mut Vec<String>, depth: usize) {
-        let clause = &self.instance.clauses[index];
-        match clause.owner {
-            None => steps.push(format!("the manifest asks for {} (line {})", clause.text, clause.line)),
-            Some(owner) => {
-                if self.values[owner] == Value::In {
-                    self.why_in(owner, steps, depth + 1);
+/// What the variables chosen after the first `from` entries of the trail cost.
+fn chosen_cost(engine: &Engine<'_>, from: usize) -> Weight {
+    let trail = engine.trail().get(from..).unwrap_or_default();
+    trail.iter().filter(|v| engine.value(**v) == Some(true)).map(|v| engine.instance.weights[*v as usize]).sum()
+}
+
+/// Tries each alternative of each open clause, and draws the conclusions until there are none.
+fn look_ahead(engine: &mut Engine<'_>, limit: Weight) -> Result<(), Contradiction> {
+    let vars = engine.instance.weights.len();
+    // How many alternatives of the clause at hand lead to this value; counted from a new start for each clause.
+    let mut seen: Vec<u64> = vec![0; vars * 2];
+    let mut start: u64 = 0;
+    loop {
+        let before = engine.trail().len();
+        for clause in engine.open() {
+            if !engine.is_open(clause) {
+                continue;
+            }
+            let mut met = 0;
+            let mut last: Vec<(u32, bool)> = Vec::new();
+            let live: Vec<u32> = engine.live(clause).collect();
+            let base = chosen_cost(engine, 0);
+            for lit in live {
+                if engine.value(lit).is_some() {
+                    continue;
                 }
-                steps.push(format!("{} depends on {}", self.instance.named(owner), clause.text));
-            }
-        }
-    }
-
-    fn why_in(&self, var: Var, steps: &mut Vec<String>, depth: usize) {
-        if depth > 64 {
-            return;
-        }
-        if let Because::Clause(index) = self.because[var] {
-            self.why_clause(index, steps, depth + 1);
-        }
-    }
-
-    fn why_out(&self, var: Var, steps: &mut Vec<String>, depth: usize) {
-        if depth > 64 || self.values[var] != Value::Out {
-            return;
-        }
-        match self.because[var] {
-            Because::Excluded(other) => {
-                self.why_in(other, steps, depth + 1);
-                let (a, b) = (self.instance.named(other), self.instance.named(var));
-                steps.push(format!("{a} and {b} exclude one another"));
-            }
-            Because::Clause(index) => {
-                let clause = &self.instance.clauses[index];
-                if clause.owner == Some(var) {
-                    steps.push(format!("{} depends on {}", self.instance.named(var), clause.text));
-                    for &way in &clause.any {
-                        self.why_out(way, steps, depth + 1);
+                let mark = engine.trail().len();
+                let holds = engine.assume(lit, true).is_ok() && base.saturating_add(chosen_cost(engine, mark)) <= limit;
+                if holds {
+                    last.clear();
+                    for &var in &engine.trail()[mark..] {
+                        let value = engine.value(var) == Some(true);
+                        let count = &mut seen[var as usize * 2 + usize::from(value)];
+                        if *count == start + met || met == 0 {
+                            *count = start + met + 1;
+                            last.push((var, value));
+                        }
                     }
+                    met += 1;
+                    engine.undo(mark);
+                } else {
+                    engine.undo(mark);
+                    engine.assume(lit, false)?;
                 }
             }
-            Because::Open | Because::Tried => {}
+            start += met + 1;
+            if engine.is_open(clause) {
+                for (var, value) in last {
+                    engine.assume(var, value)?;
+                }
+            }
+        }
+        if engine.trail().len() == before {
+            return Ok(());
         }
     }
+}
+
+/// What is left to decide, in independent pieces, the smallest first; only what an open clause can reach.
+fn components(engine: &Engine<'_>, ids: &[u32]) -> Vec<Part> {
+    let instance = engine.instance;
+    let vars = instance.weights.len();
+    let mut leader: Vec<u32> = (0..vars as u32).collect();
+    fn find(leader: &mut [u32], mut var: u32) -> u32 {
+        while leader[var as usize] != var {
+            leader[var as usize] = leader[leader[var as usize] as usize];
+            var = leader[var as usize];
+        }
+        var
+    }
+    let mut reached = vec![false; vars];
+    let mut queue: Vec<u32> = Vec::new();
+    // (clause, a variable of its component)
+    let mut kept: Vec<(u32, u32)> = Vec::new();
+    let visit =
+        |clause: u32, owner: Option<u32>, leader: &mut Vec<u32>, queue: &mut Vec<u32>, reached: &mut Vec<bool>| {
+            let mut one = owner;
+            for lit in engine.live(clause) {
+                if !std::mem::replace(&mut reached[lit as usize], true) {
+                    queue.push(lit);
+                }
+                let (a, b) = (find(leader, one.unwrap_or(lit)), find(leader, lit));
+                // The smallest leads, so that components come in the order of their first variable.
+                leader[a.max(b) as usize] = a.min(b);
+                one = Some(lit);
+            }
+            one
+        };
+    for clause in engine.open() {
+        if let Some(one) = visit(clause, None, &mut leader, &mut queue, &mut reached) {
+            kept.push((clause, one));
+        }
+    }
+    while let Some(var) = queue.pop() {
+        for &clause in engine.clauses_of(var) {
+            if engine.clause(clause).lits.iter().any(|l| engine.value(*l) == Some(true)) {
+                continue;
+            }
+            if let Some(one) = visit(clause, Some(var), &mut leader, &mut queue, &mut reached) {
+                kept.push((clause, one));
+            }
+        }
+    }
+    kept.sort_unstable();
+    let pairs: Vec<(u32, u32)> =
+        instance.exclusions.iter().copied().filter(|(a, b)| reached[*a as usize] && reached[*b as usize]).collect();
+    for &(a, b) in &pairs {
+        let (a, b) = (find(&mut leader, a), find(&mut leader, b));
+        leader[a.max(b) as usize] = a.min(b);
+    }
+
+    let mut part_of = vec![u32::MAX; vars];
+    let mut local = vec![0u32; vars];
+    let mut parts: Vec<Part> = Vec::new();
+    for var in (0..vars as u32).filter(|v| reached[*v as usize]) {
+        let lead = find(&mut leader, var) as usize;
+        if part_of[lead] == u32::MAX {
+            part_of[lead] = parts.len() as u32;
+            parts.push(Part { ids: Vec::new(), instance: Instance::default() });
+        }
+        part_of[var as usize] = part_of[lead];
+        let part = &mut parts[part_of[lead] as usize];
+        local[var as usize] = part.ids.len() as u32;
+        part.ids.push(ids[var as usize]);
+        part.instance.weights.push(instance.weights[var as usize]);
+    }
+    for (clause, one) in kept {
+        let part = &mut parts[part_of[one as usize] as usize];
+        // An owner that is chosen already is no condition any more.
+        let owner = engine.clause(clause).owner.filter(|o| engine.value(*o).is_none()).map(|o| local[o as usize]);
+        let lits = engine.live(clause).map(|l| local[l as usize]).collect();
+        part.instance.clauses.push(Clause { owner, lits });
+    }
+    for (a, b) in pairs {
+        parts[part_of[a as usize] as usize].instance.exclusions.push((local[a as usize], local[b as usize]));
+    }
+    parts.sort_by_key(|part| part.ids.len());
+    parts
 }

@@ -1,0 +1,266 @@
+//! The reachable cone: every candidate that a request can pull in, and what it demands in turn.
+//!
+//! In: [`Problem`]. Out: [`Cone`]: candidates numbered in the order of their names, clauses and exclusions between
+//! those numbers, each clause with where it came from, so that a contradiction can be told in words.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Problem, instance::Clause};
+use crate::{
+    control::{Atom, Relation},
+    universe::{CandidateId, NameId, Package, Universe, UniverseError},
+};
+
+/// Where a clause came from.
+#[derive(Debug, Clone)]
+pub(super) struct Origin<'u> {
+    /// Whose dependency it is; `None`: the manifest's.
+    pub(super) owner: Option<u32>,
+    /// Index into the problem's requests, if it is one.
+    pub(super) request: Option<usize>,
+    /// The alternatives as written; empty for a request, which has its own text.
+    pub(super) atoms: Vec<Atom<'u>>,
+}
+
+/// What the search needs, and what the explanation needs.
+#[derive(Debug)]
+pub(super) struct Cone<'u> {
+    /// Candidates by number: ordered by name.
+    pub(super) candidates: Vec<CandidateId>,
+    pub(super) clauses: Vec<Clause>,
+    /// Beside `clauses`.
+    pub(super) origins: Vec<Origin<'u>>,
+    /// Pairs, the smaller number first, sorted, without repeats.
+    pub(super) exclusions: Vec<(u32, u32)>,
+    /// Candidates that are in the cone, and only as a second or later alternative.
+    pub(super) only_late: Vec<bool>,
+}
+
+/// Which version of each name may be chosen, and which none.
+pub(super) struct Selection<'p, 'u> {
+    problem: &'p Problem<'u>,
+    /// Constraints that the manifest's own single-alternative requests put on a name.
+    pins: BTreeMap<&'p str, Vec<&'p Relation>>,
+    /// Names that some request mentions: these are installed even if they are `provided`.
+    requested: BTreeSet<&'p str>,
+    /// Names requested on their own: for these `provided` has no effect at all.
+    wanted: BTreeSet<&'p str>,
+}
+
+impl<'p, 'u> Selection<'p, 'u> {
+    pub(super) fn new(problem: &'p Problem<'u>) -> Self {
+        let mut pins: BTreeMap<&str, Vec<&Relation>> = BTreeMap::new();
+        let (mut requested, mut wanted) = (BTreeSet::new(), BTreeSet::new());
+        for request in &problem.requests {
+            let alternatives = request.clause.alternatives();
+            requested.extend(alternatives.iter().map(|r| r.name.as_str()));
+            if let [only] = alternatives {
+                wanted.insert(only.name.as_str());
+                if only.constraint.is_some() {
+                    pins.entry(only.name.as_str()).or_default().push(only);
+                }
+            }
+        }
+        // An alternative's constraint chooses the version too, unless a stricter request left none that meets both.
+        for request in problem.requests.iter().filter(|r| r.clause.alternatives().len() > 1) {
+            for relation in request.clause.alternatives().iter().filter(|r| r.constraint.is_some()) {
+                let mut both = pins.get(relation.name.as_str()).cloned().unwrap_or_default();
+                both.push(relation);
+                if newest_meeting(problem.universe, relation.name.as_str(), &both).is_some() {
+                    pins.insert(relation.name.as_str(), both);
+                }
+            }
+        }
+        Self { problem, pins, requested, wanted }
+    }
+
+    /// The one version of `name` that may be chosen: the newest, or the newest that the manifest's requests allow.
+    pub(super) fn candidate(&self, name: NameId) -> Option<CandidateId> {
+        let text = self.problem.universe.name(name);
+        if self.is_forbidden(text) || self.is_withheld(text) {
+            return None;
+        }
+        match self.pins.get(text) {
+            None => self.problem.universe.candidates(name).next(),
+            Some(pins) => newest_meeting(self.problem.universe, text, pins),
+        }
+    }
+
+    /// Whether this very version may be chosen.
+    fn allows(&self, id: CandidateId) -> bool {
+        self.candidate(self.problem.universe.package(id).name_id()) == Some(id)
+    }
+
+    pub(super) fn is_forbidden(&self, name: &str) -> bool {
+        self.problem.forbid.contains(name)
+    }
+
+    /// Never installed because it counts as provided.
+    pub(super) fn is_withheld(&self, name: &str) -> bool {
+        self.problem.provided.contains(name) && !self.requested.contains(name)
+    }
+
+    /// The manifest's requests that choose the version of `name`.
+    pub(super) fn pins(&self, name: &str) -> &[&'p Relation] {
+        self.pins.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The provided package on which a dependency counts as met: one that an alternative names, or whose Provides
+    /// would satisfy one.
+    pub(super) fn provided<'a>(&self, atoms: &[Atom<'a>]) -> Option<&'u str>
+    where
+        'a: 'u,
+        'p: 'u,
+    {
+        let counts = |name: &str| self.problem.provided.contains(name) && !self.wanted.contains(name);
+        if self.problem.provided.is_empty() {
+            return None;
+        }
+        if let Some(atom) = atoms.iter().find(|atom| counts(atom.name)) {
+            return Some(atom.name);
+        }
+        let universe = self.problem.universe;
+        let through = |atom: &Atom<'a>| {
+            universe.satisfiers(atom).map(|p| universe.package(p.candidate).name()).find(|name| counts(name))
+        };
+        atoms.iter().find_map(through)
+    }
+
+    /// The candidates that satisfy one alternative of a dependency.
+    pub(super) fn satisfiers(&self, atom: &Atom<'_>) -> Vec<CandidateId> {
+        self.problem.universe.satisfiers(atom).map(|p| p.candidate).filter(|id| self.allows(*id)).collect()
+    }
+
+    /// The candidates that satisfy one alternative of a request: the real package where there is one.
+    pub(super) fn request_satisfiers(&self, relation: &Relation) -> Vec<CandidateId> {
+        let atom = relation.as_atom();
+        let universe = self.problem.universe;
+        if !atom.applies_to(universe.arch().as_str()) {
+            return Vec::new();
+        }
+        let is_real = universe.find(atom.name).is_some_and(|name| universe.candidates(name).len() > 0);
+        let found = universe.satisfiers(&atom).filter(|p| !(is_real && p.by_provides)).map(|p| p.candidate);
+        found.filter(|id| self.allows(*id)).collect()
+    }
+}
+
+fn newest_meeting(universe: &Universe, name: &str, pins: &[&Relation]) -> Option<CandidateId> {
+    let meets = |version: &str| {
+        let holds =
+            |pin: &&Relation| pin.constraint.as_ref().is_none_or(|(op, bound)| op.holds(version, bound.as_str()));
+        pins.iter().all(holds)
+    };
+    universe.candidates(universe.find(name)?).find(|id| meets(universe.package(*id).version()))
+}
+
+/// Finds what is reachable from the requests.
+///
+/// # Errors
+/// A reachable package whose dependency fields do not parse.
+pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) -> Result<Cone<'u>, UniverseError> {
+    let universe = problem.universe;
+    let mut builder = Builder { numbers: HashMap::new(), queue: Vec::new(), clauses: Vec::new(), late: HashMap::new() };
+    for (index, request) in problem.requests.iter().enumerate() {
+        let alternatives = request.clause.alternatives();
+        let found: Vec<_> = alternatives.iter().map(|relation| selection.request_satisfiers(relation)).collect();
+        builder.clause(Origin { owner: None, request: Some(index), atoms: Vec::new() }, found);
+    }
+    let mut next = 0;
+    while let Some(id) = builder.queue.get(next).copied() {
+        let owner = u32::try_from(next).ok();
+        next += 1;
+        for clause in universe.package(id).depends() {
+            let atoms = clause?;
+            if selection.provided(&atoms).is_some() {
+                continue;
+            }
+            let found: Vec<_> = atoms.iter().map(|atom| selection.satisfiers(atom)).collect();
+            builder.clause(Origin { owner, request: None, atoms }, found);
+        }
+    }
+    builder.finish(universe)
+}
+
+struct Builder<'u> {
+    /// In the order of discovery.
+    numbers: HashMap<CandidateId, u32>,
+    queue: Vec<CandidateId>,
+    clauses: Vec<(Origin<'u>, Vec<u32>)>,
+    /// Whether a candidate was only ever a second or later alternative so far.
+    late: HashMap<u32, bool>,
+}
+
+impl<'u> Builder<'u> {
+    fn clause(&mut self, origin: Origin<'u>, found: Vec<Vec<CandidateId>>) {
+        let mut lits = Vec::new();
+        for (place, alternative) in found.into_iter().enumerate() {
+            for id in alternative {
+                let number = *self.numbers.entry(id).or_insert_with(|| {
+                    self.queue.push(id);
+                    u32::try_from(self.queue.len() - 1).unwrap_or(u32::MAX)
+                });
+                if !lits.contains(&number) {
+                    *self.late.entry(number).or_insert(true) &= place > 0;
+                }
+                lits.push(number);
+            }
+        }
+        lits.sort_unstable();
+        lits.dedup();
+        // A package may satisfy its own dependency.
+        if !origin.owner.is_some_and(|owner| lits.binary_search(&owner).is_ok()) {
+            self.clauses.push((origin, lits));
+        }
+    }
+
+    /// Renumbers everything in the order of names and adds the exclusions.
+    fn finish(self, universe: &'u Universe) -> Result<Cone<'u>, UniverseError> {
+        let mut candidates = self.queue.clone();
+        candidates.sort_unstable();
+        let number: HashMap<CandidateId, u32> = candidates.iter().copied().zip(0u32..).collect();
+        let renumber = |old: u32| self.queue.get(old as usize).and_then(|id| number.get(id)).copied().unwrap_or(0);
+        let mut only_late = vec![false; candidates.len()];
+        for (old, late) in &self.late {
+            if let Some(slot) = only_late.get_mut(renumber(*old) as usize) {
+                *slot = *late;
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        let (mut clauses, mut origins) = (Vec::new(), Vec::new());
+        for (origin, lits) in &self.clauses {
+            let owner = origin.owner.map(renumber);
+            let mut lits: Vec<u32> = lits.iter().map(|l| renumber(*l)).collect();
+            lits.sort_unstable();
+            // `x (>= 1), x (<< 2)` are the same clause twice: only empty ones are kept apart, for the explanation.
+            if lits.is_empty() || seen.insert((owner, lits.clone())) {
+                clauses.push(Clause { owner, lits: lits.into() });
+                origins.push(Origin { owner, ..origin.clone() });
+            }
+        }
+        let mut exclusions = Vec::new();
+        for (a, id) in (0u32..).zip(&candidates) {
+            let package = universe.package(*id);
+            for clause in package.conflicts() {
+                for atom in clause? {
+                    exclusions.extend(excluded(universe, &package, &atom).filter_map(|target| {
+                        let b = *number.get(&target)?;
+                        Some((a.min(b), a.max(b)))
+                    }));
+                }
+            }
+        }
+        exclusions.sort_unstable();
+        exclusions.dedup();
+        Ok(Cone { candidates, clauses, origins, exclusions, only_late })
+    }
+}
+
+/// What `atom` in the Conflicts or Breaks of `package` excludes; never the package itself, in any version.
+pub(super) fn excluded<'a>(
+    universe: &'a Universe,
+    package: &Package<'a>,
+    atom: &Atom<'_>,
+) -> impl Iterator<Item = CandidateId> {
+    let own = package.name_id();
+    universe.targets(atom).map(|p| p.candidate).filter(move |id| universe.package(*id).name_id() != own)
+}

@@ -1,0 +1,265 @@
+//! From index texts to a [`Universe`]: pieces of a megabyte are read side by side, then put in order.
+
+use std::{ops::Range, sync::Arc};
+
+use rayon::prelude::*;
+
+use super::{
+    CandidateId, NameId, Package, UniverseError, UniverseErrorKind,
+    names::NameTable,
+    package::Record,
+    stanza::{self, Provide, Stanza},
+};
+use crate::{
+    base::{Arch, PackageName},
+    control::version,
+};
+
+/// About this many bytes are read by one thread at a time.
+const PIECE: usize = 1 << 20;
+
+/// A decompressed Packages index.
+#[derive(Debug, Clone)]
+pub struct IndexText {
+    /// Which of the caller's repositories it belongs to: [`Package::repository`].
+    pub repository: usize,
+    /// The text.
+    pub text: Arc<str>,
+}
+
+/// Every package of every index, for one architecture.
+#[derive(Debug)]
+pub struct Universe {
+    arch: Arch,
+    texts: Vec<IndexText>,
+    /// All names, sorted: where each one's text is.
+    names: Vec<PackageName>,
+    table: NameTable,
+    /// Sorted by name, then newest first.
+    records: Vec<Record>,
+    /// For each name, its records: from its entry to the next.
+    first_record: Vec<u32>,
+    /// Sorted by name, then candidate: who provides it, at which version (empty: none).
+    provides: Vec<(NameId, CandidateId, Provide)>,
+    first_provide: Vec<u32>,
+}
+
+impl Universe {
+    /// Reads indexes in their order of precedence: of the same version of a package, the earlier index's counts.
+    /// Stanzas of other architectures than `arch` and `all` are passed over.
+    ///
+    /// # Errors
+    /// An index that is no control file, or a stanza that lacks what a package must have.
+    pub fn parse(texts: Vec<IndexText>, arch: Arch) -> Result<Self, UniverseError> {
+        let pieces: Vec<(usize, Range<usize>)> =
+            texts.iter().enumerate().flat_map(|(i, t)| pieces(&t.text).into_iter().map(move |r| (i, r))).collect();
+        let read: Vec<Piece> = pieces
+            .into_par_iter()
+            .map(|(i, range)| read_piece(i, texts.get(i), range, arch))
+            .collect::<Result<_, _>>()?;
+        Ok(Self::assemble(texts, arch, &read))
+    }
+
+    fn assemble(texts: Vec<IndexText>, arch: Arch, read: &[Piece]) -> Self {
+        let text_of = |piece: &Piece| texts.get(piece.text).map_or("", |t| &*t.text);
+        let mut names: Vec<&str> = read
+            .iter()
+            .flat_map(|piece| {
+                let text = text_of(piece);
+                let own = piece.stanzas.iter().map(move |(stanza, _)| stanza.name.get(text));
+                own.chain(piece.provides.iter().map(move |provide| provide.name.get(text)))
+            })
+            .collect();
+        names.par_sort();
+        names.dedup();
+        let table = NameTable::new(names.iter().copied());
+        let id_of = |name: &str| table.find(name, |id| names.get(id.index()).copied().unwrap_or_default());
+
+        // (name, precedence, stanza, its provides), newest version of each name first, the same version only once.
+        let mut found: Vec<(NameId, &str, u32, &Stanza, &[Provide])> = Vec::new();
+        for piece in read {
+            let text = text_of(piece);
+            for (stanza, provides) in &piece.stanzas {
+                let Some(name) = id_of(stanza.name.get(text)) else { continue };
+                let provides = piece.provides.get(provides.clone()).unwrap_or_default();
+                let index = u32::try_from(piece.text).unwrap_or(u32::MAX);
+                found.push((name, stanza.version.get(text), index, stanza, provides));
+            }
+        }
+        // Stable: what comes first in the order of precedence stays first.
+        found.par_sort_by(|a, b| a.0.cmp(&b.0).then_with(|| version::compare(b.1, a.1)));
+        found.dedup_by(|b, a| a.0 == b.0 && version::compare(a.1, b.1).is_eq());
+
+        let mut records = Vec::with_capacity(found.len());
+        let mut provides = Vec::new();
+        for (id, (name, _, text, stanza, provided)) in (0u32..).zip(&found) {
+            records.push(Record { name: *name, text: *text, stanza: (*stanza).clone() });
+            let source = texts.get(*text as usize).map_or("", |t| &*t.text);
+            provides.extend(provided.iter().filter_map(|p| Some((id_of(p.name.get(source))?, CandidateId(id), *p))));
+        }
+        provides.par_sort_by_key(|(name, candidate, _)| (*name, *candidate));
+        let first_record = starts(names.len(), records.iter().map(|r| r.name));
+        let first_provide = starts(names.len(), provides.iter().map(|(name, ..)| *name));
+        let names = names.iter().filter_map(|name| name.parse().ok()).collect();
+        Self { arch, texts, names, table, records, first_record, provides, first_provide }
+    }
+
+    /// The architecture that it is for.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// Number of candidates: every version of every package.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether it holds no package.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Number of names, those of virtual packages among them.
+    pub fn names(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The id of a package's or virtual package's name, if any package has or provides it.
+    pub fn find(&self, name: &str) -> Option<NameId> {
+        self.table.find(name, |id| self.name(id))
+    }
+
+    /// What an id stands for.
+    pub fn name(&self, id: NameId) -> &str {
+        self.names.get(id.index()).map_or("", PackageName::as_str)
+    }
+
+    /// The same, owned.
+    ///
+    /// # Panics
+    /// With an id of another universe.
+    pub fn package_name(&self, id: NameId) -> PackageName {
+        self.names[id.index()].clone()
+    }
+
+    /// The versions of the package called `name`, newest first; none if the name is only virtual.
+    pub fn candidates(&self, name: NameId) -> impl ExactSizeIterator<Item = CandidateId> + use<> {
+        range(&self.first_record, name).map(CandidateId)
+    }
+
+    /// A candidate.
+    ///
+    /// # Panics
+    /// With an id of another universe.
+    pub fn package(&self, id: CandidateId) -> Package<'_> {
+        let record = &self.records[id.index()];
+        Package { universe: self, id, record, text: self.text(record.text) }
+    }
+
+    /// Every candidate.
+    pub fn packages(&self) -> impl Iterator<Item = Package<'_>> {
+        (0u32..).zip(&self.records).map(|(id, record)| Package {
+            universe: self,
+            id: CandidateId(id),
+            record,
+            text: self.text(record.text),
+        })
+    }
+
+    /// Who provides `name`, by candidate, at which version (`None`: unversioned).
+    pub(super) fn provides_of(&self, name: NameId) -> impl Iterator<Item = (CandidateId, Option<&str>)> {
+        let range = range(&self.first_provide, name);
+        let found = self.provides.get(range.start as usize..range.end as usize).unwrap_or_default();
+        found.iter().map(|(_, id, provide)| {
+            let text = self.records.get(id.index()).map_or("", |record| self.text(record.text));
+            (*id, Some(provide.version.get(text)).filter(|v| !v.is_empty()))
+        })
+    }
+
+    /// Up to three names close to `name`, the closest first: for “did you mean”.
+    pub fn suggest(&self, name: &str) -> Vec<&str> {
+        let name = name.to_ascii_lowercase();
+        let most = (name.len() / 3).clamp(1, 3);
+        let mut near: Vec<(usize, &str)> = self
+            .names
+            .par_iter()
+            .map(PackageName::as_str)
+            .filter(|other| other.len().abs_diff(name.len()) <= most)
+            .map(|other| (strsim::osa_distance(&name, other), other))
+            .filter(|(distance, other)| *distance <= most && *other != name)
+            .collect();
+        near.sort_unstable();
+        near.into_iter().take(3).map(|(_, other)| other).collect()
+    }
+
+    fn text(&self, index: u32) -> &str {
+        self.texts.get(index as usize).map_or("", |t| &t.text)
+    }
+
+    pub(super) fn repository(&self, index: u32) -> usize {
+        self.texts.get(index as usize).map_or(0, |t| t.repository)
+    }
+}
+
+/// Where each name's entries begin in a list sorted by name; one more at the end.
+fn starts(names: usize, sorted: impl Iterator<Item = NameId>) -> Vec<u32> {
+    let mut counts = vec![0u32; names + 1];
+    for name in sorted {
+        if let Some(count) = counts.get_mut(name.index() + 1) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for count in &mut counts {
+        sum += *count;
+        *count = sum;
+    }
+    counts
+}
+
+fn range(starts: &[u32], name: NameId) -> Range<u32> {
+    match starts.get(name.index()..) {
+        Some([start, end, ..]) => *start..*end,
+        _ => 0..0,
+    }
+}
+
+/// What was read of one piece of one text.
+struct Piece {
+    text: usize,
+    stanzas: Vec<(Stanza, Range<usize>)>,
+    provides: Vec<Provide>,
+}
+
+/// Cuts `text` at blank lines.
+fn pieces(text: &str) -> Vec<Range<usize>> {
+    let mut out = Vec::with_capacity(text.len() / PIECE + 1);
+    let mut start = 0;
+    while start < text.len() {
+        let rest = text.as_bytes().get(start + PIECE..).unwrap_or_default();
+        let end = memchr::memmem::find(rest, b"\n\n").map_or(text.len(), |at| start + PIECE + at + 2);
+        out.push(start..end);
+        start = end;
+    }
+    out
+}
+
+fn read_piece(text: usize, index: Option<&IndexText>, range: Range<usize>, arch: Arch) -> Result<Piece, UniverseError> {
+    let (repository, source) = index.map_or((0, ""), |index| (index.repository, &*index.text));
+    let mut piece = Piece { text, stanzas: Vec::new(), provides: Vec::new() };
+    if u32::try_from(source.len()).is_err() {
+        return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge });
+    }
+    let part = source.get(range.clone()).unwrap_or_default();
+    stanza::read(source, part, arch.as_str(), |stanza, provides| {
+        let start = piece.provides.len();
+        piece.provides.extend_from_slice(provides);
+        piece.stanzas.push((stanza, start..piece.provides.len()));
+    })
+    .map_err(|(line, package, kind)| {
+        let before = source.as_bytes().get(..range.start).unwrap_or_default();
+        let line = line + memchr::memchr_iter(b'\n', before).count();
+        UniverseError { repository, line, package, kind }
+    })?;
+    Ok(piece)
+}
