@@ -177,8 +177,10 @@ fn policies() {
         let node = Node { meta: Meta::root(mode, 0), kind: Kind::Dir, origin: Origin::Manifest, ready: None };
         tree.insert(RootPath::literal(path), node).unwrap();
     }
-    let found: Vec<_> =
-        policy(&tree, &Policy::ALL).iter().map(|finding| format!("{} {}", finding.code, finding.path)).collect();
+    let found: Vec<_> = policy(&tree, &crate::manifest::PolicyRule::ALL)
+        .iter()
+        .map(|finding| format!("{} {}", finding.code, finding.path))
+        .collect();
     assert_eq!(
         found,
         [
