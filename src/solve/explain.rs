@@ -198,16 +198,23 @@ impl Teller<'_, '_> {
                 let own = self.problem.universe.package(self.cone.candidates[last as usize]).name();
                 match atoms.as_slice() {
                     [only] if only.name == own => String::new(),
-                    [_] => format!(", and only {} provides it", self.show(last)),
-                    _ => format!(", of which only {} is left", self.show(last)),
+                    _ => format!(", which only {} can meet", self.show(last)),
                 }
             }
             _ => String::new(),
         };
         self.steps.push(Step { text: format!("{demand}{suffix}"), depth: self.depth, line });
         if !is_last_literal || atoms.len() > 1 {
-            for atom in &atoms {
-                if let Some(text) = self.absent(atom, request.is_some()) {
+            for (index, atom) in atoms.iter().enumerate() {
+                let has_candidate = match request {
+                    None => !self.selection.satisfiers(atom).is_empty(),
+                    Some((_, request)) => {
+                        let relation = request.clause.alternatives().get(index);
+                        relation.is_some_and(|r| !self.selection.request_satisfiers(r).is_empty())
+                    }
+                };
+                if !has_candidate {
+                    let text = self.absent(atom, request.is_some());
                     self.say(text);
                 }
             }
@@ -245,75 +252,62 @@ impl Teller<'_, '_> {
         }
     }
 
-    /// Why an alternative has no candidate at all; `None` if it has one.
-    fn absent(&mut self, atom: &Atom<'_>, is_request: bool) -> Option<String> {
-        if !self.selection.satisfiers(atom).is_empty() {
-            return None;
-        }
+    /// Why an alternative has no candidate.
+    fn absent(&mut self, atom: &Atom<'_>, is_request: bool) -> String {
         let (universe, name) = (self.problem.universe, atom.name);
         let arch = universe.arch();
         if let Qualifier::Arch(other) = atom.qualifier
             && other != arch.as_str()
             && other != "all"
         {
-            return Some(format!("`{atom}` is of another architecture than {arch}"));
+            return format!("`{atom}` is of another architecture than {arch}");
         }
         let id = universe.find(name);
         let versions: Vec<&str> =
             id.into_iter().flat_map(|id| universe.candidates(id)).map(|c| universe.package(c).version()).collect();
         if self.selection.is_forbidden(name) && !versions.is_empty() {
             self.culprits.insert(Culprit::Forbid(name.into()));
-            return Some(format!("{name} is forbidden (packages.forbid)"));
+            return format!("{name} is forbidden (packages.forbid)");
         }
         // Any version of it, by name or through a Provides.
         let bare = Atom { constraint: None, ..*atom };
         let providers: Vec<_> = universe.satisfiers(&bare).map(|p| universe.package(p.candidate)).collect();
         if providers.is_empty() {
-            if !versions.is_empty() {
-                return Some(format!("`{atom}` is not met by {name} {}: it is not Multi-Arch: allowed", versions[0]));
+            if let Some(newest) = versions.first() {
+                return format!("`{atom}` is not met by {name} {newest}: it is not Multi-Arch: allowed");
             }
             let near = universe.suggest(name);
             let hint = if near.is_empty() { String::new() } else { format!(": did you mean {}?", near.join(", ")) };
-            let what = if is_request { "package" } else { "package is or provides" };
-            return Some(
-                format!("no {what} `{name}` in the indexes{hint}")
-                    .replace("no package is or provides", "no package is called or provides"),
-            );
+            let what = if is_request { "no package" } else { "no package is called or provides" };
+            return format!("{what} `{name}` in the indexes{hint}");
         }
         if self.selection.is_withheld(name) && !versions.is_empty() {
             self.culprits.insert(Culprit::Provided(name.into()));
-            return Some(format!("{name} counts as provided and is never installed (packages.provided)"));
+            return format!("{name} counts as provided and is never installed (packages.provided)");
+        }
+        if !versions.is_empty() && id.is_some_and(|id| self.selection.candidate(id).is_none()) {
+            return self.pinned(name, &versions);
         }
         if let Some((op, bound)) = atom.constraint {
             if !versions.is_empty() {
                 if let Some(fitting) = versions.iter().find(|v| op.holds(v, bound)) {
-                    let pins = self.selection.pins(name);
                     let taken = id.and_then(|id| self.selection.candidate(id)).map(|c| universe.package(c).version());
-                    return Some(match (taken, pins) {
-                        (Some(taken), []) => format!(
+                    let taken = taken.unwrap_or_default();
+                    return match self.selection.pins(name) {
+                        [] => format!(
                             "{name} is taken at its newest version, {taken}; {fitting} would do: ask for `{name} (= {fitting})`"
                         ),
-                        (Some(taken), _) => {
-                            format!("{name} is taken at version {taken}, as the requests say; {fitting} would do")
-                        }
-                        (None, pins) => {
-                            let pins: Vec<String> = pins.iter().map(ToString::to_string).collect();
-                            format!(
-                                "no version of {name} meets all requests ({}): there is {}",
-                                pins.join(", "),
-                                versions.join(", ")
-                            )
-                        }
-                    });
+                        _ => format!("{name} is taken at version {taken}, as the manifest asks; {fitting} would do"),
+                    };
                 }
-                return Some(format!("no version of {name} meets `({op} {bound})`: there is {}", versions.join(", ")));
+                return format!("no version of {name} meets `({op} {bound})`: there is {}", versions.join(", "));
             }
             let names: BTreeSet<&str> = providers.iter().map(|p| p.name()).collect();
             let names: Vec<&str> = names.into_iter().take(5).collect();
-            return Some(format!(
+            return format!(
                 "no Provides of {name} has a version that meets `({op} {bound})`: it is virtual, and provided by {}",
                 names.join(", ")
-            ));
+            );
         }
         let mut reasons = BTreeSet::new();
         for provider in &providers {
@@ -329,7 +323,19 @@ impl Teller<'_, '_> {
             }
         }
         let reasons: Vec<String> = reasons.into_iter().collect();
-        Some(format!("nothing that provides `{name}` can be installed: {}", reasons.join("; ")))
+        format!("nothing that provides `{name}` can be installed: {}", reasons.join("; "))
+    }
+
+    /// The manifest's requests leave no version of `name`.
+    fn pinned(&mut self, name: &str, versions: &[&str]) -> String {
+        for (index, request) in self.problem.requests.iter().enumerate() {
+            if matches!(request.clause.alternatives(), [only] if only.name.as_str() == name && only.constraint.is_some())
+            {
+                self.culprits.insert(Culprit::Request(index));
+            }
+        }
+        let pins: Vec<String> = self.selection.pins(name).iter().map(|pin| format!("`{pin}`")).collect();
+        format!("no version of {name} meets {}: there is {}", pins.join(" and "), versions.join(", "))
     }
 
     /// The alternatives of one open clause, each led to its contradiction.
