@@ -162,6 +162,8 @@ impl fmt::Debug for RootPath {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]

@@ -9,14 +9,16 @@ use crate::base::Arch;
 /// What `compose --help` says after the options.
 const AFTER: &str = "\
 Examples:
-  compose manifests/python3.toml                      python3-amd64.oci.tar, for docker load, podman load and skopeo
-  compose manifests/python3.toml -o rootfs/ -o x.tar  a directory and a tar of the same tree
-  compose manifests/python3.toml --update             today's packages, and a new lock
+  compose python3.toml                       python3-amd64.oci.tar, for docker load
+  compose python3.toml -o rootfs/ -o x.tar   a directory and a tar of the same tree
+  compose python3.toml --update              today's packages, and a new lock
 
-With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without one it solves and writes one.
+With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without
+one it solves and writes one.
 
-Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or mirror, 5 signature or digest,
-6 check or policy, 7 differs from the lock, 8 output or disk.";
+Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
+mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
+or disk.";
 
 /// Turns a manifest.toml into a reproducible, shell-less root filesystem and container image.
 #[derive(Debug, Parser)]

@@ -43,7 +43,7 @@ impl StagedFile {
         let temp = builder()
             .permissions(fs::Permissions::from_mode(0o666))
             .tempfile_in(parent(target))
-            .map_err(ImageError::at("create", target))?;
+            .map_err(|error| ImageError::at("create", target)(plain(target, error)))?;
         Ok(Self { temp, target: target.into(), named: false })
     }
 
@@ -184,6 +184,20 @@ fn remove(path: &Path) -> io::Result<()> {
 /// Where the temporary name goes: renames only work within a file system.
 pub(super) fn parent(target: &Path) -> &Path {
     target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The error without the temporary name, which means nothing to a person.
+fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
+    let parent = parent(target);
+    if error.kind() == std::io::ErrorKind::NotFound && !parent.is_dir() {
+        let words = format!("the directory {} does not exist; make it first", parent.display());
+        return std::io::Error::new(error.kind(), words);
+    }
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    match error.raw_os_error().or(source.and_then(std::io::Error::raw_os_error)) {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 /// Hidden, and short enough whatever the target is called.

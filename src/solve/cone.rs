@@ -208,7 +208,7 @@ impl<'u> Builder<'u> {
         lits.sort_unstable();
         lits.dedup();
         // A package may satisfy its own dependency.
-        if !origin.owner.is_some_and(|owner| lits.binary_search(&owner).is_ok()) {
+        if origin.owner.is_none_or(|owner| lits.binary_search(&owner).is_err()) {
             self.clauses.push((origin, lits));
         }
     }

@@ -134,6 +134,8 @@ fn record(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use std::io::Read;
 
     use proptest::prelude::*;
