@@ -248,7 +248,7 @@ fn read_piece(text: usize, index: Option<&IndexText>, range: Range<usize>, arch:
     let (repository, source) = index.map_or((0, ""), |index| (index.repository, &*index.text));
     let mut piece = Piece { text, stanzas: Vec::new(), provides: Vec::new() };
     if u32::try_from(source.len()).is_err() {
-        return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge });
+        return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge.into() });
     }
     let part = source.get(range.clone()).unwrap_or_default();
     stanza::read(source, part, arch.as_str(), |stanza, provides| {
@@ -259,7 +259,7 @@ fn read_piece(text: usize, index: Option<&IndexText>, range: Range<usize>, arch:
     .map_err(|(line, package, kind)| {
         let before = source.as_bytes().get(..range.start).unwrap_or_default();
         let line = line + memchr::memchr_iter(b'\n', before).count();
-        UniverseError { repository, line, package, kind }
+        UniverseError { repository, line, package, kind: kind.into() }
     })?;
     Ok(piece)
 }
