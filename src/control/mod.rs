@@ -2,10 +2,12 @@
 //!
 //! In: text. Out: borrowed fields and atoms, owned relations, ordered versions.
 
+pub mod atom;
 pub mod paragraph;
 pub mod relation;
 pub mod version;
 
+pub use atom::{Atom, Clauses, Op, Qualifier, RelationError};
 pub use paragraph::{Paragraph, ParagraphError, Paragraphs};
-pub use relation::{Atom, Clauses, Op, Qualifier, Relation, RelationError, RelationGroup};
+pub use relation::{Relation, RelationGroup};
 pub use version::Version;

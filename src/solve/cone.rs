@@ -100,9 +100,9 @@ impl<'p, 'u> Selection<'p, 'u> {
         self.problem.provided.contains(name) && !self.requested.contains(name)
     }
 
-    /// The manifest's requests that choose the version of `name`.
-    pub(super) fn pins(&self, name: &str) -> &[&'p Relation] {
-        self.pins.get(name).map_or(&[], Vec::as_slice)
+    /// Whether the manifest's requests choose the version of `name`.
+    pub(super) fn is_pinned(&self, name: &str) -> bool {
+        self.pins.contains_key(name)
     }
 
     /// The provided package on which a dependency counts as met: one that an alternative names, or whose Provides

@@ -10,7 +10,7 @@ use super::{
     cone::{Cone, Selection, excluded},
     instance::{Contradiction, Engine, Instance, Reason},
 };
-use crate::control::{Atom, Qualifier};
+use crate::control::{Atom, Qualifier, Relation};
 
 /// Cases told apart at most; what is beyond is summed up.
 const CASES: usize = 24;
@@ -76,6 +76,10 @@ pub(super) fn explain(
     }
     let advice = teller.advice();
     Unsolvable { steps: teller.steps, advice }
+}
+
+fn place(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(" (packages.install, line {line})") }
 }
 
 /// What the reader may want to change.
@@ -167,24 +171,17 @@ impl Teller<'_, '_> {
     /// What a clause demands; if `last` is one of its literals, that only this one is left.
     fn clause(&mut self, engine: &Engine<'_>, clause: u32, last: Option<u32>) {
         let Some(origin) = self.cone.origins.get(clause as usize) else { return };
-        // The reasons against the other alternatives come before the demand that they leave unmet.
         let lits = &engine.clause(clause).lits;
-        if last.is_none() {
-            for lit in lits.iter().filter(|l| engine.value(**l) == Some(false)) {
-                self.value(engine, *lit);
-            }
-        }
         let request = origin.request.and_then(|index| Some((index, self.problem.requests.get(index)?)));
         let (demand, atoms, line): (String, Vec<Atom<'_>>, _) = match (request, origin.owner) {
             (Some((index, request)), _) => {
                 self.culprits.insert(Culprit::Request(index));
-                let place = if request.line == 0 {
-                    String::new()
-                } else {
-                    format!(" (packages.install, line {})", request.line)
-                };
                 let atoms = request.clause.alternatives().iter().map(|r| r.as_atom()).collect();
-                (format!("`{}` is asked for{place}", request.text), atoms, Some(request.line).filter(|l| *l > 0))
+                (
+                    format!("`{}` is asked for{}", request.text, place(request.line)),
+                    atoms,
+                    Some(request.line).filter(|l| *l > 0),
+                )
             }
             (None, owner) => {
                 let text: Vec<String> = origin.atoms.iter().map(ToString::to_string).collect();
@@ -201,9 +198,15 @@ impl Teller<'_, '_> {
                     _ => format!(", which only {} can meet", self.show(last)),
                 }
             }
+            None if lits.len() > 1 => ", none of which is possible".into(),
             _ => String::new(),
         };
         self.steps.push(Step { text: format!("{demand}{suffix}"), depth: self.depth, line });
+        if last.is_none() {
+            for lit in lits.iter().filter(|l| engine.value(**l) == Some(false)) {
+                self.value(engine, *lit);
+            }
+        }
         if !is_last_literal || atoms.len() > 1 {
             for (index, atom) in atoms.iter().enumerate() {
                 let has_candidate = match request {
@@ -286,19 +289,20 @@ impl Teller<'_, '_> {
             return format!("{name} counts as provided and is never installed (packages.provided)");
         }
         if !versions.is_empty() && id.is_some_and(|id| self.selection.candidate(id).is_none()) {
-            return self.pinned(name, &versions);
+            return format!("no version of {name} meets {}: there is {}", self.pins(name), versions.join(", "));
         }
         if let Some((op, bound)) = atom.constraint {
             if !versions.is_empty() {
                 if let Some(fitting) = versions.iter().find(|v| op.holds(v, bound)) {
                     let taken = id.and_then(|id| self.selection.candidate(id)).map(|c| universe.package(c).version());
                     let taken = taken.unwrap_or_default();
-                    return match self.selection.pins(name) {
-                        [] => format!(
-                            "{name} is taken at its newest version, {taken}; {fitting} would do: ask for `{name} (= {fitting})`"
-                        ),
-                        _ => format!("{name} is taken at version {taken}, as the manifest asks; {fitting} would do"),
-                    };
+                    if self.selection.is_pinned(name) {
+                        let pins = self.pins(name);
+                        return format!("{name} is taken at version {taken}, as {pins} asks; {fitting} would do");
+                    }
+                    return format!(
+                        "{name} is taken at its newest version, {taken}; {fitting} would do: ask for `{name} (= {fitting})`"
+                    );
                 }
                 return format!("no version of {name} meets `({op} {bound})`: there is {}", versions.join(", "));
             }
@@ -326,16 +330,17 @@ impl Teller<'_, '_> {
         format!("nothing that provides `{name}` can be installed: {}", reasons.join("; "))
     }
 
-    /// The manifest's requests leave no version of `name`.
-    fn pinned(&mut self, name: &str, versions: &[&str]) -> String {
+    /// The requests that choose the version of `name`, in words.
+    fn pins(&mut self, name: &str) -> String {
+        let mut found = Vec::new();
         for (index, request) in self.problem.requests.iter().enumerate() {
-            if matches!(request.clause.alternatives(), [only] if only.name.as_str() == name && only.constraint.is_some())
-            {
+            let pins = |r: &Relation| r.name.as_str() == name && r.constraint.is_some();
+            if request.clause.alternatives().iter().any(pins) {
                 self.culprits.insert(Culprit::Request(index));
+                found.push(format!("`{}`{}", request.text, place(request.line)));
             }
         }
-        let pins: Vec<String> = self.selection.pins(name).iter().map(|pin| format!("`{pin}`")).collect();
-        format!("no version of {name} meets {}: there is {}", pins.join(" and "), versions.join(", "))
+        found.join(" and ")
     }
 
     /// The alternatives of one open clause, each led to its contradiction.

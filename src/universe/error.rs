@@ -16,7 +16,7 @@ pub struct UniverseError {
     /// Package, if its name was read already.
     pub package: Option<String>,
     /// What.
-    pub kind: UniverseErrorKind,
+    pub kind: Box<UniverseErrorKind>,
 }
 
 fn place(repository: usize, line: usize, package: &Option<String>) -> String {

@@ -10,6 +10,8 @@ mod package;
 mod parse;
 mod satisfy;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 pub use error::{UniverseError, UniverseErrorKind};
 pub use names::NameId;

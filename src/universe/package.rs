@@ -199,7 +199,7 @@ impl<'u> Package<'u> {
     }
 
     fn error(&self, kind: UniverseErrorKind) -> UniverseError {
-        UniverseError { repository: self.repository(), line: 0, package: Some(self.name().into()), kind }
+        UniverseError { repository: self.repository(), line: 0, package: Some(self.name().into()), kind: kind.into() }
     }
 }
 

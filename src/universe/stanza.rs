@@ -4,9 +4,8 @@ use super::{MultiArch, UniverseErrorKind};
 use crate::{
     base::PackageName,
     control::{
-        Version,
+        Clauses, Version,
         paragraph::{Fields, Piece},
-        relation::Clauses,
     },
 };
 

@@ -1,0 +1,154 @@
+//! Indexes, good and bad.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::{IndexText, MultiArch, Universe, UniverseError};
+use crate::{base::Arch, control::RelationGroup};
+
+fn parse(texts: &[&str]) -> Result<Universe, UniverseError> {
+    let texts = texts.iter().enumerate().map(|(repository, text)| IndexText { repository, text: (*text).into() });
+    Universe::parse(texts.collect(), Arch::Amd64)
+}
+
+fn stanza(name: &str, version: &str, more: &str) -> String {
+    format!(
+        "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: pool/{name}_{version}.deb\nSize: 2049\nSHA256: {}\n{more}\n",
+        "ab".repeat(32)
+    )
+}
+
+fn shown(universe: &Universe) -> Vec<String> {
+    universe.packages().map(|p| format!("{} {} {}", p.name(), p.version(), p.repository())).collect()
+}
+
+#[test]
+fn orders_by_name_then_newest_then_precedence() {
+    let first = stanza("b", "1.0", "") + &stanza("a", "1.9", "") + &stanza("a", "1.10", "");
+    let second = stanza("a", "1.10-0", "") + &stanza("a", "2", "") + &stanza("b", "0.9", "");
+    let universe = parse(&[&first, &second]).unwrap();
+    assert_eq!(shown(&universe), ["a 2 1", "a 1.10 0", "a 1.9 0", "b 1.0 0", "b 0.9 1"]);
+    let a = universe.find("a").unwrap();
+    assert_eq!(universe.candidates(a).len(), 3);
+    assert_eq!((universe.len(), universe.names(), universe.find("c")), (5, 2, None));
+    assert!(!universe.is_empty() && parse(&["", "\n\n"]).unwrap().is_empty());
+}
+
+#[test]
+fn reads_every_field() {
+    let more = "Source: src (3~1)\nInstalled-Size: 7\nmulti-arch: allowed\nEssential: yes\nPre-Depends: p\nDepends: d, e [arm64]\n\
+                Provides: v (= 4), w\nConflicts: c\nBreaks: b (<< 2)\nReplaces: r\nDescription: x\n y\n";
+    let universe =
+        parse(&[&(stanza("a", "1", more) + &stanza("b", "2", "Source: other\nMulti-Arch: same\n"))]).unwrap();
+    let packages: Vec<_> = universe.packages().collect();
+    let (a, b) = (packages[0], packages[1]);
+    assert_eq!((a.source(), b.source()), (("src", "3~1"), ("other", "2")));
+    assert_eq!((a.installed_size(), b.installed_size(), a.size()), (7, 3, 2049));
+    assert_eq!(
+        (a.multi_arch(), b.multi_arch(), a.essential(), b.essential()),
+        (MultiArch::Allowed, MultiArch::Same, true, false)
+    );
+    assert_eq!((a.arch(), a.filename(), a.sha256().unwrap().hex()), ("amd64", "pool/a_1.deb", "ab".repeat(32)));
+    let list = |clauses: Vec<Result<Vec<crate::control::Atom<'_>>, UniverseError>>| -> Vec<String> {
+        clauses.into_iter().flat_map(Result::unwrap).map(|atom| atom.to_string()).collect()
+    };
+    assert_eq!(list(a.depends().collect()), ["p", "d"]);
+    assert_eq!(list(a.conflicts().collect()), ["c", "b (<< 2)"]);
+    assert_eq!(list(a.replaces().collect()), ["r"]);
+    assert_eq!(list(a.provides().collect()), ["v (= 4)", "w"]);
+    for (atom, count) in [("v (>= 4)", 1), ("v (>> 4)", 0), ("w", 1), ("w (>= 0)", 0), ("a (= 1)", 1), ("x", 0)] {
+        let group = RelationGroup::parse(atom).unwrap();
+        assert_eq!(universe.satisfiers(&group.alternatives()[0].as_atom()).count(), count, "{atom}");
+    }
+}
+
+#[test]
+fn passes_over_other_architectures() {
+    let other = stanza("a", "9", "").replace("amd64", "arm64");
+    let all = stanza("b", "1", "").replace("amd64", "all");
+    assert_eq!(shown(&parse(&[&(other + &all)]).unwrap()), ["b 1 0"]);
+}
+
+#[test]
+fn says_where_an_index_is_broken() {
+    let good = stanza("good", "1", "");
+    let without = |field: &str| -> String {
+        stanza("a", "1", "").lines().filter(|l| !l.starts_with(field)).map(|l| format!("{l}\n")).collect()
+    };
+    let changed = |from: &str, to: &str| stanza("a", "1", "").replace(from, to);
+    let long =
+        format!("{}{}", stanza("big", "1", &format!("Description: {}\n", "x".repeat(3 << 20))), changed("1\n", ":1\n"));
+    for (text, part) in [
+        (without("Package"), "repository 2, line 8: the stanza has no “Package” field"),
+        (without("Version"), "line 8, package a: the stanza has no “Version” field"),
+        (without("Architecture"), "line 8, package a: the stanza has no “Architecture” field"),
+        (without("Filename"), "the stanza has no “Filename” field"),
+        (without("Size"), "the stanza has no “Size” field"),
+        (without("SHA256"), "the stanza has no “SHA256” field"),
+        (changed(": a\n", ": ../a\n"), "Package: “../a” is not a package name"),
+        (changed("Version: 1", "Version: 1 2"), "“1 2” is not a version"),
+        (changed("2049", "-1"), "Size: “-1” is not a number"),
+        (changed("2049", "99999999999999999999999"), "is not a number that a package can have"),
+        (changed("pool/", "../"), "is not a path inside the repository"),
+        (changed("pool/", "/"), "is not a path inside the repository"),
+        (changed("pool/", "pool//"), "is not a path inside the repository"),
+        (stanza("a", "1", "Provides: b (\n"), "package a: Provides: in “b (”: expected a relation"),
+        (stanza("a", "1", "Version: 2\n"), "line 14: field “Version” occurs twice"),
+        ("junk\n".into(), "line 8: “junk” is not a field"),
+        (long, "line 16, package a: “:1” is not a version: the epoch is empty"),
+    ] {
+        let error = parse(&["", &format!("{good}{text}")]).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}\nshould say\n{part}");
+    }
+    let broken = parse(&[&stanza("a", "1", "Depends: b (\n").replace("abab", "zz")]).unwrap();
+    let package = broken.packages().next().unwrap();
+    assert!(package.depends().next().unwrap().unwrap_err().to_string().contains("package a: Depends: in “b (”"));
+    assert!(package.sha256().unwrap_err().to_string().contains("is not a SHA-256 digest"));
+}
+
+#[test]
+fn reads_a_text_of_many_pieces() {
+    let text: String =
+        (0..9000).rev().map(|i| stanza(&format!("p{i:04}"), "1", &format!("Tag: {}\n", "t".repeat(400)))).collect();
+    assert!(text.len() > 4 << 20);
+    let universe = parse(&[&text]).unwrap();
+    assert_eq!(universe.len(), 9000);
+    assert!(universe.packages().map(|p| p.name()).is_sorted());
+    for i in [0, 1234, 8999] {
+        let name = format!("p{i:04}");
+        let found = universe.candidates(universe.find(&name).unwrap()).next().unwrap();
+        assert_eq!(universe.package(found).filename(), format!("pool/{name}_1.deb"));
+    }
+}
+
+#[test]
+fn suggests_near_names() {
+    let text: String = ["python3", "python3.13", "ipython3", "mawk", "libssl3t64", "python3-flask"]
+        .iter()
+        .map(|n| stanza(n, "1", "Provides: pyton\n"))
+        .collect();
+    let universe = parse(&[&text]).unwrap();
+    for (name, near) in [
+        ("pyton3", &["python3", "pyton", "ipython3"][..]),
+        ("Python3", &["python3", "ipython3", "pyton"]),
+        ("mwak", &["mawk"]),
+        ("libssl3", &["libssl3t64"]),
+        ("flask", &["python3-flask"]),
+        ("entirely-else", &[]),
+        ("", &[]),
+    ] {
+        assert_eq!(universe.suggest(name), near, "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn never_panics(text in "(Package: [a-b]\n|Version: [0-1:]\n|Architecture: all\n|Filename: [a/.]{1,3}\n|Size: [0-9]\n|SHA256: 0\n|Depends: [a-b |,(=]{0,6}\n|\n| x\n|é){0,40}") {
+        if let Ok(universe) = parse(&[&text, &text]) {
+            for package in universe.packages() {
+                let _ = (package.source(), package.sha256(), package.depends().count());
+            }
+        }
+    }
+}
