@@ -11,7 +11,7 @@ use crate::{
     archive::{FetchError, Fetcher, fetch_deb},
     base::{Arch, PackageName, Progress},
     check::{self, Finding},
-    control::{Paragraphs, Version, relation::Clauses},
+    control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
     lock::{Lock, LockedPackage, Target},
     manifest::{ContentRule, Manifest, OMIT_GROUPS, Rootfs},
@@ -209,7 +209,7 @@ impl<'a> Replaces<'a> {
         let clauses = self.fields.get(package).map(|field| Clauses::new(field)).into_iter().flatten();
         // A field that cannot be read gives no permission: the conflict is then reported.
         clauses.flatten().flatten().any(|atom| {
-            let holds = |(op, bound): (crate::control::relation::Op, &str)| op.holds(version.as_str(), bound);
+            let holds = |(op, bound): (Op, &str)| op.holds(version.as_str(), bound);
             atom.name == other.as_str() && atom.constraint.is_none_or(holds)
         })
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::{
     archive::{ArchiveError, Loader, PackagesIndex, SuiteRequest},
     base::Arch,
-    control::{RelationGroup, relation::RelationError},
+    control::{RelationError, RelationGroup},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::{self, Manifest},
     solve::{NODE_LIMIT, Problem, SolveError, SolveRequest, solve},
