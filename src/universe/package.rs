@@ -84,8 +84,11 @@ impl<'u> Package<'u> {
     }
 
     /// Its name, owned.
+    ///
+    /// # Panics
+    /// Never: the name was checked when the index was read.
     pub fn package_name(&self) -> PackageName {
-        self.universe.package_name(self.record.name)
+        self.name().parse().expect("names in a universe are valid")
     }
 
     /// Its version; valid.
