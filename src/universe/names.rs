@@ -13,13 +13,20 @@ impl NameId {
     }
 }
 
-const EMPTY: u32 = u32::MAX;
+/// An id, and a part of its name's hash, so that few other names need to be looked at.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    id: u32,
+    tag: u32,
+}
+
+const EMPTY: Slot = Slot { id: u32::MAX, tag: 0 };
 
 /// An open-addressing table of ids; the names themselves stay where the caller has them.
 #[derive(Debug)]
 pub(super) struct NameTable {
     /// A power of two of them, more than half empty, so that a probe ends soon and always.
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     length: u32,
     seed: u64,
 }
@@ -33,7 +40,7 @@ impl NameTable {
 
     /// Multiply and rotate, eight bytes at a time: several times faster on short names than the standard library's,
     /// and seeded, so that no index can aim at one slot.
-    fn start(&self, name: &str) -> usize {
+    fn hash(&self, name: &str) -> u64 {
         const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut hash = self.seed;
         let mut mix = |word: u64| hash = (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
@@ -42,25 +49,28 @@ impl NameTable {
         let mut last = [0; 8];
         last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
         mix(u64::from_le_bytes(last) ^ (name.len() as u64) << 56);
-        // The mask makes the truncation harmless; the high bits are the well-mixed ones.
-        (hash ^ hash >> 32) as usize & (self.slots.len() - 1)
+        // The high bits are the well-mixed ones.
+        hash ^ hash >> 32
     }
 
-    /// The slot of `name`, or the empty one where it belongs; `text_of` says what an id stands for.
-    fn slot<'a>(&self, name: &str, text_of: impl Fn(NameId) -> &'a str) -> usize {
-        let mut at = self.start(name);
-        while let Some(id) = self.slots.get(at).copied()
-            && id != EMPTY
-            && text_of(NameId(id)) != name
+    /// Where `name` is or belongs, and what its slot holds then; `text_of` says what an id stands for.
+    fn slot<'a>(&self, name: &str, text_of: impl Fn(NameId) -> &'a str) -> (usize, Slot) {
+        let hash = self.hash(name);
+        // The mask makes the truncation harmless.
+        let (mut at, tag) = (hash as usize & (self.slots.len() - 1), (hash >> 32) as u32);
+        while let Some(slot) = self.slots.get(at)
+            && slot.id != EMPTY.id
+            && (slot.tag != tag || text_of(NameId(slot.id)) != name)
         {
             at = (at + 1) & (self.slots.len() - 1);
         }
-        at
+        (at, Slot { id: self.slots.get(at).map_or(EMPTY.id, |slot| slot.id), tag })
     }
 
     /// The id of `name`.
     pub(super) fn find<'a>(&self, name: &str, text_of: impl Fn(NameId) -> &'a str) -> Option<NameId> {
-        self.slots.get(self.slot(name, text_of)).copied().filter(|id| *id != EMPTY).map(NameId)
+        let (_, slot) = self.slot(name, text_of);
+        (slot.id != EMPTY.id).then_some(NameId(slot.id))
     }
 
     /// The id of `name`, and whether it is new: new ids count up from 0.
@@ -68,21 +78,22 @@ impl NameTable {
         if self.length as usize * 2 >= self.slots.len() {
             let mut larger = Self { slots: vec![EMPTY; self.slots.len() * 2], ..*self };
             for id in 0..self.length {
-                let at = larger.slot(text_of(NameId(id)), &text_of);
-                if let Some(slot) = larger.slots.get_mut(at) {
-                    *slot = id;
-                }
+                larger.put(larger.slot(text_of(NameId(id)), &text_of), id);
             }
             *self = larger;
         }
-        let at = self.slot(name, text_of);
-        match self.slots.get_mut(at) {
-            Some(slot) if *slot == EMPTY => {
-                *slot = self.length;
-                self.length += 1;
-                (NameId(*slot), true)
-            }
-            slot => (NameId(slot.map_or(0, |id| *id)), false),
+        let (at, slot) = self.slot(name, text_of);
+        if slot.id != EMPTY.id {
+            return (NameId(slot.id), false);
+        }
+        self.put((at, slot), self.length);
+        self.length += 1;
+        (NameId(self.length - 1), true)
+    }
+
+    fn put(&mut self, (at, slot): (usize, Slot), id: u32) {
+        if let Some(place) = self.slots.get_mut(at) {
+            *place = Slot { id, ..slot };
         }
     }
 }
