@@ -208,6 +208,10 @@ fn update_takes_what_is_new_and_the_lock_command_says_so() {
     let desk = Desk::new(&served, "install = [\"app\"]", "");
     desk.compose(&["lock", "demo.toml"]).ok();
     assert_eq!(desk.left(), ["snapshots"]);
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    let built = fs::read(desk.path("snapshots/demo.lock")).unwrap();
+    desk.compose(&["lock", "demo.toml"]).ok();
+    assert!(fs::read(desk.path("snapshots/demo.lock")).unwrap() == built, "nothing changed, and the lock did");
     archive.packages[1].version = "2.2".into();
     *served.files.lock().unwrap() = archive.files();
     let run = desk.compose(&["lock", "demo.toml"]).ok();

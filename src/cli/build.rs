@@ -116,7 +116,15 @@ fn solve(desk: &Desk, before: Option<&Lock>) -> Result<Lock, Failure> {
     archs.extend(desk.manifest.archs.iter().chain(same.into_iter().flat_map(|lock| lock.targets.keys())));
     archs.sort_unstable();
     archs.dedup();
-    Ok(resolve(&desk.manifest, &desk.suites, &archs, &loader)?)
+    let mut lock = resolve(&desk.manifest, &desk.suites, &archs, &loader)?;
+    // The same packages at the same date make the same image: what is known of it stays.
+    if let Some(before) = same.filter(|before| before.epoch == lock.epoch) {
+        for (arch, target) in &mut lock.targets {
+            target.built =
+                before.targets.get(arch).filter(|b| b.packages == target.packages).and_then(|b| b.built.clone());
+        }
+    }
+    Ok(lock)
 }
 
 fn one(

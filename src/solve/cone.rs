@@ -12,24 +12,22 @@ use crate::{
 };
 
 /// Where a clause came from.
-#[derive(Debug, Clone)]
-pub(super) struct Origin<'u> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
     /// Whose dependency it is; `None`: the manifest's.
     pub(super) owner: Option<u32>,
-    /// Index into the problem's requests, if it is one.
-    pub(super) request: Option<usize>,
-    /// The alternatives as written; empty for a request, which has its own text.
-    pub(super) atoms: Vec<Atom<'u>>,
+    /// Which of the owner's dependencies, or which of the requests.
+    pub(super) index: usize,
 }
 
 /// What the search needs, and what the explanation needs.
 #[derive(Debug)]
-pub(super) struct Cone<'u> {
+pub(super) struct Cone {
     /// Candidates by number: ordered by name.
     pub(super) candidates: Vec<CandidateId>,
     pub(super) clauses: Vec<Clause>,
     /// Beside `clauses`.
-    pub(super) origins: Vec<Origin<'u>>,
+    pub(super) origins: Vec<Origin>,
     /// Pairs, the smaller number first, sorted, without repeats.
     pub(super) exclusions: Vec<(u32, u32)>,
     /// Candidates that are in the cone, and only as a second or later alternative.
@@ -127,8 +125,8 @@ impl<'p, 'u> Selection<'p, 'u> {
     }
 
     /// The candidates that satisfy one alternative of a dependency.
-    pub(super) fn satisfiers(&self, atom: &Atom<'_>) -> Vec<CandidateId> {
-        self.problem.universe.satisfiers(atom).map(|p| p.candidate).filter(|id| self.allows(*id)).collect()
+    pub(super) fn satisfiers(&self, atom: &Atom<'_>) -> impl Iterator<Item = CandidateId> {
+        self.problem.universe.satisfiers(atom).map(|p| p.candidate).filter(|id| self.allows(*id))
     }
 
     /// The candidates that satisfy one alternative of a request: the real package where there is one.
@@ -157,52 +155,56 @@ fn newest_meeting(universe: &Universe, name: &str, pins: &[&Relation]) -> Option
 ///
 /// # Errors
 /// A reachable package whose dependency fields do not parse.
-pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) -> Result<Cone<'u>, UniverseError> {
+pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) -> Result<Cone, UniverseError> {
     let universe = problem.universe;
-    let mut builder = Builder { numbers: HashMap::new(), queue: Vec::new(), clauses: Vec::new(), late: HashMap::new() };
+    let mut builder = Builder { numbers: HashMap::new(), queue: Vec::new(), clauses: Vec::new(), late: Vec::new() };
     for (index, request) in problem.requests.iter().enumerate() {
-        let alternatives = request.clause.alternatives();
-        let found: Vec<_> = alternatives.iter().map(|relation| selection.request_satisfiers(relation)).collect();
-        builder.clause(Origin { owner: None, request: Some(index), atoms: Vec::new() }, found);
+        let alternatives = request.clause.alternatives().iter();
+        let found = alternatives.map(|relation| selection.request_satisfiers(relation));
+        builder.clause(Origin { owner: None, index }, found);
     }
     let mut next = 0;
     while let Some(id) = builder.queue.get(next).copied() {
         let owner = u32::try_from(next).ok();
         next += 1;
-        for clause in universe.package(id).depends() {
-            let atoms = clause?;
-            if selection.provided(&atoms).is_some() {
-                continue;
+        universe.package(id).each_dependency(|index, atoms| {
+            if selection.provided(atoms).is_none() {
+                builder.clause(Origin { owner, index }, atoms.iter().map(|atom| selection.satisfiers(atom)));
             }
-            let found: Vec<_> = atoms.iter().map(|atom| selection.satisfiers(atom)).collect();
-            builder.clause(Origin { owner, request: None, atoms }, found);
-        }
+        })?;
     }
     builder.finish(universe)
 }
 
-struct Builder<'u> {
+struct Builder {
     /// In the order of discovery.
     numbers: HashMap<CandidateId, u32>,
     queue: Vec<CandidateId>,
-    clauses: Vec<(Origin<'u>, Vec<u32>)>,
-    /// Whether a candidate was only ever a second or later alternative so far.
-    late: HashMap<u32, bool>,
+    clauses: Vec<(Origin, Vec<u32>)>,
+    /// Beside `queue`: whether a candidate was only ever a second or later alternative so far.
+    late: Vec<bool>,
 }
 
-impl<'u> Builder<'u> {
-    fn clause(&mut self, origin: Origin<'u>, found: Vec<Vec<CandidateId>>) {
+impl Builder {
+    fn clause<I: IntoIterator<Item = CandidateId>>(&mut self, origin: Origin, found: impl Iterator<Item = I>) {
         let mut lits = Vec::new();
-        for (place, alternative) in found.into_iter().enumerate() {
+        let mut first = 0;
+        for (place, alternative) in found.enumerate() {
             for id in alternative {
                 let number = *self.numbers.entry(id).or_insert_with(|| {
                     self.queue.push(id);
+                    self.late.push(true);
                     u32::try_from(self.queue.len() - 1).unwrap_or(u32::MAX)
                 });
-                if !lits.contains(&number) {
-                    *self.late.entry(number).or_insert(true) &= place > 0;
-                }
                 lits.push(number);
+            }
+            if place == 0 {
+                first = lits.len();
+            }
+        }
+        for number in lits.iter().take(first) {
+            if let Some(late) = self.late.get_mut(*number as usize) {
+                *late = false;
             }
         }
         lits.sort_unstable();
@@ -214,14 +216,15 @@ impl<'u> Builder<'u> {
     }
 
     /// Renumbers everything in the order of names and adds the exclusions.
-    fn finish(self, universe: &'u Universe) -> Result<Cone<'u>, UniverseError> {
+    fn finish(self, universe: &Universe) -> Result<Cone, UniverseError> {
         let mut candidates = self.queue.clone();
         candidates.sort_unstable();
-        let number: HashMap<CandidateId, u32> = candidates.iter().copied().zip(0u32..).collect();
-        let renumber = |old: u32| self.queue.get(old as usize).and_then(|id| number.get(id)).copied().unwrap_or(0);
+        let number = |id: &CandidateId| candidates.binary_search(id).ok().and_then(|n| u32::try_from(n).ok());
+        let numbers: Vec<u32> = self.queue.iter().filter_map(number).collect();
+        let renumber = |old: u32| numbers.get(old as usize).copied().unwrap_or(0);
         let mut only_late = vec![false; candidates.len()];
-        for (old, late) in &self.late {
-            if let Some(slot) = only_late.get_mut(renumber(*old) as usize) {
+        for (old, late) in (0u32..).zip(&self.late) {
+            if let Some(slot) = only_late.get_mut(renumber(old) as usize) {
                 *slot = *late;
             }
         }
@@ -234,7 +237,7 @@ impl<'u> Builder<'u> {
             // `x (>= 1), x (<< 2)` are the same clause twice: only empty ones are kept apart, for the explanation.
             if lits.is_empty() || seen.insert((owner, lits.clone())) {
                 clauses.push(Clause { owner, lits: lits.into() });
-                origins.push(Origin { owner, ..origin.clone() });
+                origins.push(Origin { owner, ..*origin });
             }
         }
         let mut exclusions = Vec::new();
@@ -243,7 +246,7 @@ impl<'u> Builder<'u> {
             for clause in package.conflicts() {
                 for atom in clause? {
                     exclusions.extend(excluded(universe, &package, &atom).filter_map(|target| {
-                        let b = *number.get(&target)?;
+                        let b = number(&target)?;
                         Some((a.min(b), a.max(b)))
                     }));
                 }

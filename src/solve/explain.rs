@@ -56,7 +56,7 @@ impl fmt::Display for Unsolvable {
 pub(super) fn explain(
     problem: &Problem<'_>,
     selection: &Selection<'_, '_>,
-    cone: &Cone<'_>,
+    cone: &Cone,
     instance: &Instance,
 ) -> Unsolvable {
     let mut teller = Teller {
@@ -93,7 +93,7 @@ enum Culprit {
 struct Teller<'p, 'u> {
     problem: &'p Problem<'u>,
     selection: &'p Selection<'p, 'u>,
-    cone: &'p Cone<'u>,
+    cone: &'p Cone,
     steps: Vec<Step>,
     /// Variables whose value has been explained.
     told: BTreeSet<u32>,
@@ -172,7 +172,10 @@ impl Teller<'_, '_> {
     fn clause(&mut self, engine: &Engine<'_>, clause: u32, last: Option<u32>) {
         let Some(origin) = self.cone.origins.get(clause as usize) else { return };
         let lits = &engine.clause(clause).lits;
-        let request = origin.request.and_then(|index| Some((index, self.problem.requests.get(index)?)));
+        let request = match origin.owner {
+            None => self.problem.requests.get(origin.index).map(|request| (origin.index, request)),
+            Some(_) => None,
+        };
         let (demand, atoms, line): (String, Vec<Atom<'_>>, _) = match (request, origin.owner) {
             (Some((index, request)), _) => {
                 self.culprits.insert(Culprit::Request(index));
@@ -184,9 +187,12 @@ impl Teller<'_, '_> {
                 )
             }
             (None, owner) => {
-                let text: Vec<String> = origin.atoms.iter().map(ToString::to_string).collect();
+                let id = owner.and_then(|owner| self.cone.candidates.get(owner as usize));
+                let mut clauses = id.into_iter().flat_map(|id| self.problem.universe.package(*id).depends());
+                let atoms = clauses.nth(origin.index).and_then(Result::ok).unwrap_or_default();
+                let text: Vec<String> = atoms.iter().map(ToString::to_string).collect();
                 let owner = owner.map_or_else(String::new, |owner| self.show(owner));
-                (format!("{owner} depends on `{}`", text.join(" | ")), origin.atoms.clone(), None)
+                (format!("{owner} depends on `{}`", text.join(" | ")), atoms, None)
             }
         };
         let is_last_literal = last.is_some_and(|l| lits.contains(&l));
@@ -210,7 +216,7 @@ impl Teller<'_, '_> {
         if !is_last_literal || atoms.len() > 1 {
             for (index, atom) in atoms.iter().enumerate() {
                 let has_candidate = match request {
-                    None => !self.selection.satisfiers(atom).is_empty(),
+                    None => self.selection.satisfiers(atom).next().is_some(),
                     Some((_, request)) => {
                         let relation = request.clause.alternatives().get(index);
                         relation.is_some_and(|r| !self.selection.request_satisfiers(r).is_empty())

@@ -144,8 +144,7 @@ pub fn solve(problem: &Problem<'_>) -> Result<Solution, SolveError> {
         return Err(SolveError::GaveUp { nodes: outcome.nodes });
     };
     let ids: Vec<CandidateId> = found.vars.iter().filter_map(|v| cone.candidates.get(*v as usize)).copied().collect();
-    let packages = report::chosen(problem.universe, &selection, &ids)?;
-    let cut = report::cut(problem.universe, &selection, &ids)?;
+    let (packages, cut) = report::report(problem.universe, &selection, &ids)?;
     let packages_of = || ids.iter().map(|id| problem.universe.package(*id));
     Ok(Solution {
         packages,
@@ -160,7 +159,7 @@ pub fn solve(problem: &Problem<'_>) -> Result<Solution, SolveError> {
 }
 
 /// The numbers of a cone.
-fn instance(problem: &Problem<'_>, cone: &Cone<'_>) -> Instance {
+fn instance(problem: &Problem<'_>, cone: &Cone) -> Instance {
     let weights = cone
         .candidates
         .iter()
@@ -173,7 +172,7 @@ fn instance(problem: &Problem<'_>, cone: &Cone<'_>) -> Instance {
 /// ones first.
 fn search_preferring(
     problem: &Problem<'_>,
-    cone: &Cone<'_>,
+    cone: &Cone,
     instance: &Instance,
     engine: &Engine<'_>,
 ) -> (Outcome, Vec<PackageName>) {

@@ -1,7 +1,7 @@
 //! All packages that could be chosen, from the decompressed Packages indexes of every suite and repository.
 //!
 //! In: [`IndexText`]s in order of precedence and the target architecture. Out: [`Universe`]: every version of every
-//! package as a [`Package`] view into the text, names interned in sorted order, who provides what. Dependency fields
+//! package as a [`Package`] view into the text, sorted by name; names interned; who provides what. Dependency fields
 //! stay text until the solver reaches their package.
 
 mod error;

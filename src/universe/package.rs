@@ -84,8 +84,11 @@ impl<'u> Package<'u> {
     }
 
     /// Its name, owned.
+    ///
+    /// # Panics
+    /// Never: the name was checked when the index was read.
     pub fn package_name(&self) -> PackageName {
-        self.universe.package_name(self.record.name)
+        self.name().parse().expect("names in a universe are valid")
     }
 
     /// Its version; valid.
@@ -157,6 +160,27 @@ impl<'u> Package<'u> {
     pub fn depends(&self) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
         self.clauses("Pre-Depends", self.record.stanza.pre_depends)
             .chain(self.clauses("Depends", self.record.stanza.depends))
+    }
+
+    /// Passes each clause of [`Package::depends`] to `take`, with its number: without an allocation per clause.
+    ///
+    /// # Errors
+    /// A field that does not parse.
+    pub fn each_dependency(&self, mut take: impl FnMut(usize, &[Atom<'u>])) -> Result<(), UniverseError> {
+        let (mut atoms, mut number) = (Vec::new(), 0);
+        let stanza = &self.record.stanza;
+        for (field, span) in [("Pre-Depends", stanza.pre_depends), ("Depends", stanza.depends)] {
+            let mut clauses = Clauses::new(self.span(span));
+            while let Some(result) = clauses.read_into(&mut atoms) {
+                result.map_err(|error| self.error(UniverseErrorKind::Relation { field, error }))?;
+                atoms.retain(|atom| atom.applies_to(self.universe_arch()));
+                if !atoms.is_empty() {
+                    take(number, &atoms);
+                    number += 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// `Conflicts`, then `Breaks`.

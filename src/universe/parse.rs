@@ -8,12 +8,9 @@ use super::{
     CandidateId, NameId, Package, UniverseError, UniverseErrorKind,
     names::NameTable,
     package::Record,
-    stanza::{self, Provide, Stanza},
+    stanza::{self, Provide, Span, Stanza},
 };
-use crate::{
-    base::{Arch, PackageName},
-    control::version,
-};
+use crate::{base::Arch, control::version};
 
 /// About this many bytes are read by one thread at a time.
 const PIECE: usize = 1 << 20;
@@ -32,15 +29,15 @@ pub struct IndexText {
 pub struct Universe {
     arch: Arch,
     texts: Vec<IndexText>,
-    /// All names, sorted: where each one's text is.
-    names: Vec<PackageName>,
+    /// Where each name's text is.
+    names: Vec<(u32, Span)>,
     table: NameTable,
     /// Sorted by name, then newest first.
     records: Vec<Record>,
     /// For each name, its records: from its entry to the next.
     first_record: Vec<u32>,
-    /// Sorted by name, then candidate: who provides it, at which version (empty: none).
-    provides: Vec<(NameId, CandidateId, Provide)>,
+    /// Grouped by name, then sorted by candidate: who provides it, at which version (empty: none).
+    provides: Vec<(CandidateId, Span)>,
     first_provide: Vec<u32>,
 }
 
@@ -61,47 +58,57 @@ impl Universe {
     }
 
     fn assemble(texts: Vec<IndexText>, arch: Arch, read: &[Piece]) -> Self {
-        let text_of = |piece: &Piece| texts.get(piece.text).map_or("", |t| &*t.text);
-        let mut names: Vec<&str> = read
-            .iter()
-            .flat_map(|piece| {
-                let text = text_of(piece);
-                let own = piece.stanzas.iter().map(move |(stanza, _)| stanza.name.get(text));
-                own.chain(piece.provides.iter().map(move |provide| provide.name.get(text)))
-            })
-            .collect();
-        names.par_sort();
-        names.dedup();
-        let table = NameTable::new(names.iter().copied());
-        let id_of = |name: &str| table.find(name, |id| names.get(id.index()).copied().unwrap_or_default());
+        let text_of = |index: u32| texts.get(index as usize).map_or("", |t| &*t.text);
 
-        // (name, precedence, stanza, its provides), newest version of each name first, the same version only once.
-        let mut found: Vec<(NameId, &str, u32, &Stanza, &[Provide])> = Vec::new();
+        // Newest version of each name first, the same version only once. The sort is stable: what comes first in the
+        // order of precedence stays first.
+        let mut found: Vec<(&str, &str, &Piece, &(Stanza, Provided))> = Vec::new();
         for piece in read {
-            let text = text_of(piece);
-            for (stanza, provides) in &piece.stanzas {
-                let Some(name) = id_of(stanza.name.get(text)) else { continue };
-                let provides = piece.provides.get(provides.clone()).unwrap_or_default();
-                let index = u32::try_from(piece.text).unwrap_or(u32::MAX);
-                found.push((name, stanza.version.get(text), index, stanza, provides));
-            }
+            let text = text_of(piece.text);
+            found.extend(piece.stanzas.iter().map(|s| (s.0.name.get(text), s.0.version.get(text), piece, s)));
         }
-        // Stable: what comes first in the order of precedence stays first.
-        found.par_sort_by(|a, b| a.0.cmp(&b.0).then_with(|| version::compare(b.1, a.1)));
+        found.par_sort_by(|a, b| a.0.cmp(b.0).then_with(|| version::compare(b.1, a.1)));
         found.dedup_by(|b, a| a.0 == b.0 && version::compare(a.1, b.1).is_eq());
 
-        let mut records = Vec::with_capacity(found.len());
+        // Packages first, so that their ids are in the order of their names; then what is only virtual.
+        let mut names: Vec<(u32, Span)> = Vec::new();
+        let mut table = NameTable::with_room(found.len() * 2);
+        let intern = |text: u32, span: Span, names: &mut Vec<(u32, Span)>, table: &mut NameTable| {
+            let name_of = |id: NameId| names.get(id.index()).map_or("", |(text, span)| span.get(text_of(*text)));
+            let (id, is_new) = table.add(span.get(text_of(text)), name_of);
+            if is_new {
+                names.push((text, span));
+            }
+            id
+        };
+        let records: Vec<Record> = found
+            .iter()
+            .map(|(.., piece, (stanza, _))| {
+                let name = intern(piece.text, stanza.name, &mut names, &mut table);
+                Record { name, text: piece.text, stanza: stanza.clone() }
+            })
+            .collect();
         let mut provides = Vec::new();
-        for (id, (name, _, text, stanza, provided)) in (0u32..).zip(&found) {
-            records.push(Record { name: *name, text: *text, stanza: (*stanza).clone() });
-            let source = texts.get(*text as usize).map_or("", |t| &*t.text);
-            provides.extend(provided.iter().filter_map(|p| Some((id_of(p.name.get(source))?, CandidateId(id), *p))));
+        for (id, (.., piece, (_, range))) in (0u32..).zip(&found) {
+            for provide in piece.provides.get(range.clone()).unwrap_or_default() {
+                let name = intern(piece.text, provide.name, &mut names, &mut table);
+                provides.push((name, CandidateId(id), provide.version));
+            }
         }
-        provides.par_sort_by_key(|(name, candidate, _)| (*name, *candidate));
         let first_record = starts(names.len(), records.iter().map(|r| r.name));
         let first_provide = starts(names.len(), provides.iter().map(|(name, ..)| *name));
-        let names = names.iter().filter_map(|name| name.parse().ok()).collect();
-        Self { arch, texts, names, table, records, first_record, provides, first_provide }
+        // They are in the order of candidates: each goes to the next free place of its name.
+        let mut next = first_provide.clone();
+        let mut by_name = vec![(CandidateId(0), Span::default()); provides.len()];
+        for (name, candidate, version) in provides {
+            if let Some(place) = next.get_mut(name.index()) {
+                if let Some(slot) = by_name.get_mut(*place as usize) {
+                    *slot = (candidate, version);
+                }
+                *place += 1;
+            }
+        }
+        Self { arch, texts, names, table, records, first_record, provides: by_name, first_provide }
     }
 
     /// The architecture that it is for.
@@ -131,15 +138,7 @@ impl Universe {
 
     /// What an id stands for.
     pub fn name(&self, id: NameId) -> &str {
-        self.names.get(id.index()).map_or("", PackageName::as_str)
-    }
-
-    /// The same, owned.
-    ///
-    /// # Panics
-    /// With an id of another universe.
-    pub fn package_name(&self, id: NameId) -> PackageName {
-        self.names[id.index()].clone()
+        self.names.get(id.index()).map_or("", |(text, span)| span.get(self.text(*text)))
     }
 
     /// The versions of the package called `name`, newest first; none if the name is only virtual.
@@ -170,9 +169,9 @@ impl Universe {
     pub(super) fn provides_of(&self, name: NameId) -> impl Iterator<Item = (CandidateId, Option<&str>)> {
         let range = range(&self.first_provide, name);
         let found = self.provides.get(range.start as usize..range.end as usize).unwrap_or_default();
-        found.iter().map(|(_, id, provide)| {
+        found.iter().map(|(id, version)| {
             let text = self.records.get(id.index()).map_or("", |record| self.text(record.text));
-            (*id, Some(provide.version.get(text)).filter(|v| !v.is_empty()))
+            (*id, Some(version.get(text)).filter(|v| !v.is_empty()))
         })
     }
 
@@ -188,7 +187,8 @@ impl Universe {
             let is_near = other.len().abs_diff(name.len()) <= most;
             is_near.then(|| strsim::osa_distance(&name, other)).filter(|distance| *distance <= most)
         };
-        let names = self.names.par_iter().map(PackageName::as_str).filter(|other| *other != given);
+        let names = (0..self.names.len()).into_par_iter().map(|id| self.name(NameId(id as u32)));
+        let names = names.filter(|other| *other != given);
         let mut near: Vec<(usize, &str)> = names.filter_map(|other| Some((distance(other)?, other))).collect();
         near.sort_unstable();
         near.into_iter().take(3).map(|(_, other)| other).collect()
@@ -226,10 +226,13 @@ fn range(starts: &[u32], name: NameId) -> Range<u32> {
     }
 }
 
+/// Which of a piece's Provides are a stanza's.
+type Provided = Range<usize>;
+
 /// What was read of one piece of one text.
 struct Piece {
-    text: usize,
-    stanzas: Vec<(Stanza, Range<usize>)>,
+    text: u32,
+    stanzas: Vec<(Stanza, Provided)>,
     provides: Vec<Provide>,
 }
 
@@ -248,10 +251,10 @@ fn pieces(text: &str) -> Vec<Range<usize>> {
 
 fn read_piece(text: usize, index: Option<&IndexText>, range: Range<usize>, arch: Arch) -> Result<Piece, UniverseError> {
     let (repository, source) = index.map_or((0, ""), |index| (index.repository, &*index.text));
-    let mut piece = Piece { text, stanzas: Vec::new(), provides: Vec::new() };
-    if u32::try_from(source.len()).is_err() {
+    let (Ok(text), Ok(_)) = (u32::try_from(text), u32::try_from(source.len())) else {
         return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge.into() });
-    }
+    };
+    let mut piece = Piece { text, stanzas: Vec::new(), provides: Vec::new() };
     let part = source.get(range.clone()).unwrap_or_default();
     stanza::read(source, part, arch.as_str(), |stanza, provides| {
         let start = piece.provides.len();
