@@ -17,6 +17,9 @@ use crate::{
     tree::Tree,
 };
 
+/// How many warnings a person is shown of each image.
+const WARNINGS: usize = 5;
+
 /// One architecture's image.
 pub struct BuiltImage {
     /// For which machine.
@@ -89,8 +92,11 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         for note in &image.written.notes {
             println!("  note: {note}");
         }
-        for warning in &image.warnings {
+        for warning in image.warnings.iter().take(WARNINGS) {
             println!("  warning: {warning}");
+        }
+        if let Some(more) = image.warnings.len().checked_sub(WARNINGS).filter(|more| *more > 0) {
+            println!("  … and {more} more warnings, which --format json lists");
         }
         if !image.not_reproduced.is_empty() {
             let list: Vec<_> = image.not_reproduced.iter().map(|(name, script)| format!("{name} {script}")).collect();

@@ -412,7 +412,7 @@ fn files_that_cannot_be_read() {
         let errors = load(&folder.path().join(name)).unwrap_err();
         errors.to_string().replace(&folder.path().display().to_string(), "DIR")
     };
-    assert_snapshot!(message("no.toml"), @"cannot read the manifest DIR/no.toml: No such file or directory (os error 2); check the path, or write a new one with “compose init”");
+    assert_snapshot!(message("no.toml"), @"cannot read the manifest DIR/no.toml: No such file or directory (os error 2); check the path");
     std::fs::write(folder.path().join("latin1.toml"), b"name = \"\xe9\"").unwrap();
     assert_snapshot!(message("latin1.toml"), @"cannot read the manifest DIR/latin1.toml: stream did not contain valid UTF-8; a manifest is TOML in UTF-8");
 }
