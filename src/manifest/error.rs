@@ -188,7 +188,7 @@ impl fmt::Display for ManifestErrors {
                 let file = file.display();
                 write!(f, "cannot read the manifest {file}: {source}; ")?;
                 match source.kind() {
-                    io::ErrorKind::NotFound => write!(f, "check the path, or write a new one with “compose init”"),
+                    io::ErrorKind::NotFound => write!(f, "check the path"),
                     io::ErrorKind::InvalidData => write!(f, "a manifest is TOML in UTF-8"),
                     _ => write!(f, "give the path of a manifest.toml that you may read"),
                 }
