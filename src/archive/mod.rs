@@ -22,5 +22,5 @@ pub use error::{ArchiveError, ErrorClass};
 pub use fetch::{FetchError, FetchSettings, Fetcher};
 pub use index::{LoadedSuite, Loader, PackagesIndex};
 pub use release::ReleaseInfo;
-pub use sources::{MirrorInputs, MirrorSource, Mirrors, discover};
+pub use sources::{MirrorInputs, MirrorSource, Mirrors, discover, snapshot};
 pub use suites::{Keys, SuiteRequest, requests};

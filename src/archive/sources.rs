@@ -122,8 +122,7 @@ pub fn discover(inputs: &MirrorInputs) -> Result<Mirrors, SourcesError> {
         None => match from_apt(&inputs.apt_dir) {
             (Some(debian), security) => (debian, security),
             (None, _) => {
-                let url =
-                    format!("https://snapshot.debian.org/archive/debian/{}T000000Z", inputs.today.strftime("%Y%m%d"));
+                let url = snapshot("debian", inputs.today.to_datetime(jiff::civil::Time::midnight()));
                 (Mirror { url, from: MirrorSource::Snapshot }, None)
             }
         },
@@ -137,6 +136,11 @@ pub fn discover(inputs: &MirrorInputs) -> Result<Mirrors, SourcesError> {
         Some(security) => Ok(Mirrors { debian, security }),
         None => Err(SourcesError::NoSecurity { url: super::fetch::shown(&debian.url), from: debian.from }),
     }
+}
+
+/// Base URL of an archive (`debian`, `debian-security`) as it was at a time, UTC.
+pub fn snapshot(archive: &str, time: jiff::civil::DateTime) -> String {
+    format!("https://snapshot.debian.org/archive/{archive}/{}", time.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 /// Whether a base URL is a state of the past that never changes: its last part is a time such as `20261121T000000Z`.

@@ -44,12 +44,13 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         })?,
         Err(_) => lock.epoch,
     };
+    let found = lock.clone();
     let mut images = Vec::new();
     for (arch, outputs) in outputs {
         images.push(one(args, &desk, &mut lock, arch, &outputs, epoch)?);
     }
     // Nothing is written where nothing changed: a lock under version control stays as it is.
-    if !args.locked && Lock::read(&desk.lock_path).unwrap_or_default().as_ref() != Some(&lock) {
+    if !args.locked && (solved || lock != found) {
         lock.write(&desk.lock_path)?;
     }
     desk.shown.clear();

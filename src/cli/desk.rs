@@ -91,8 +91,7 @@ impl Desk {
                 _ => continue,
             };
             if let Some(bases) = bases.get_mut(&repository.name) {
-                let date = repository.date.strftime("%Y%m%dT%H%M%SZ");
-                bases.push(format!("https://snapshot.debian.org/archive/{area}/{date}"));
+                bases.push(archive::snapshot(area, jiff::tz::Offset::UTC.to_datetime(repository.date)));
             }
         }
         bases

@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Part of each segment's key: goes up whenever the same input gives other bytes.
-pub const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;
 
 /// One package to be unpacked.
 #[derive(Debug, Clone)]

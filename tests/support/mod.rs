@@ -5,24 +5,19 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
+pub mod http;
+pub mod signing;
+
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    io::Write,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
+    sync::{Arc, Mutex},
 };
 
 use compose::base::Sha256;
-use pgp::{
-    composed::{CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey},
-    types::Password,
-};
+use http::{Answer, Server};
+use signing::TestKey;
 
 /// A package to be.
 #[derive(Clone)]
@@ -174,39 +169,18 @@ pub fn tar_of(entries: &[Entry]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-/// A signing key.
-pub struct Key(SignedSecretKey);
-
-impl Key {
-    pub fn generate() -> Self {
-        let mut params = SecretKeyParamsBuilder::default();
-        params.key_type(KeyType::Ed25519Legacy).can_sign(true).can_certify(true).primary_user_id("Fixture".into());
-        Self(params.build().unwrap().generate(rand::thread_rng()).unwrap())
-    }
-
-    pub fn public(&self) -> String {
-        SignedPublicKey::from(self.0.clone()).to_armored_string(Default::default()).unwrap()
-    }
-
-    pub fn sign(&self, text: &str) -> String {
-        CleartextSignedMessage::sign(rand::thread_rng(), text, &self.0.primary_key, &Password::empty())
-            .unwrap()
-            .to_armored_string(Default::default())
-            .unwrap()
-    }
-}
-
 /// An archive of one suite, `stable`, before it is served.
 pub struct Archive {
     pub packages: Vec<Pkg>,
-    pub key: Key,
+    pub key: TestKey,
     /// Further or other Release fields.
     pub release: BTreeMap<String, String>,
 }
 
 impl Archive {
     pub fn new(packages: Vec<Pkg>) -> Self {
-        let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+        let now = jiff::Timestamp::now();
+        let yesterday = now - jiff::SignedDuration::from_hours(24);
         let release = [
             ("Origin", "Fixture".to_owned()),
             ("Label", "Fixture".to_owned()),
@@ -219,7 +193,7 @@ impl Archive {
             ("Components", "main".to_owned()),
         ];
         let release = release.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Self { packages, key: Key::generate(), release }
+        Self { packages, key: TestKey::good(now.as_second()), release }
     }
 
     /// Every file of the archive by its path.
@@ -255,80 +229,43 @@ impl Archive {
         }
         release += "SHA256:\n";
         release += &sums;
-        files.insert("dists/stable/InRelease".into(), self.key.sign(&release).into_bytes());
+        files.insert(
+            "dists/stable/InRelease".into(),
+            self.key.clearsign(&release, jiff::Timestamp::now().as_second()).into_bytes(),
+        );
         files
     }
 
     pub fn serve(&self) -> Served {
-        Served::start(self.files(), self.key.public())
+        Served::start(self.files(), self.key.armoured())
     }
 }
 
 /// An archive on loopback, until dropped.
 pub struct Served {
     pub url: String,
+    /// What is served, to be tampered with.
     pub files: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
-    pub log: Arc<Mutex<Vec<String>>>,
     pub key: String,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    server: Server,
 }
 
 impl Served {
     pub fn start(files: BTreeMap<String, Vec<u8>>, key: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (files, log) = (Arc::new(Mutex::new(files)), Arc::new(Mutex::new(Vec::new())));
-        let stop = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::spawn({
-            let (files, log, stop) = (files.clone(), log.clone(), stop.clone());
-            move || {
-                for stream in listener.incoming() {
-                    if stop.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let (files, log) = (files.clone(), log.clone());
-                    if let Ok(stream) = stream {
-                        std::thread::spawn(move || answer(stream, &files, &log));
-                    }
-                }
-            }
-        });
-        Self { url: format!("http://{address}"), files, log, key, stop, thread: Some(thread) }
+        let files = Arc::new(Mutex::new(files));
+        let served = Arc::clone(&files);
+        let server =
+            Server::start(move |request, _| match served.lock().unwrap().get(request.path.trim_start_matches('/')) {
+                Some(body) => Answer::ok(body.clone()),
+                None => Answer::status(404),
+            });
+        Self { url: server.url.clone(), files, key, server }
     }
 
+    /// Paths asked for, without leading slash.
     pub fn requests(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        self.server.requests().into_iter().map(|request| request.path.trim_start_matches('/').to_owned()).collect()
     }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.url.trim_start_matches("http://"));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn answer(mut stream: TcpStream, files: &Mutex<BTreeMap<String, Vec<u8>>>, log: &Mutex<Vec<String>>) {
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
-    let mut request = Vec::new();
-    let mut buf = [0; 2048];
-    while !request.windows(4).any(|w| w == b"\r\n\r\n") && request.len() < 65_536 {
-        match stream.read(&mut buf) {
-            Ok(n) if n > 0 => request.extend_from_slice(&buf[..n]),
-            _ => return,
-        }
-    }
-    let request = String::from_utf8_lossy(&request).into_owned();
-    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
-    log.lock().unwrap().push(path.clone());
-    let body = files.lock().unwrap().get(&path).cloned();
-    let (status, body) = body.map_or(("404 Not Found", b"none".to_vec()), |body| ("200 OK", body));
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
 }
 
 /// A folder with a manifest for the served archive, an own cache, and `compose` to be run in it.
