@@ -21,7 +21,7 @@ impl PackageName {
     /// Whether `text` could be a package name.
     pub fn is_valid(text: &str) -> bool {
         text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_'))
     }
 }
 

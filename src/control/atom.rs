@@ -7,15 +7,17 @@ use std::{cmp::Ordering, fmt};
 use nom::{
     IResult, Parser as _,
     branch::alt,
-    bytes::complete::{tag, take_while, take_while1},
+    bytes::complete::{tag, take_while1},
     character::complete::char,
-    combinator::{opt, value},
+    combinator::value,
     error::{ErrorKind, ParseError},
     sequence::preceded,
 };
 
-use super::version::{self, Version};
-use crate::base::PackageName;
+use super::{
+    scan,
+    version::{self, Version},
+};
 
 /// More alternatives than any clause has: Debian's longest has some sixty.
 pub(super) const MAX_ALTERNATIVES: usize = 1024;
@@ -92,7 +94,11 @@ pub struct Atom<'a> {
 impl Atom<'_> {
     /// Whether the `[…]` list and the build profiles let the alternative stand on `arch` (Policy 7.1): no profile is
     /// ever active here. A relation that does not apply is as if it were not written.
+    #[inline]
     pub fn applies_to(&self, arch: &str) -> bool {
+        if self.archs.is_none() && self.profiles.is_none() {
+            return true;
+        }
         let arch_holds = self.archs.is_none_or(|list| {
             let mut terms = list.split_ascii_whitespace().peekable();
             let negated = terms.peek().is_some_and(|term| term.starts_with('!'));
@@ -172,6 +178,9 @@ pub enum RelationError {
     /// A clause of more than 1,024 alternatives.
     #[error("in “{0}”: a clause of more than {MAX_ALTERNATIVES} alternatives")]
     TooLong(String),
+    /// A field of more clauses than this program takes.
+    #[error("a field of more than {0} clauses")]
+    TooManyClauses(u16),
 }
 
 pub(super) fn shorten(text: &str) -> String {
@@ -199,8 +208,53 @@ impl<'a> ParseError<&'a str> for Expected<'a> {
 
 type Parsed<'a, T> = IResult<&'a str, T, Expected<'a>>;
 
-fn blank(input: &str) -> Parsed<'_, &str> {
-    take_while(|c: char| c.is_ascii_whitespace()).parse(input)
+/// What a byte may be part of: looked up, since an archive holds some ten million of them in its relations.
+const BLANK: u8 = 1;
+const NAME: u8 = 2;
+const WORD: u8 = 4;
+const TOKEN: u8 = 8;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        let blank = matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0c);
+        classes[byte] |= if blank { BLANK } else { 0 };
+        classes[byte] |= if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_') { NAME } else { 0 };
+        classes[byte] |= if b.is_ascii_alphanumeric() || b == b'-' { WORD } else { 0 };
+        classes[byte] |= if !blank && b != b')' { TOKEN } else { 0 };
+        byte += 1;
+    }
+    classes
+};
+
+/// What `input` begins with of `class`, and the rest. What ends it is ASCII or begins a character, except after a
+/// token, which takes every byte beyond ASCII.
+#[inline]
+fn take(class: u8, input: &str) -> (&str, &str) {
+    let length = input.bytes().position(|b| CLASSES[usize::from(b)] & class == 0).unwrap_or(input.len());
+    input.split_at(length)
+}
+
+/// The same as a parser, and not empty.
+#[inline]
+fn take1(class: u8) -> impl Fn(&str) -> Parsed<'_, &str> {
+    move |input| match take(class, input) {
+        ("", _) => Err(nom::Err::Error(Expected(input, "something else"))),
+        (taken, rest) => Ok((rest, taken)),
+    }
+}
+
+#[inline]
+fn skip_blanks(input: &str) -> &str {
+    take(BLANK, input).1
+}
+
+/// Whether `input` goes on with `byte`: whether a parser for what most relations do not have is worth a try.
+#[inline]
+fn begins(input: &str, byte: u8) -> bool {
+    input.as_bytes().first() == Some(&byte)
 }
 
 /// `parser`, or an error that names what should have come.
@@ -211,19 +265,26 @@ fn expect<'a, T>(
     move |input| parser(input).map_err(|_: nom::Err<Expected<'_>>| nom::Err::Failure(Expected(input, what)))
 }
 
+#[inline]
 fn package_name(input: &str) -> Parsed<'_, &str> {
-    let (rest, name) = take_while1(|c: char| c.is_ascii_alphanumeric() || "+-._".contains(c)).parse(input)?;
-    if PackageName::is_valid(name) { Ok((rest, name)) } else { Err(nom::Err::Error(Expected(input, "a package name"))) }
+    // The same as `PackageName::is_valid`: its characters, and the first no punctuation.
+    if !input.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) {
+        return Err(nom::Err::Error(Expected(input, "a package name")));
+    }
+    // What this takes for a name and is none has a byte that no name has; then the slow way tells where it ends.
+    let (name, rest) = input.split_at(scan::run(input.as_bytes(), b'+', [b',', b':', b'|']));
+    match name.bytes().fold(NAME, |all, b| all & CLASSES[usize::from(b)]) {
+        0 => take1(NAME)(input),
+        _ => Ok((rest, name)),
+    }
 }
 
 fn qualifier(input: &str) -> Parsed<'_, Qualifier<'_>> {
-    let word = expect(|i| take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-').parse(i), "an architecture");
-    let (rest, found) = opt(preceded(char(':'), word)).parse(input)?;
+    let (rest, found) = preceded(char(':'), expect(take1(WORD), "an architecture")).parse(input)?;
     let found = match found {
-        None => Qualifier::None,
-        Some("any") => Qualifier::Any,
-        Some("native") => Qualifier::Native,
-        Some(arch) => Qualifier::Arch(arch),
+        "any" => Qualifier::Any,
+        "native" => Qualifier::Native,
+        arch => Qualifier::Arch(arch),
     };
     Ok((rest, found))
 }
@@ -241,15 +302,12 @@ fn op(input: &str) -> Parsed<'_, Op> {
     .parse(input)
 }
 
+#[inline]
 fn constraint(input: &str) -> Parsed<'_, (Op, &str)> {
     let (rest, _) = char('(').parse(input)?;
-    let (rest, _) = blank(rest)?;
-    let (rest, op) = expect(op, "a relation (<<, <=, =, >=, >>)")(rest)?;
-    let (rest, _) = blank(rest)?;
-    let token = |i| take_while1(|c: char| c != ')' && !c.is_ascii_whitespace()).parse(i);
-    let (rest, version) = expect(token, "a version")(rest)?;
-    let (rest, _) = blank(rest)?;
-    let (rest, _) = expect(|i| char(')').parse(i), "“)”")(rest)?;
+    let (rest, op) = expect(op, "a relation (<<, <=, =, >=, >>)")(skip_blanks(rest))?;
+    let (rest, version) = expect(take1(TOKEN), "a version")(skip_blanks(rest))?;
+    let (rest, _) = expect(|i| char(')').parse(i), "“)”")(skip_blanks(rest))?;
     Ok((rest, (op, version)))
 }
 
@@ -270,23 +328,31 @@ fn profile_list(input: &str) -> Parsed<'_, ()> {
 }
 
 /// One alternative and the blanks after it.
+#[inline]
 fn atom(input: &str) -> Parsed<'_, Atom<'_>> {
-    let (rest, _) = blank(input)?;
-    let (rest, name) = expect(package_name, "a package name")(rest)?;
-    let (rest, qualifier) = qualifier(rest)?;
-    let (rest, _) = blank(rest)?;
-    let (rest, constraint) = opt(constraint).parse(rest)?;
-    let (rest, _) = blank(rest)?;
-    let (rest, archs) = opt(arch_list).parse(rest)?;
-    let (mut rest, _) = blank(rest)?;
-    let start = rest;
-    let mut profiles = None;
-    while let (after, Some(())) = opt(profile_list).parse(rest)? {
-        let length = start.len() - after.len();
-        profiles = start.get(..length);
-        (rest, _) = blank(after)?;
+    let (mut rest, name) = expect(package_name, "a package name")(skip_blanks(input))?;
+    let mut atom = Atom { name, qualifier: Qualifier::None, constraint: None, archs: None, profiles: None };
+    if begins(rest, b':') {
+        (rest, atom.qualifier) = qualifier(rest)?;
     }
-    Ok((rest, Atom { name, qualifier, constraint, archs, profiles }))
+    rest = skip_blanks(rest);
+    if begins(rest, b'(') {
+        let (after, found) = constraint(rest)?;
+        atom.constraint = Some(found);
+        rest = skip_blanks(after);
+    }
+    if begins(rest, b'[') {
+        let (after, found) = arch_list(rest)?;
+        atom.archs = Some(found);
+        rest = skip_blanks(after);
+    }
+    let start = rest;
+    while begins(rest, b'<') {
+        let (after, ()) = profile_list(rest)?;
+        atom.profiles = start.get(..start.len() - after.len());
+        rest = skip_blanks(after);
+    }
+    Ok((rest, atom))
 }
 
 /// The clauses of a dependency field, one after the other; empty ones (a stray comma, an empty field) are passed
@@ -294,61 +360,81 @@ fn atom(input: &str) -> Parsed<'_, Atom<'_>> {
 #[derive(Debug, Clone)]
 pub struct Clauses<'a> {
     field: &'a str,
-    pub(super) rest: &'a str,
+    rest: &'a str,
+    /// How many alternatives of the clause at hand were read; 0 between clauses.
+    read: usize,
 }
 
 impl<'a> Clauses<'a> {
     /// Starts before the first clause of `field`.
     pub fn new(field: &'a str) -> Self {
-        Self { field, rest: field }
+        Self { field, rest: field, read: 0 }
     }
 
-    /// Reads the next clause into `out`, whose former content goes: saves an allocation per clause.
-    /// `None` at the end.
+    /// Reads the next alternative, and says whether it opens a clause: no memory is taken, and a whole archive has
+    /// half a million of them. `None` at the end.
     ///
     /// # Errors
     /// Text that is no clause; what follows it in the field is not looked at.
-    pub fn read_into(&mut self, out: &mut Vec<Atom<'a>>) -> Option<Result<(), RelationError>> {
-        out.clear();
-        self.rest = self.rest.trim_start_matches(|c: char| c == ',' || c.is_ascii_whitespace());
-        if self.rest.is_empty() {
-            return None;
+    #[inline]
+    pub fn next_atom(&mut self) -> Option<Result<(bool, Atom<'a>), RelationError>> {
+        let opens = self.read == 0;
+        if opens {
+            self.rest = self.rest.trim_start_matches(is_separator);
+            if self.rest.is_empty() {
+                return None;
+            }
         }
-        let result = self.clause(out);
+        let result = match atom(self.rest) {
+            Ok((rest, found)) => self.close(rest, found),
+            Err(error) => Err(self.syntax(error)),
+        };
         if result.is_err() {
-            self.rest = "";
+            (self.rest, self.read) = ("", 0);
         }
-        Some(result)
+        Some(result.map(|atom| (opens, atom)))
     }
 
-    fn clause(&mut self, out: &mut Vec<Atom<'a>>) -> Result<(), RelationError> {
-        loop {
-            let syntax = |expected, rest| RelationError::Syntax {
-                text: shorten(self.field),
-                expected,
-                rest: if shorten(rest).is_empty() { "the end".into() } else { shorten(rest) },
-            };
-            let (rest, found) = atom(self.rest).map_err(|error| match error {
-                nom::Err::Error(Expected(rest, what)) | nom::Err::Failure(Expected(rest, what)) => syntax(what, rest),
-                nom::Err::Incomplete(_) => syntax("more", ""),
-            })?;
-            if let Some((_, version)) = found.constraint {
-                Version::check(version).map_err(|error| RelationError::Version { text: shorten(self.field), error })?;
-            }
-            if out.len() == MAX_ALTERNATIVES {
-                return Err(RelationError::TooLong(shorten(self.field)));
-            }
-            out.push(found);
-            match rest.as_bytes().first() {
-                Some(b'|') => self.rest = rest.get(1..).unwrap_or_default(),
-                Some(b',') | None => {
-                    self.rest = rest;
-                    return Ok(());
-                }
-                Some(_) => return Err(syntax("“,” or “|”", rest)),
-            }
-        }
+    /// What comes next, from the comma on, where a clause was read and a comma ended it.
+    pub(super) fn after_comma(&self) -> Option<&'a str> {
+        let at = self.field.len() - self.rest.len();
+        self.field.get(at.checked_sub(1)?..).filter(|rest| rest.starts_with(',') && self.read == 0)
     }
+
+    /// Checks an alternative and what follows it.
+    #[inline]
+    fn close(&mut self, rest: &'a str, found: Atom<'a>) -> Result<Atom<'a>, RelationError> {
+        if let Some((_, version)) = found.constraint {
+            let bad = |error| RelationError::Version { text: shorten(self.field), error };
+            Version::check(version).map_err(bad)?;
+        }
+        if self.read == MAX_ALTERNATIVES {
+            return Err(RelationError::TooLong(shorten(self.field)));
+        }
+        (self.rest, self.read) = match rest.as_bytes().first() {
+            Some(b'|') => (rest.get(1..).unwrap_or_default(), self.read + 1),
+            Some(b',') => (rest.get(1..).unwrap_or_default(), 0),
+            None => (rest, 0),
+            Some(_) => return Err(self.syntax(nom::Err::Error(Expected(rest, "“,” or “|”")))),
+        };
+        Ok(found)
+    }
+
+    #[cold]
+    fn syntax(&self, error: nom::Err<Expected<'_>>) -> RelationError {
+        let (rest, expected) = match error {
+            nom::Err::Error(Expected(rest, what)) | nom::Err::Failure(Expected(rest, what)) => (rest, what),
+            nom::Err::Incomplete(_) => ("", "more"),
+        };
+        let rest = shorten(rest);
+        let rest = if rest.is_empty() { "the end".into() } else { rest };
+        RelationError::Syntax { text: shorten(self.field), expected, rest }
+    }
+}
+
+#[inline]
+fn is_separator(c: char) -> bool {
+    c == ',' || c.is_ascii_whitespace()
 }
 
 impl<'a> Iterator for Clauses<'a> {
@@ -356,6 +442,14 @@ impl<'a> Iterator for Clauses<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut atoms = Vec::new();
-        self.read_into(&mut atoms).map(|result| result.map(|()| atoms))
+        loop {
+            match self.next_atom()? {
+                Err(error) => return Some(Err(error)),
+                Ok((_, atom)) => atoms.push(atom),
+            }
+            if self.read == 0 {
+                return Some(Ok(atoms));
+            }
+        }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::iter::FusedIterator;
 
+use super::scan;
+
 /// More fields than any paragraph has: Debian's longest has some forty.
 const MAX_FIELDS: usize = 512;
 
@@ -55,6 +57,8 @@ pub enum Piece<'a> {
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     text: &'a str,
+    /// The ends of the lines from `position` on.
+    ends: memchr::Memchr<'a>,
     /// Byte offset of the next line.
     position: usize,
     line: usize,
@@ -67,7 +71,8 @@ impl<'a> Fields<'a> {
     pub fn new(text: &'a str) -> Self {
         // A byte order mark is no part of the first name.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self { text, position: 0, line: 0, in_paragraph: false, failed: false }
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        Self { text, ends, position: 0, line: 0, in_paragraph: false, failed: false }
     }
 
     /// Where the next line begins, in bytes.
@@ -75,17 +80,42 @@ impl<'a> Fields<'a> {
         self.position
     }
 
-    /// The end of the line that begins at `start` (before its line break), and the start of the next.
-    fn line_end(&self, start: usize) -> (usize, usize) {
-        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        match memchr::memchr(b'\n', rest) {
-            Some(length) => (start + length, start + length + 1),
-            None => (self.text.len(), self.text.len()),
-        }
+    /// The end of the line at the position (before its line break); the position moves behind it.
+    #[inline]
+    fn take_line(&mut self) -> usize {
+        let end = self.ends.next().unwrap_or(self.text.len());
+        self.position = end + 1;
+        end
     }
 
+    #[inline]
     fn slice(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or_default()
+    }
+
+    fn fail(&mut self, kind: ParagraphErrorKind) -> Option<Result<Piece<'a>, ParagraphError>> {
+        self.failed = true;
+        Some(Err(ParagraphError { line: self.line, kind }))
+    }
+
+    /// Where a value ends whose first line ends at `end`: past its continuations (a leading blank and something after
+    /// it); comments may stand between them, and those after the last are the next paragraph's.
+    fn continued(&mut self, mut end: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let mut ahead = self.clone();
+        while let Some(first @ (b' ' | b'\t' | b'#')) = bytes.get(ahead.position).copied() {
+            let start = ahead.position;
+            let line_end = ahead.take_line();
+            ahead.line += 1;
+            if first != b'#' {
+                if bytes.get(start..line_end).unwrap_or_default().iter().all(|&b| is_blank(b)) {
+                    break;
+                }
+                end = line_end;
+                *self = ahead.clone();
+            }
+        }
+        end
     }
 }
 
@@ -93,31 +123,46 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r')
 }
 
+/// `text` without the blanks and line breaks at its ends: by bytes, which none of them shares with another character.
+#[inline]
+fn trim(text: &str) -> &str {
+    let is_outside = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let bytes = text.as_bytes();
+    let (mut start, mut end) = (0, bytes.len());
+    while bytes.get(start).is_some_and(is_outside) {
+        start += 1;
+    }
+    while end > start && bytes.get(end - 1).is_some_and(is_outside) {
+        end -= 1;
+    }
+    text.get(start..end).unwrap_or_default()
+}
+
+/// The length of the name that a field line begins with. Policy 5.1: a name is printable ASCII without space and
+/// colon, and does not begin with “-”.
+#[inline]
+fn name_length(line: &[u8]) -> Option<usize> {
+    let at = scan::run(line, b'!', [b':', 0x7f]);
+    (at > 0 && line.get(at) == Some(&b':') && line.first() != Some(&b'-')).then_some(at)
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Piece<'a>, ParagraphError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let bytes = self.text.as_bytes();
         while !self.failed && self.position < bytes.len() {
             let start = self.position;
-            let (end, next) = self.line_end(start);
+            let end = self.take_line();
             self.line += 1;
-            let line = self.line;
-            let mut fail = |kind| {
-                self.failed = true;
-                Some(Err(ParagraphError { line, kind }))
-            };
             let content = bytes.get(start..end).unwrap_or_default();
             match content.first() {
-                Some(b'#') => {
-                    self.position = next;
-                    continue;
-                }
+                Some(b'#') => continue,
                 None | Some(b' ' | b'\t' | b'\r') => {
                     if !content.iter().all(|&b| is_blank(b)) {
-                        return fail(ParagraphErrorKind::NothingToContinue);
+                        return self.fail(ParagraphErrorKind::NothingToContinue);
                     }
-                    self.position = next;
                     if std::mem::take(&mut self.in_paragraph) {
                         return Some(Ok(Piece::End));
                     }
@@ -125,34 +170,18 @@ impl<'a> Iterator for Fields<'a> {
                 }
                 Some(_) => {}
             }
-            // Policy 5.1: a name is printable ASCII without space and colon, and does not begin with “-”.
-            let colon = match content.iter().position(|b| *b == b':' || !b.is_ascii_graphic()) {
-                Some(at) if at > 0 && content.get(at) == Some(&b':') && content.first() != Some(&b'-') => at,
-                _ => {
-                    let shown = self.text.get(start..end).unwrap_or_default().chars().take(100).collect();
-                    return fail(ParagraphErrorKind::NotAField(shown));
-                }
+            let Some(colon) = name_length(content) else {
+                let shown = self.slice(start, end).chars().take(100).collect();
+                return self.fail(ParagraphErrorKind::NotAField(shown));
             };
-            let (mut value_end, mut next) = (end, next);
-            // Continuations: a leading blank and something after it. A comment may stand between them.
-            let mut ahead = next;
-            let mut pending_lines = 0;
-            while let Some(first @ (b' ' | b'\t' | b'#')) = bytes.get(ahead).copied() {
-                let (end, after) = self.line_end(ahead);
-                pending_lines += 1;
-                if first != b'#' {
-                    if bytes.get(ahead..end).unwrap_or_default().iter().all(|&b| is_blank(b)) {
-                        break;
-                    }
-                    (value_end, next) = (end, after);
-                    self.line += std::mem::take(&mut pending_lines);
-                }
-                ahead = after;
-            }
-            self.position = next;
             self.in_paragraph = true;
+            let line = self.line;
+            let value_end = match bytes.get(self.position) {
+                Some(b' ' | b'\t' | b'#') => self.continued(end),
+                _ => end,
+            };
             let name = self.slice(start, start + colon);
-            let value = self.slice(start + colon + 1, value_end).trim_matches([' ', '\t', '\r', '\n']);
+            let value = trim(self.slice(start + colon + 1, value_end));
             return Some(Ok(Piece::Field { name, value, line }));
         }
         (!self.failed && std::mem::take(&mut self.in_paragraph)).then_some(Ok(Piece::End))

@@ -63,8 +63,8 @@ impl RelationGroup {
             return Err(syntax("a package name", ","));
         }
         let Some(first) = clauses.next().transpose()? else { return Err(syntax("a package name", "the end")) };
-        if !clauses.rest.is_empty() {
-            return Err(syntax("a single clause", &shorten(clauses.rest)));
+        if let Some(rest) = clauses.after_comma() {
+            return Err(syntax("a single clause", &shorten(rest)));
         }
         let alternatives = first.iter().map(|atom| {
             Ok(Relation {

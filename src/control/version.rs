@@ -30,6 +30,26 @@ impl Version {
     /// # Errors
     /// What dpkg's `parseversion` refuses, and characters that no version may have.
     pub fn check(text: &str) -> Result<(), BadVersion> {
+        // Each colon and each hyphen may mean more than itself; nearly all versions have neither but at most one “-”
+        // between two plain parts, and an archive has a quarter of a million of them.
+        let (mut hyphen, mut other) = (None, text.is_empty());
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'+' | b'~' | b'_' => {}
+                b'-' => {
+                    other |= at == 0 || hyphen.is_some_and(|before| before + 1 == at);
+                    hyphen = Some(at);
+                }
+                _ => other = true,
+            }
+        }
+        if !other && hyphen.is_none_or(|at| at + 1 < text.len()) {
+            return Ok(());
+        }
+        Self::check_parts(text)
+    }
+
+    fn check_parts(text: &str) -> Result<(), BadVersion> {
         let bad = |reason| Err(BadVersion { text: text.chars().take(100).collect(), reason });
         let rest = match text.split_once(':') {
             None => text,

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Problem, instance::Clause};
 use crate::{
     control::{Atom, Relation},
-    universe::{CandidateId, NameId, Package, Universe, UniverseError},
+    universe::{
+        CandidateId, NameId, Package, Universe, UniverseError,
+        graph::{Kind, Target},
+    },
 };
 
 /// Where a clause came from.
@@ -125,8 +128,22 @@ impl<'p, 'u> Selection<'p, 'u> {
     }
 
     /// The candidates that satisfy one alternative of a dependency.
-    pub(super) fn satisfiers(&self, atom: &Atom<'_>) -> impl Iterator<Item = CandidateId> {
+    pub(super) fn satisfiers<'a>(&'a self, atom: &Atom<'a>) -> impl Iterator<Item = CandidateId> {
         self.problem.universe.satisfiers(atom).map(|p| p.candidate).filter(|id| self.allows(*id))
+    }
+
+    /// The same for a relation of the graph.
+    fn meant<'a>(&'a self, target: &Target<'a>) -> impl Iterator<Item = CandidateId> {
+        self.problem.universe.meant(target).map(|p| p.candidate).filter(|id| self.allows(*id))
+    }
+
+    /// Whether [`Selection::provided`] finds anything.
+    fn is_provided(&self, targets: &[Target<'u>]) -> bool {
+        if self.problem.provided.is_empty() {
+            return false;
+        }
+        let atoms: Vec<_> = targets.iter().map(|target| target.atom(self.problem.universe)).collect();
+        self.provided(&atoms).is_some()
     }
 
     /// The candidates that satisfy one alternative of a request: the real package where there is one.
@@ -164,14 +181,22 @@ pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) ->
         builder.clause(Origin { owner: None, index }, found);
     }
     let mut next = 0;
+    let mut targets: Vec<Target<'_>> = Vec::new();
     while let Some(id) = builder.queue.get(next).copied() {
         let owner = u32::try_from(next).ok();
         next += 1;
-        universe.package(id).each_dependency(|index, atoms| {
-            if selection.provided(atoms).is_none() {
-                builder.clause(Origin { owner, index }, atoms.iter().map(|atom| selection.satisfiers(atom)));
+        universe.package(id).check_relations()?;
+        let mut relations = universe.relations(id).filter(|t| t.kind <= Kind::Depends).peekable();
+        while let Some(first) = relations.peek().copied() {
+            targets.clear();
+            while let Some(target) = relations.next_if(|target| target.clause == first.clause) {
+                targets.push(target);
             }
-        })?;
+            if !selection.is_provided(&targets) {
+                let origin = Origin { owner, index: first.clause };
+                builder.clause(origin, targets.iter().map(|target| selection.meant(target)));
+            }
+        }
     }
     builder.finish(universe)
 }
@@ -242,14 +267,16 @@ impl Builder {
         }
         let mut exclusions = Vec::new();
         for (a, id) in (0u32..).zip(&candidates) {
-            let package = universe.package(*id);
-            for clause in package.conflicts() {
-                for atom in clause? {
-                    exclusions.extend(excluded(universe, &package, &atom).filter_map(|target| {
-                        let b = number(&target)?;
-                        Some((a.min(b), a.max(b)))
-                    }));
-                }
+            let own = universe.package(*id).name_id();
+            let conflicts = universe.relations(*id).filter(|t| matches!(t.kind, Kind::Conflicts | Kind::Breaks));
+            for target in conflicts {
+                let hit = universe.meant(&target).map(|p| p.candidate);
+                // Never the package itself, in any version.
+                let hit = hit.filter(|id| universe.package(*id).name_id() != own);
+                exclusions.extend(hit.filter_map(|target| {
+                    let b = number(&target)?;
+                    Some((a.min(b), a.max(b)))
+                }));
             }
         }
         exclusions.sort_unstable();
@@ -262,7 +289,7 @@ impl Builder {
 pub(super) fn excluded<'a>(
     universe: &'a Universe,
     package: &Package<'a>,
-    atom: &Atom<'_>,
+    atom: &Atom<'a>,
 ) -> impl Iterator<Item = CandidateId> {
     let own = package.name_id();
     universe.targets(atom).map(|p| p.candidate).filter(move |id| universe.package(*id).name_id() != own)

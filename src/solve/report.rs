@@ -19,7 +19,8 @@ pub(super) fn report(
     let mut cut: BTreeMap<(PackageName, PackageName), String> = BTreeMap::new();
     for owner in ids {
         let package = universe.package(*owner);
-        package.each_dependency(|_, atoms| {
+        for atoms in package.depends() {
+            let atoms = atoms?;
             let mut is_met = false;
             for id in atoms.iter().flat_map(|atom| selection.satisfiers(atom)) {
                 if let Ok(place) = ids.binary_search(&id) {
@@ -31,11 +32,11 @@ pub(super) fn report(
                     }
                 }
             }
-            if !is_met && let Some(provided) = selection.provided(atoms).and_then(|name| name.parse().ok()) {
+            if !is_met && let Some(provided) = selection.provided(&atoms).and_then(|name| name.parse().ok()) {
                 let text: Vec<String> = atoms.iter().map(ToString::to_string).collect();
                 cut.entry((package.package_name(), provided)).or_insert(text.join(" | "));
             }
-        })?;
+        }
     }
     let name = |id: CandidateId| universe.package(id).package_name();
     let chosen =

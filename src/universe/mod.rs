@@ -1,10 +1,11 @@
 //! All packages that could be chosen, from the decompressed Packages indexes of every suite and repository.
 //!
 //! In: [`IndexText`]s in order of precedence and the target architecture. Out: [`Universe`]: every version of every
-//! package as a [`Package`] view into the text, sorted by name; names interned; who provides what. Dependency fields
-//! stay text until the solver reaches their package.
+//! package as a [`Package`] view into the text, sorted by name; names interned; every relation an edge of a
+//! [`graph::Graph`].
 
 mod error;
+pub mod graph;
 mod names;
 mod package;
 mod parse;
@@ -18,3 +19,4 @@ pub use names::NameId;
 pub use package::{CandidateId, MultiArch, Package};
 pub use parse::{IndexText, Universe};
 pub use satisfy::Provider;
+pub use stanza::FIELDS;

@@ -2,11 +2,15 @@
 
 use super::{
     NameId, Universe, UniverseError, UniverseErrorKind,
-    stanza::{Span, Stanza},
+    graph::Kind,
+    stanza::{RELATIONS, Stanza},
 };
 use crate::{
     base::{PackageName, Sha256},
-    control::{Atom, Clauses},
+    control::{
+        Atom, Clauses,
+        paragraph::{Fields, Piece},
+    },
 };
 
 /// One version of one package of a universe. Ids are ordered by name, then from the newest version down.
@@ -45,13 +49,12 @@ impl MultiArch {
     }
 }
 
-/// What is kept of a candidate.
-#[derive(Debug)]
+/// Where a candidate's stanza is.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
     pub(super) name: NameId,
-    /// Which of the universe's texts the spans lie in.
-    pub(super) text: u32,
-    pub(super) stanza: Stanza,
+    pub(super) piece: u32,
+    pub(super) stanza: u32,
 }
 
 /// A candidate and its universe.
@@ -59,13 +62,20 @@ pub(super) struct Record {
 pub struct Package<'u> {
     pub(super) universe: &'u Universe,
     pub(super) id: CandidateId,
-    pub(super) record: &'u Record,
+    pub(super) name: NameId,
+    pub(super) stanza: &'u Stanza,
+    pub(super) text_index: u32,
     pub(super) text: &'u str,
 }
 
 impl<'u> Package<'u> {
-    fn span(&self, span: Span) -> &'u str {
-        span.get(self.text)
+    /// The value of a field; empty if there is none.
+    fn field(&self, wanted: &str) -> &'u str {
+        let found = Fields::new(self.stanza.text.get(self.text)).find_map(|piece| match piece {
+            Ok(Piece::Field { name, value, .. }) if name.eq_ignore_ascii_case(wanted) => Some(value),
+            _ => None,
+        });
+        found.unwrap_or_default()
     }
 
     /// Which candidate this is.
@@ -75,12 +85,12 @@ impl<'u> Package<'u> {
 
     /// Its name.
     pub fn name_id(&self) -> NameId {
-        self.record.name
+        self.name
     }
 
     /// Its name, as text.
     pub fn name(&self) -> &'u str {
-        self.span(self.record.stanza.name)
+        self.universe.name(self.name)
     }
 
     /// Its name, owned.
@@ -93,21 +103,17 @@ impl<'u> Package<'u> {
 
     /// Its version; valid.
     pub fn version(&self) -> &'u str {
-        self.span(self.record.stanza.version)
+        self.stanza.version.get(self.text)
     }
 
     /// `all`, or the universe's architecture.
     pub fn arch(&self) -> &'u str {
-        self.span(self.record.stanza.arch)
-    }
-
-    pub(super) fn universe_arch(&self) -> &'static str {
-        self.universe.arch().as_str()
+        self.field("Architecture")
     }
 
     /// Source package and its version (Policy 5.6.1: `Source: name (version)`; its own where the field is silent).
     pub fn source(&self) -> (&'u str, &'u str) {
-        let field = self.span(self.record.stanza.source);
+        let field = self.field("Source");
         match field.split_once('(') {
             Some((name, rest)) => (name.trim(), rest.trim_end().trim_end_matches(')').trim()),
             None if field.is_empty() => (self.name(), self.version()),
@@ -117,22 +123,22 @@ impl<'u> Package<'u> {
 
     /// The repository that it comes from, as numbered in [`super::IndexText::repository`].
     pub fn repository(&self) -> usize {
-        self.universe.repository(self.record.text)
+        self.universe.repository(self.text_index)
     }
 
     /// Path of the `.deb` below the repository's base; never leads out of it.
     pub fn filename(&self) -> &'u str {
-        self.span(self.record.stanza.filename)
+        self.field("Filename")
     }
 
     /// Size of the `.deb` in bytes.
     pub fn size(&self) -> u64 {
-        self.record.stanza.size
+        self.stanza.size
     }
 
     /// Installed size in KiB; where the index has none, that of the `.deb`, rounded up.
     pub fn installed_size(&self) -> u64 {
-        self.record.stanza.installed_size
+        self.stanza.installed_size
     }
 
     /// Digest of the `.deb`.
@@ -140,47 +146,25 @@ impl<'u> Package<'u> {
     /// # Errors
     /// A field that is no digest.
     pub fn sha256(&self) -> Result<Sha256, UniverseError> {
-        self.span(self.record.stanza.sha256).parse().map_err(|error| self.error(UniverseErrorKind::Digest(error)))
+        self.field("SHA256").parse().map_err(|error| self.error(UniverseErrorKind::Digest(error)))
     }
 
     /// `Multi-Arch`.
     pub fn multi_arch(&self) -> MultiArch {
-        self.record.stanza.multi_arch
+        self.stanza.multi_arch
     }
 
     /// `Essential: yes`.
     pub fn essential(&self) -> bool {
-        self.record.stanza.essential
+        self.stanza.essential
     }
 
-    /// `Pre-Depends`, then `Depends`: those clauses and alternatives that apply to the architecture.
+    /// `Pre-Depends`, then `Depends`: those clauses and alternatives that apply to the architecture, as written.
     ///
     /// # Errors
     /// From the iterator: a field that does not parse.
     pub fn depends(&self) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
-        self.clauses("Pre-Depends", self.record.stanza.pre_depends)
-            .chain(self.clauses("Depends", self.record.stanza.depends))
-    }
-
-    /// Passes each clause of [`Package::depends`] to `take`, with its number: without an allocation per clause.
-    ///
-    /// # Errors
-    /// A field that does not parse.
-    pub fn each_dependency(&self, mut take: impl FnMut(usize, &[Atom<'u>])) -> Result<(), UniverseError> {
-        let (mut atoms, mut number) = (Vec::new(), 0);
-        let stanza = &self.record.stanza;
-        for (field, span) in [("Pre-Depends", stanza.pre_depends), ("Depends", stanza.depends)] {
-            let mut clauses = Clauses::new(self.span(span));
-            while let Some(result) = clauses.read_into(&mut atoms) {
-                result.map_err(|error| self.error(UniverseErrorKind::Relation { field, error }))?;
-                atoms.retain(|atom| atom.applies_to(self.universe_arch()));
-                if !atoms.is_empty() {
-                    take(number, &atoms);
-                    number += 1;
-                }
-            }
-        }
-        Ok(())
+        self.clauses(Kind::PreDepends).chain(self.clauses(Kind::Depends))
     }
 
     /// `Conflicts`, then `Breaks`.
@@ -188,38 +172,31 @@ impl<'u> Package<'u> {
     /// # Errors
     /// From the iterator: a field that does not parse.
     pub fn conflicts(&self) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
-        self.clauses("Conflicts", self.record.stanza.conflicts).chain(self.clauses("Breaks", self.record.stanza.breaks))
+        self.clauses(Kind::Conflicts).chain(self.clauses(Kind::Breaks))
     }
 
-    /// `Replaces`.
+    /// The clauses of one relation field; none for [`Kind::Is`].
     ///
     /// # Errors
     /// From the iterator: a field that does not parse.
-    pub fn replaces(&self) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
-        self.clauses("Replaces", self.record.stanza.replaces)
-    }
-
-    /// `Provides`.
-    ///
-    /// # Errors
-    /// From the iterator: a field that does not parse.
-    pub fn provides(&self) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
-        self.clauses("Provides", self.record.stanza.provides)
-    }
-
-    fn clauses(
-        &self,
-        field: &'static str,
-        span: Span,
-    ) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
+    pub fn clauses(&self, kind: Kind) -> impl Iterator<Item = Result<Vec<Atom<'u>>, UniverseError>> + use<'u> {
         let package = *self;
-        Clauses::new(self.span(span)).filter_map(move |clause| match clause {
+        let field = RELATIONS.iter().find(|(of, _)| *of == kind).map_or("", |(_, field)| *field);
+        Clauses::new(self.field(field)).filter_map(move |clause| match clause {
             Err(error) => Some(Err(package.error(UniverseErrorKind::Relation { field, error }))),
             Ok(mut atoms) => {
                 atoms.retain(|atom| atom.applies_to(package.universe.arch().as_str()));
                 (!atoms.is_empty()).then_some(Ok(atoms))
             }
         })
+    }
+
+    /// Whether the relations of [`Universe::graph`] are all that the stanza says.
+    ///
+    /// # Errors
+    /// A relation field that does not parse.
+    pub fn check_relations(&self) -> Result<(), UniverseError> {
+        self.universe.broken(self.id).map_or(Ok(()), |kind| Err(self.error(kind.clone())))
     }
 
     fn error(&self, kind: UniverseErrorKind) -> UniverseError {

@@ -1,14 +1,20 @@
 //! From index texts to a [`Universe`]: pieces of a megabyte are read side by side, then put in order.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, RandomState},
+    ops::Range,
+    sync::Arc,
+};
 
 use rayon::prelude::*;
 
 use super::{
     CandidateId, NameId, Package, UniverseError, UniverseErrorKind,
-    names::NameTable,
+    graph::{Half, Kind, Target},
+    names::{FinishedNames, Names, PieceNames},
     package::Record,
-    stanza::{self, Provide, Span, Stanza},
+    stanza::{self, Span, Stanza, Stanzas},
 };
 use crate::{base::Arch, control::version};
 
@@ -29,16 +35,17 @@ pub struct IndexText {
 pub struct Universe {
     arch: Arch,
     texts: Vec<IndexText>,
-    /// Where each name's text is.
-    names: Vec<(u32, Span)>,
-    table: NameTable,
+    pieces: Vec<Piece>,
+    names: Names,
     /// Sorted by name, then newest first.
     records: Vec<Record>,
-    /// For each name, its records: from its entry to the next.
-    first_record: Vec<u32>,
+    /// For each name its first record, and how many there are.
+    records_of: Vec<(u32, u32)>,
     /// Grouped by name, then sorted by candidate: who provides it, at which version (empty: none).
     provides: Vec<(CandidateId, Span)>,
+    /// For each name, where its group begins; one more at the end.
     first_provide: Vec<u32>,
+    broken: BTreeMap<CandidateId, UniverseErrorKind>,
 }
 
 impl Universe {
@@ -50,65 +57,152 @@ impl Universe {
     pub fn parse(texts: Vec<IndexText>, arch: Arch) -> Result<Self, UniverseError> {
         let pieces: Vec<(usize, Range<usize>)> =
             texts.iter().enumerate().flat_map(|(i, t)| pieces(&t.text).into_iter().map(move |r| (i, r))).collect();
+        let seed = RandomState::new().hash_one(0);
         let read: Vec<Piece> = pieces
             .into_par_iter()
-            .map(|(i, range)| read_piece(i, texts.get(i), range, arch))
+            .map(|(i, range)| read_piece(i, texts.get(i), range, arch, seed))
             .collect::<Result<_, _>>()?;
-        Ok(Self::assemble(texts, arch, &read))
+        Ok(Self::assemble(texts, arch, read, seed))
     }
 
-    fn assemble(texts: Vec<IndexText>, arch: Arch, read: &[Piece]) -> Self {
-        let text_of = |index: u32| texts.get(index as usize).map_or("", |t| &*t.text);
-
-        // Newest version of each name first, the same version only once. The sort is stable: what comes first in the
-        // order of precedence stays first.
-        let mut found: Vec<(&str, &str, &Piece, &(Stanza, Provided))> = Vec::new();
-        for piece in read {
-            let text = text_of(piece.text);
-            found.extend(piece.stanzas.iter().map(|s| (s.0.name.get(text), s.0.version.get(text), piece, s)));
+    fn assemble(texts: Vec<IndexText>, arch: Arch, mut read: Vec<Piece>, seed: u64) -> Self {
+        let names: Vec<_> = read.iter_mut().map(|piece| std::mem::take(&mut piece.names)).collect();
+        let (names, ids) = Names::merge(&names, seed);
+        for (piece, ids) in read.iter_mut().zip(ids) {
+            piece.ids = ids;
         }
-        found.par_sort_by(|a, b| a.0.cmp(b.0).then_with(|| version::compare(b.1, a.1)));
-        found.dedup_by(|b, a| a.0 == b.0 && version::compare(a.1, b.1).is_eq());
-
-        // Packages first, so that their ids are in the order of their names; then what is only virtual.
-        let mut names: Vec<(u32, Span)> = Vec::new();
-        let mut table = NameTable::with_room(found.len() * 2);
-        let intern = |text: u32, span: Span, names: &mut Vec<(u32, Span)>, table: &mut NameTable| {
-            let name_of = |id: NameId| names.get(id.index()).map_or("", |(text, span)| span.get(text_of(*text)));
-            let (id, is_new) = table.add(span.get(text_of(text)), name_of);
-            if is_new {
-                names.push((text, span));
-            }
-            id
+        let mut universe = Self {
+            arch,
+            texts,
+            names,
+            pieces: read,
+            records: Vec::new(),
+            records_of: Vec::new(),
+            provides: Vec::new(),
+            first_provide: Vec::new(),
+            broken: BTreeMap::new(),
         };
-        let records: Vec<Record> = found
-            .iter()
-            .map(|(.., piece, (stanza, _))| {
-                let name = intern(piece.text, stanza.name, &mut names, &mut table);
-                Record { name, text: piece.text, stanza: stanza.clone() }
+        universe.sort();
+        universe.group_provides();
+        let pieces = (0u32..).zip(&universe.pieces).filter(|(_, piece)| !piece.broken.is_empty());
+        let broken: BTreeMap<_, _> = pieces
+            .flat_map(|(piece, p)| p.broken.iter().map(move |(stanza, kind)| ((piece, *stanza as u32), kind)))
+            .collect();
+        if !broken.is_empty() {
+            let records = (0u32..).zip(&universe.records);
+            universe.broken = records
+                .filter_map(|(id, r)| Some((CandidateId(id), (*broken.get(&(r.piece, r.stanza))?).clone())))
+                .collect();
+        }
+        universe
+    }
+
+    /// Newest version of each name first, the same version only once.
+    fn sort(&mut self) {
+        let names = &self.names;
+        let mut found: Vec<(u128, Record)> = Vec::with_capacity(self.pieces.iter().map(|p| p.stanzas.len()).sum());
+        for (number, piece) in (0u32..).zip(&self.pieces) {
+            found.extend((0u32..).zip(&piece.stanzas).map(|(stanza, s)| {
+                let name = piece.id(s.own);
+                (beginning(names.text(name)), Record { name, piece: number, stanza })
+            }));
+        }
+        let version_of = |record: &Record| {
+            let piece = self.pieces.get(record.piece as usize);
+            let stanza = piece.and_then(|piece| piece.stanzas.get(record.stanza as usize));
+            piece.zip(stanza).map_or("", |(piece, stanza)| stanza.version.get(self.text(piece.text)))
+        };
+        // The sort is stable: what comes first in the order of precedence stays first.
+        found.par_sort_by(|(first, a), (second, b)| {
+            first.cmp(second).then_with(|| match a.name == b.name {
+                true => version::compare(version_of(b), version_of(a)),
+                false => names.text(a.name).cmp(names.text(b.name)),
+            })
+        });
+        found.dedup_by(|(_, b), (_, a)| a.name == b.name && version::compare(version_of(a), version_of(b)).is_eq());
+        self.records = found.into_iter().map(|(_, record)| record).collect();
+        self.records_of = vec![(0, 0); self.names.len()];
+        for (id, record) in (0u32..).zip(&self.records) {
+            if let Some((first, count)) = self.records_of.get_mut(record.name.index()) {
+                if *count == 0 {
+                    *first = id;
+                }
+                *count += 1;
+            }
+        }
+    }
+
+    /// Turns the Provides of each candidate into the providers of each name.
+    fn group_provides(&mut self) {
+        let all: Vec<(NameId, CandidateId, Span)> = (0..self.records.len() as u32)
+            .into_par_iter()
+            .flat_map_iter(|id| {
+                let (piece, halves) = self.halves(CandidateId(id));
+                // They are the last of a stanza's relations.
+                let provides = halves.iter().rev().take_while(|half| half.kind == Kind::Provides);
+                let first = halves.len() - provides.count();
+                let provides = halves.get(first..).unwrap_or_default();
+                provides.iter().map(move |half| (piece.id(half.name), CandidateId(id), half.version))
             })
             .collect();
-        let mut provides = Vec::new();
-        for (id, (.., piece, (_, range))) in (0u32..).zip(&found) {
-            for provide in piece.provides.get(range.clone()).unwrap_or_default() {
-                let name = intern(piece.text, provide.name, &mut names, &mut table);
-                provides.push((name, CandidateId(id), provide.version));
+        let mut next = vec![0u32; self.names.len() + 1];
+        for (name, ..) in &all {
+            if let Some(count) = next.get_mut(name.index() + 1) {
+                *count += 1;
             }
         }
-        let first_record = starts(names.len(), records.iter().map(|r| r.name));
-        let first_provide = starts(names.len(), provides.iter().map(|(name, ..)| *name));
+        let mut sum = 0;
+        for count in &mut next {
+            sum += *count;
+            *count = sum;
+        }
+        self.first_provide = next.clone();
         // They are in the order of candidates: each goes to the next free place of its name.
-        let mut next = first_provide.clone();
-        let mut by_name = vec![(CandidateId(0), Span::default()); provides.len()];
-        for (name, candidate, version) in provides {
+        self.provides = vec![(CandidateId(0), Span::default()); all.len()];
+        for (name, candidate, version) in all {
             if let Some(place) = next.get_mut(name.index()) {
-                if let Some(slot) = by_name.get_mut(*place as usize) {
+                if let Some(slot) = self.provides.get_mut(*place as usize) {
                     *slot = (candidate, version);
                 }
                 *place += 1;
             }
         }
-        Self { arch, texts, names, table, records, first_record, provides: by_name, first_provide }
+    }
+
+    /// What a candidate's stanza says of others, with the piece that it was read from.
+    fn halves(&self, id: CandidateId) -> (&Piece, &[Half]) {
+        let record = &self.records[id.index()];
+        let piece = &self.pieces[record.piece as usize];
+        let first = |stanza: usize| piece.stanzas.get(stanza).map_or(piece.halves.len(), |s| s.first_half as usize);
+        let range = first(record.stanza as usize)..first(record.stanza as usize + 1);
+        (piece, piece.halves.get(range).unwrap_or_default())
+    }
+
+    /// What a candidate's fields name, in the order of [`Kind`] and as written.
+    pub fn relations(&self, id: CandidateId) -> impl Iterator<Item = Target<'_>> {
+        let (piece, halves) = self.halves(id);
+        let text = self.text(piece.text);
+        halves.iter().map(move |half| Target {
+            name: piece.id(half.name),
+            kind: half.kind,
+            reach: half.reach,
+            clause: usize::from(half.clause),
+            constraint: half.op.map(|op| (op, half.version.get(text))),
+        })
+    }
+
+    /// Whom a name means: candidates called so, newest first; then those that provide it, with the version of the
+    /// Provides (`None`: unversioned).
+    pub(super) fn meant_by(&self, name: NameId) -> impl Iterator<Item = (CandidateId, Kind, Option<&str>)> {
+        let range = match self.first_provide.get(name.index()..) {
+            Some([start, end, ..]) => *start as usize..*end as usize,
+            _ => 0..0,
+        };
+        let provides = self.provides.get(range).unwrap_or_default().iter().map(|(id, version)| {
+            let version = version.get(self.text_of(*id));
+            (*id, Kind::Provides, Some(version).filter(|v| !v.is_empty()))
+        });
+        self.candidates(name).map(|id| (id, Kind::Is, Some(self.package(id).version()))).chain(provides)
     }
 
     /// The architecture that it is for.
@@ -133,17 +227,18 @@ impl Universe {
 
     /// The id of a package's or virtual package's name, if any package has or provides it.
     pub fn find(&self, name: &str) -> Option<NameId> {
-        self.table.find(name, |id| self.name(id))
+        self.names.find(name)
     }
 
     /// What an id stands for.
     pub fn name(&self, id: NameId) -> &str {
-        self.names.get(id.index()).map_or("", |(text, span)| span.get(self.text(*text)))
+        self.names.text(id)
     }
 
     /// The versions of the package called `name`, newest first; none if the name is only virtual.
     pub fn candidates(&self, name: NameId) -> impl ExactSizeIterator<Item = CandidateId> + use<> {
-        range(&self.first_record, name).map(CandidateId)
+        let (first, count) = self.records_of.get(name.index()).copied().unwrap_or_default();
+        (first..first + count).map(CandidateId)
     }
 
     /// A candidate.
@@ -152,27 +247,25 @@ impl Universe {
     /// With an id of another universe.
     pub fn package(&self, id: CandidateId) -> Package<'_> {
         let record = &self.records[id.index()];
-        Package { universe: self, id, record, text: self.text(record.text) }
+        let piece = &self.pieces[record.piece as usize];
+        let stanza = &piece.stanzas[record.stanza as usize];
+        Package { universe: self, id, name: record.name, stanza, text_index: piece.text, text: self.text(piece.text) }
     }
 
     /// Every candidate.
     pub fn packages(&self) -> impl Iterator<Item = Package<'_>> {
-        (0u32..).zip(&self.records).map(|(id, record)| Package {
-            universe: self,
-            id: CandidateId(id),
-            record,
-            text: self.text(record.text),
-        })
+        (0u32..self.records.len() as u32).map(|id| self.package(CandidateId(id)))
     }
 
-    /// Who provides `name`, by candidate, at which version (`None`: unversioned).
-    pub(super) fn provides_of(&self, name: NameId) -> impl Iterator<Item = (CandidateId, Option<&str>)> {
-        let range = range(&self.first_provide, name);
-        let found = self.provides.get(range.start as usize..range.end as usize).unwrap_or_default();
-        found.iter().map(|(id, version)| {
-            let text = self.records.get(id.index()).map_or("", |record| self.text(record.text));
-            (*id, Some(version.get(text)).filter(|v| !v.is_empty()))
-        })
+    /// The text that a candidate's spans lie in.
+    pub(super) fn text_of(&self, id: CandidateId) -> &str {
+        let record = self.records.get(id.index());
+        record.and_then(|record| self.pieces.get(record.piece as usize)).map_or("", |piece| self.text(piece.text))
+    }
+
+    /// What is wrong with the relations of a candidate, if anything is.
+    pub(super) fn broken(&self, id: CandidateId) -> Option<&UniverseErrorKind> {
+        self.broken.get(&id)
     }
 
     /// Up to three names close to `name`, the closest first: for “did you mean”.
@@ -203,37 +296,29 @@ impl Universe {
     }
 }
 
-/// Where each name's entries begin in a list sorted by name; one more at the end.
-fn starts(names: usize, sorted: impl Iterator<Item = NameId>) -> Vec<u32> {
-    let mut counts = vec![0u32; names + 1];
-    for name in sorted {
-        if let Some(count) = counts.get_mut(name.index() + 1) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for count in &mut counts {
-        sum += *count;
-        *count = sum;
-    }
-    counts
+/// The first bytes, in an order that is the texts' as far as they go.
+fn beginning(name: &str) -> u128 {
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
+    u128::from_be_bytes(bytes)
 }
-
-fn range(starts: &[u32], name: NameId) -> Range<u32> {
-    match starts.get(name.index()..) {
-        Some([start, end, ..]) => *start..*end,
-        _ => 0..0,
-    }
-}
-
-/// Which of a piece's Provides are a stanza's.
-type Provided = Range<usize>;
 
 /// What was read of one piece of one text.
+#[derive(Debug)]
 struct Piece {
     text: u32,
-    stanzas: Vec<(Stanza, Provided)>,
-    provides: Vec<Provide>,
+    stanzas: Vec<Stanza>,
+    halves: Vec<Half>,
+    /// Names by their numbers in the piece; gone when their ids are known.
+    names: FinishedNames,
+    ids: Vec<NameId>,
+    broken: Vec<(usize, UniverseErrorKind)>,
+}
+
+impl Piece {
+    fn id(&self, number: u32) -> NameId {
+        self.ids.get(number as usize).copied().unwrap_or(NameId(u32::MAX))
+    }
 }
 
 /// Cuts `text` at blank lines.
@@ -249,22 +334,31 @@ fn pieces(text: &str) -> Vec<Range<usize>> {
     out
 }
 
-fn read_piece(text: usize, index: Option<&IndexText>, range: Range<usize>, arch: Arch) -> Result<Piece, UniverseError> {
+fn read_piece(
+    text: usize,
+    index: Option<&IndexText>,
+    range: Range<usize>,
+    arch: Arch,
+    seed: u64,
+) -> Result<Piece, UniverseError> {
     let (repository, source) = index.map_or((0, ""), |index| (index.repository, &*index.text));
     let (Ok(text), Ok(_)) = (u32::try_from(text), u32::try_from(source.len())) else {
         return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge.into() });
     };
-    let mut piece = Piece { text, stanzas: Vec::new(), provides: Vec::new() };
     let part = source.get(range.clone()).unwrap_or_default();
-    stanza::read(source, part, arch.as_str(), |stanza, provides| {
-        let start = piece.provides.len();
-        piece.provides.extend_from_slice(provides);
-        piece.stanzas.push((stanza, start..piece.provides.len()));
-    })
-    .map_err(|(line, package, kind)| {
+    // Rules of thumb: a stanza of Debian's has 800 bytes and seven relations, to three names of which one is new.
+    let stanzas = part.len() / 800;
+    let mut read = Stanzas {
+        stanzas: Vec::with_capacity(stanzas),
+        halves: Vec::with_capacity(stanzas * 7),
+        names: PieceNames::with_room(stanzas * 3, seed),
+        broken: Vec::new(),
+    };
+    stanza::read(source, part, arch.as_str(), &mut read).map_err(|(line, package, kind)| {
         let before = source.as_bytes().get(..range.start).unwrap_or_default();
         let line = line + memchr::memchr_iter(b'\n', before).count();
         UniverseError { repository, line, package, kind: kind.into() }
     })?;
-    Ok(piece)
+    let Stanzas { stanzas, halves, names, broken } = read;
+    Ok(Piece { text, stanzas, halves, names: names.finish(), ids: Vec::new(), broken })
 }

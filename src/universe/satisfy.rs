@@ -1,7 +1,10 @@
 //! Which candidates a relation means (Policy 7.1, 7.5; dpkg's `lib/dpkg/depcon.c`, `deparchsatisfied`).
 
-use super::{CandidateId, MultiArch, NameId, Package, Universe};
-use crate::control::{Atom, Qualifier};
+use super::{
+    CandidateId, MultiArch, NameId, Universe,
+    graph::{Kind, Reach, Target},
+};
+use crate::control::{Atom, Op};
 
 /// A candidate that satisfies a relation, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,46 +18,55 @@ pub struct Provider {
 impl Universe {
     /// Every candidate, of every version, that satisfies `atom` as a dependency: by name first, newest first, then
     /// through Provides.
-    pub fn satisfiers(&self, atom: &Atom<'_>) -> impl Iterator<Item = Provider> {
-        self.matches(atom, true)
+    pub fn satisfiers<'a>(&'a self, atom: &Atom<'a>) -> impl Iterator<Item = Provider> + use<'a> {
+        self.matches(self.wanted(atom), true)
     }
 
     /// Every candidate that `atom` in a `Conflicts` or `Breaks` means. The caller leaves out the package itself.
-    pub fn targets(&self, atom: &Atom<'_>) -> impl Iterator<Item = Provider> {
-        self.matches(atom, false)
+    pub fn targets<'a>(&'a self, atom: &Atom<'a>) -> impl Iterator<Item = Provider> + use<'a> {
+        self.matches(self.wanted(atom), false)
     }
 
-    fn matches(&self, atom: &Atom<'_>, dependency: bool) -> impl Iterator<Item = Provider> {
-        let id = self.find(atom.name);
-        let atom = *atom;
-        let by_name = id.into_iter().flat_map(|id: NameId| self.candidates(id));
-        let by_name = by_name
-            .filter(move |&candidate| meets_version(&atom, Some(self.package(candidate).version())))
-            .map(|candidate| Provider { candidate, by_provides: false });
-        let by_provides = id
-            .into_iter()
-            .flat_map(|id: NameId| self.provides_of(id))
-            .filter(move |(_, version)| meets_version(&atom, *version))
-            .map(|(candidate, _)| Provider { candidate, by_provides: true });
-        by_name.chain(by_provides).filter(move |found| meets_arch(&atom, &self.package(found.candidate), dependency))
+    /// The same as [`Universe::satisfiers`] for a relation of the graph, or as [`Universe::targets`] if it is no
+    /// dependency.
+    pub fn meant<'a>(&'a self, target: &Target<'a>) -> impl Iterator<Item = Provider> + use<'a> {
+        let Target { name, reach, constraint, .. } = *target;
+        self.matches(Some(Wanted { name, reach, constraint }), target.kind.is_dependency())
     }
+
+    fn wanted<'a>(&self, atom: &Atom<'a>) -> Option<Wanted<'a>> {
+        let reach = Reach::of(atom.qualifier, self.arch().as_str());
+        Some(Wanted { name: self.find(atom.name)?, reach, constraint: atom.constraint })
+    }
+
+    fn matches<'a>(&'a self, wanted: Option<Wanted<'a>>, dependency: bool) -> impl Iterator<Item = Provider> + use<'a> {
+        wanted.into_iter().filter(|wanted| wanted.reach != Reach::Other).flat_map(move |wanted| {
+            self.meant_by(wanted.name)
+                .filter(move |(_, _, version)| meets_version(wanted.constraint, *version))
+                // dpkg lets only `Multi-Arch: allowed` satisfy it, not even `foreign` (tried with 1.21); a conflict
+                // hits all.
+                .filter(move |(id, ..)| {
+                    let any = dependency && wanted.reach == Reach::Any;
+                    !any || self.package(*id).multi_arch() == MultiArch::Allowed
+                })
+                .map(|(candidate, kind, _)| Provider { candidate, by_provides: kind == Kind::Provides })
+        })
+    }
+}
+
+/// A relation, its name found.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    name: NameId,
+    reach: Reach,
+    constraint: Option<(Op, &'a str)>,
 }
 
 /// An unversioned Provides (`None`) never satisfies a versioned relation (Policy 7.5).
-fn meets_version(atom: &Atom<'_>, version: Option<&str>) -> bool {
-    match (atom.constraint, version) {
+fn meets_version(constraint: Option<(Op, &str)>, version: Option<&str>) -> bool {
+    match (constraint, version) {
         (None, _) => true,
         (Some((op, bound)), Some(version)) => op.holds(version, bound),
         (Some(_), None) => false,
-    }
-}
-
-fn meets_arch(atom: &Atom<'_>, package: &Package<'_>, dependency: bool) -> bool {
-    match atom.qualifier {
-        Qualifier::None | Qualifier::Native => true,
-        // dpkg lets only `Multi-Arch: allowed` satisfy it, not even `foreign` (tried with 1.21); a conflict hits all.
-        Qualifier::Any => !dependency || package.multi_arch() == MultiArch::Allowed,
-        // `Architecture: all` counts as the native architecture, which the target is here.
-        Qualifier::Arch(arch) => arch == package.universe_arch() || arch == "all",
     }
 }

@@ -1,17 +1,44 @@
-//! One stanza of a Packages index: places of the fields that matter, numbers read, the rest left as text.
+//! One stanza of a Packages index: places of the fields that matter, numbers read, relations parsed.
 
-use super::{MultiArch, UniverseErrorKind};
+use super::{
+    MultiArch, UniverseErrorKind,
+    graph::{Half, Kind, Reach},
+    names::PieceNames,
+};
 use crate::{
     base::PackageName,
     control::{
-        Clauses, Version,
-        paragraph::{Fields, Piece},
+        Clauses, Op, RelationError, Version,
+        paragraph::{Fields, ParagraphErrorKind, Piece},
     },
 };
 
 /// More than any package: 2^40 KiB, 2^50 bytes. Keeps sums far from overflow.
 const MAX_INSTALLED: u64 = 1 << 40;
 const MAX_SIZE: u64 = 1 << 50;
+
+/// The fields that a later run needs of a stanza: all that is read here.
+pub const FIELDS: &[&str] = &[
+    "Package",
+    "Source",
+    "Version",
+    "Architecture",
+    "Multi-Arch",
+    "Essential",
+    "Installed-Size",
+    "Pre-Depends",
+    "Depends",
+    "Recommends",
+    "Suggests",
+    "Enhances",
+    "Conflicts",
+    "Breaks",
+    "Replaces",
+    "Provides",
+    "Filename",
+    "Size",
+    "SHA256",
+];
 
 /// A piece of an index, by bytes. Empty means the field is missing or empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,168 +59,244 @@ impl Span {
     }
 }
 
-/// What is kept of a stanza.
-#[derive(Debug, Clone, Default)]
+/// What is kept of a stanza; the rest is read again of the few packages that are chosen.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Stanza {
-    pub(super) name: Span,
+    /// All of it.
+    pub(super) text: Span,
     pub(super) version: Span,
-    pub(super) arch: Span,
-    pub(super) source: Span,
-    pub(super) filename: Span,
-    pub(super) sha256: Span,
-    pub(super) pre_depends: Span,
-    pub(super) depends: Span,
-    pub(super) provides: Span,
-    pub(super) conflicts: Span,
-    pub(super) breaks: Span,
-    pub(super) replaces: Span,
     /// Bytes.
     pub(super) size: u64,
     /// KiB.
     pub(super) installed_size: u64,
+    /// Its name's number in the piece.
+    pub(super) own: u32,
+    /// Its relations among the piece's: from here to the next stanza's.
+    pub(super) first_half: u32,
     pub(super) multi_arch: MultiArch,
     pub(super) essential: bool,
 }
 
-/// One `Provides` of a stanza.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Provide {
-    pub(super) name: Span,
-    /// Empty if the Provides is unversioned.
-    pub(super) version: Span,
+/// What a stanza says, as text.
+#[derive(Default)]
+struct Found<'t> {
+    name: &'t str,
+    version: &'t str,
+    arch: &'t str,
+    filename: &'t str,
+    sha256: &'t str,
+    size: Option<&'t str>,
+    installed_size: Option<&'t str>,
+    relations: [&'t str; RELATIONS.len()],
+    multi_arch: MultiArch,
+    essential: bool,
+    /// Where it begins, in bytes of the text and in lines of the piece, from 1; 0 before the first field.
+    start: usize,
+    line: usize,
+}
+
+/// Relation fields by kind; the order of [`Kind`].
+pub(super) const RELATIONS: [(Kind, &str); 9] = [
+    (Kind::PreDepends, "Pre-Depends"),
+    (Kind::Depends, "Depends"),
+    (Kind::Recommends, "Recommends"),
+    (Kind::Suggests, "Suggests"),
+    (Kind::Enhances, "Enhances"),
+    (Kind::Conflicts, "Conflicts"),
+    (Kind::Breaks, "Breaks"),
+    (Kind::Replaces, "Replaces"),
+    (Kind::Provides, "Provides"),
+];
+
+/// What is read of a piece of an index.
+#[derive(Debug)]
+pub(super) struct Stanzas {
+    pub(super) stanzas: Vec<Stanza>,
+    pub(super) halves: Vec<Half>,
+    pub(super) names: PieceNames,
+    /// Relations that do not parse, by stanza: they matter only where their package does.
+    pub(super) broken: Vec<(usize, UniverseErrorKind)>,
 }
 
 /// Where and what.
 pub(super) type StanzaError = (usize, Option<String>, UniverseErrorKind);
 
-/// Reads the stanzas of `part`, a piece of `text` cut at blank lines, and passes those of `arch` and `all` to `take`
-/// with their Provides.
-pub(super) fn read(
-    text: &str,
-    part: &str,
-    arch: &str,
-    mut take: impl FnMut(Stanza, &[Provide]),
-) -> Result<(), StanzaError> {
-    let mut stanza = Stanza::default();
-    let mut numbers: (Option<&str>, Option<&str>) = (None, None);
-    let mut first_line = 0;
-    let mut provides = Vec::new();
-    let mut atoms = Vec::new();
-    for piece in Fields::new(part) {
+/// Reads the stanzas of `part`, a piece of `text` cut at blank lines, and adds those of `arch` and `all` to `out`.
+pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Result<(), StanzaError> {
+    let mut found = Found::default();
+    let mut fields = Fields::new(part);
+    while let Some(piece) = fields.next() {
         let piece = piece.map_err(|e| (e.line, None, UniverseErrorKind::Syntax(e.kind)))?;
         match piece {
             Piece::Field { name, value, line } => {
-                if first_line == 0 {
-                    first_line = line;
+                if found.line == 0 {
+                    found.line = line;
+                    found.start = name.as_ptr().addr();
                 }
-                if name.eq_ignore_ascii_case("Size") {
-                    numbers.0 = Some(value);
-                } else if name.eq_ignore_ascii_case("Installed-Size") {
-                    numbers.1 = Some(value);
-                } else if let Some(slot) = slot(&mut stanza, name) {
-                    if *slot != Span::default() {
-                        let twice = crate::control::paragraph::ParagraphErrorKind::Twice(name.into());
-                        return Err((line, None, UniverseErrorKind::Syntax(twice)));
+                match slot(&mut found, name) {
+                    Slot::None => {}
+                    Slot::Number(slot) => *slot = Some(value),
+                    Slot::MultiArch => found.multi_arch = MultiArch::read(value),
+                    Slot::Essential => found.essential = value == "yes",
+                    Slot::Text(slot) => {
+                        if !slot.is_empty() {
+                            let twice = ParagraphErrorKind::Twice(name.into());
+                            return Err((line, None, UniverseErrorKind::Syntax(twice)));
+                        }
+                        *slot = value;
                     }
-                    *slot = Span::of(text, value);
-                } else if name.eq_ignore_ascii_case("Multi-Arch") {
-                    stanza.multi_arch = MultiArch::read(value);
-                } else if name.eq_ignore_ascii_case("Essential") {
-                    stanza.essential = value == "yes";
                 }
             }
             Piece::End => {
-                let mut done = std::mem::take(&mut stanza);
-                let (size, installed) = std::mem::take(&mut numbers);
-                let line = std::mem::take(&mut first_line);
+                let done = std::mem::take(&mut found);
                 let fail = |kind| {
-                    let name = done.name.get(text);
-                    (line, (!name.is_empty()).then(|| name.chars().take(100).collect()), kind)
+                    let name = (!done.name.is_empty()).then(|| done.name.chars().take(100).collect());
+                    (done.line, name, kind)
                 };
-                let mine = done.arch.get(text);
-                if mine.is_empty() {
+                if done.arch.is_empty() {
                     return Err(fail(UniverseErrorKind::Missing("Architecture")));
                 }
-                if mine != arch && mine != "all" {
+                if done.arch != arch && done.arch != "all" {
                     continue;
                 }
-                let (size, installed) = check(&done, text, size, installed).map_err(fail)?;
-                provides.clear();
-                let mut clauses = Clauses::new(done.provides.get(text));
-                while let Some(result) = clauses.read_into(&mut atoms) {
-                    result.map_err(|error| fail(UniverseErrorKind::Relation { field: "Provides", error }))?;
-                    for atom in atoms.iter().filter(|atom| atom.applies_to(arch)) {
-                        // Policy 7.5: only “=” is allowed in a Provides; dpkg ignores the others.
-                        let version = match atom.constraint {
-                            None => Span::default(),
-                            Some((crate::control::Op::Equal, version)) => Span::of(text, version),
-                            Some(_) => continue,
-                        };
-                        provides.push(Provide { name: Span::of(text, atom.name), version });
+                let (size, installed_size) = check(&done).map_err(fail)?;
+                let start = done.start.saturating_sub(text.as_ptr().addr());
+                let end = part.as_ptr().addr() + fields.position().min(part.len()) - text.as_ptr().addr();
+                let own = out.names.add(done.name);
+                let first_half = out.halves.len() as u32;
+                let mut number = 0;
+                for ((kind, field), value) in RELATIONS.into_iter().zip(done.relations) {
+                    if kind != Kind::Depends {
+                        number = 0;
+                    }
+                    if let Err(error) = relations(text, value, kind, arch, &mut number, out) {
+                        let broken = UniverseErrorKind::Relation { field, error };
+                        // Who provides what is everybody's business.
+                        if kind == Kind::Provides {
+                            return Err(fail(broken));
+                        }
+                        out.broken.push((out.stanzas.len(), broken));
                     }
                 }
-                (done.size, done.installed_size) = (size, installed);
-                take(done, &provides);
+                out.stanzas.push(Stanza {
+                    text: Span { start: start as u32, length: (end - start) as u32 },
+                    version: Span::of(text, done.version),
+                    size,
+                    installed_size,
+                    own,
+                    first_half,
+                    multi_arch: done.multi_arch,
+                    essential: done.essential,
+                });
             }
         }
     }
     Ok(())
 }
 
-/// Where the field `name` is kept.
-fn slot<'s>(stanza: &'s mut Stanza, name: &str) -> Option<&'s mut Span> {
-    // Most fields of a stanza are none of these; the length alone rules nearly all of them out.
-    let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-    Some(match name.len() {
-        6 if is("Source") => &mut stanza.source,
-        6 if is("SHA256") => &mut stanza.sha256,
-        6 if is("Breaks") => &mut stanza.breaks,
-        7 if is("Package") => &mut stanza.name,
-        7 if is("Version") => &mut stanza.version,
-        7 if is("Depends") => &mut stanza.depends,
-        8 if is("Filename") => &mut stanza.filename,
-        8 if is("Provides") => &mut stanza.provides,
-        8 if is("Replaces") => &mut stanza.replaces,
-        9 if is("Conflicts") => &mut stanza.conflicts,
-        11 if is("Pre-Depends") => &mut stanza.pre_depends,
-        12 if is("Architecture") => &mut stanza.arch,
-        _ => return None,
+/// Adds the relations of one field that apply to `arch`; `number` counts its clauses.
+fn relations(
+    text: &str,
+    field: &str,
+    kind: Kind,
+    arch: &str,
+    number: &mut u16,
+    out: &mut Stanzas,
+) -> Result<(), RelationError> {
+    let mut clauses = Clauses::new(field);
+    // Whether anything of the clause at hand applies: what does not is as if it were not written.
+    let mut applies = false;
+    while let Some(result) = clauses.next_atom() {
+        let (opens, atom) = result?;
+        if opens && std::mem::take(&mut applies) {
+            *number = number.checked_add(1).ok_or(RelationError::TooManyClauses(u16::MAX))?;
+        }
+        if !atom.applies_to(arch) {
+            continue;
+        }
+        applies = true;
+        let op = atom.constraint.map(|(op, _)| op);
+        // Policy 7.5: only “=” is allowed in a Provides; dpkg ignores the others.
+        if kind == Kind::Provides && op.is_some_and(|op| op != Op::Equal) {
+            continue;
+        }
+        out.halves.push(Half {
+            name: out.names.add(atom.name),
+            kind,
+            reach: Reach::of(atom.qualifier, arch),
+            op,
+            clause: *number,
+            version: atom.constraint.map_or(Span::default(), |(_, version)| Span::of(text, version)),
+        });
+    }
+    *number = number.checked_add(u16::from(applies)).ok_or(RelationError::TooManyClauses(u16::MAX))?;
+    Ok(())
+}
+
+/// Where a field goes.
+enum Slot<'s, 't> {
+    None,
+    Number(&'s mut Option<&'t str>),
+    MultiArch,
+    Essential,
+    Text(&'s mut &'t str),
+}
+
+/// Where the field `name` goes.
+#[inline]
+fn slot<'s, 't>(found: &'s mut Found<'t>, name: &str) -> Slot<'s, 't> {
+    // Length and first letter rule nearly all other fields out, and nearly all names are in their usual case.
+    let is = |wanted: &str| name == wanted || name.eq_ignore_ascii_case(wanted);
+    let first = name.bytes().next().unwrap_or(0) | 0x20;
+    let [pre_depends, depends, recommends, suggests, enhances, conflicts, breaks, replaces, provides] =
+        &mut found.relations;
+    Slot::Text(match (name.len(), first) {
+        (4, b's') if is("Size") => return Slot::Number(&mut found.size),
+        (6, b's') if is("SHA256") => &mut found.sha256,
+        (6, b'b') if is("Breaks") => breaks,
+        (7, b'p') if is("Package") => &mut found.name,
+        (7, b'v') if is("Version") => &mut found.version,
+        (7, b'd') if is("Depends") => depends,
+        (8, b'f') if is("Filename") => &mut found.filename,
+        (8, b'p') if is("Provides") => provides,
+        (8, b's') if is("Suggests") => suggests,
+        (8, b'e') if is("Enhances") => enhances,
+        (8, b'r') if is("Replaces") => replaces,
+        (9, b'c') if is("Conflicts") => conflicts,
+        (9, b'e') if is("Essential") => return Slot::Essential,
+        (10, b'm') if is("Multi-Arch") => return Slot::MultiArch,
+        (10, b'r') if is("Recommends") => recommends,
+        (11, b'p') if is("Pre-Depends") => pre_depends,
+        (12, b'a') if is("Architecture") => &mut found.arch,
+        (14, b'i') if is("Installed-Size") => return Slot::Number(&mut found.installed_size),
+        _ => return Slot::None,
     })
 }
 
-/// Checks what every stanza must have; the sizes.
-fn check(
-    stanza: &Stanza,
-    text: &str,
-    size: Option<&str>,
-    installed: Option<&str>,
-) -> Result<(u64, u64), UniverseErrorKind> {
-    let name = stanza.name.get(text);
+/// Checks what every stanza must have; the sizes in bytes and KiB.
+fn check(found: &Found<'_>) -> Result<(u64, u64), UniverseErrorKind> {
     let bad = |field, value: &str, wanted| UniverseErrorKind::Value {
         field,
         value: value.chars().take(100).collect(),
         wanted,
     };
-    if name.is_empty() {
+    if found.name.is_empty() {
         return Err(UniverseErrorKind::Missing("Package"));
     }
-    if !PackageName::is_valid(name) {
-        return Err(bad("Package", name, "a package name"));
+    if !PackageName::is_valid(found.name) {
+        return Err(bad("Package", found.name, "a package name"));
     }
-    let version = stanza.version.get(text);
-    if version.is_empty() {
+    if found.version.is_empty() {
         return Err(UniverseErrorKind::Missing("Version"));
     }
-    Version::check(version)?;
-    let filename = stanza.filename.get(text);
-    if filename.is_empty() {
+    Version::check(found.version)?;
+    if found.filename.is_empty() {
         return Err(UniverseErrorKind::Missing("Filename"));
     }
-    let inside = |part: &str| !part.is_empty() && part != "..";
-    if !filename.bytes().all(|b| b.is_ascii_graphic()) || !filename.split('/').all(inside) {
-        return Err(bad("Filename", filename, "a path inside the repository"));
+    if !is_inside(found.filename) {
+        return Err(bad("Filename", found.filename, "a path inside the repository"));
     }
-    if stanza.sha256.get(text).is_empty() {
+    if found.sha256.is_empty() {
         return Err(UniverseErrorKind::Missing("SHA256"));
     }
     let number = |field, value: &str, most: u64| {
@@ -203,11 +306,22 @@ fn check(
             .filter(|n| *n <= most)
             .ok_or_else(|| bad(field, value, "a number that a package can have"))
     };
-    let size = number("Size", size.ok_or(UniverseErrorKind::Missing("Size"))?, MAX_SIZE)?;
-    let installed = match installed {
+    let size = number("Size", found.size.ok_or(UniverseErrorKind::Missing("Size"))?, MAX_SIZE)?;
+    let installed = match found.installed_size {
         Some(value) if !value.is_empty() => number("Installed-Size", value, MAX_INSTALLED)?,
         // Some 128 packages of Debian lack it, and none of them is empty.
         _ => size.div_ceil(1024).max(1),
     };
     Ok((size, installed))
+}
+
+/// Whether `path` leads to a place below the repository's base.
+fn is_inside(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    // Without an early end the compiler makes wide steps of it. Only what has “//” or “..” needs a closer look.
+    let plain = bytes.iter().fold(true, |plain, b| plain & b.is_ascii_graphic());
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    let doubled = pairs.fold(false, |doubled, (a, b)| doubled | ((a == b) & ((*b == b'/') | (*b == b'.'))));
+    let parts = || path.split('/').all(|part| !part.is_empty() && part != "..");
+    plain && !path.starts_with('/') && !path.ends_with('/') && (!doubled || parts())
 }

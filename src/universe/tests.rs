@@ -4,7 +4,10 @@
 
 use proptest::prelude::*;
 
-use super::{IndexText, MultiArch, Universe, UniverseError};
+use super::{
+    IndexText, MultiArch, Universe, UniverseError,
+    graph::{Kind, Node},
+};
 use crate::{base::Arch, control::RelationGroup};
 
 fn parse(texts: &[&str]) -> Result<Universe, UniverseError> {
@@ -55,8 +58,8 @@ fn reads_every_field() {
     };
     assert_eq!(list(a.depends().collect()), ["p", "d"]);
     assert_eq!(list(a.conflicts().collect()), ["c", "b (<< 2)"]);
-    assert_eq!(list(a.replaces().collect()), ["r"]);
-    assert_eq!(list(a.provides().collect()), ["v (= 4)", "w"]);
+    assert_eq!(list(a.clauses(Kind::Replaces).collect()), ["r"]);
+    assert_eq!(list(a.clauses(Kind::Provides).collect()), ["v (= 4)", "w"]);
     for (atom, count) in [("v (>= 4)", 1), ("v (>> 4)", 0), ("w", 1), ("w (>= 0)", 0), ("a (= 1)", 1), ("x", 0)] {
         let group = RelationGroup::parse(atom).unwrap();
         assert_eq!(universe.satisfiers(&group.alternatives()[0].as_atom()).count(), count, "{atom}");
@@ -105,6 +108,40 @@ fn says_where_an_index_is_broken() {
     let package = broken.packages().next().unwrap();
     assert!(package.depends().next().unwrap().unwrap_err().to_string().contains("package a: Depends: in “b (”"));
     assert!(package.sha256().unwrap_err().to_string().contains("is not a SHA-256 digest"));
+}
+
+#[test]
+fn is_a_graph_that_petgraph_walks() {
+    let text = stanza("a", "1", "Depends: b (>= 1) | v, c:any\nSuggests: d\nConflicts: b (<< 1)\n")
+        + &stanza("b", "2", "Pre-Depends: c\nProvides: v (= 3), w\n")
+        + &stanza("b", "1", "")
+        + &stanza("c", "1", "Depends: b, a [arm64], x\n")
+        + &stanza("d", "1", "Depends: a\n");
+    let universe = parse(&[&text]).unwrap();
+    let show = |node: Node| match node {
+        Node::Candidate(id) => format!("{:?}", universe.package(id)),
+        Node::Name(name) => universe.name(name).to_owned(),
+    };
+    let mut edges: Vec<String> = petgraph::visit::IntoEdgeReferences::edge_references(&universe)
+        .map(|edge| format!("{} {:?} {}", show(edge.source), edge.kind, show(edge.target)))
+        .collect();
+    edges.sort();
+    insta::assert_snapshot!(edges.join("\n"));
+    // Whatever can be reached from `a` by dependencies, and what depends on itself.
+    let dependencies =
+        petgraph::visit::EdgeFiltered::from_fn(&universe, |edge: super::graph::Edge| edge.kind.is_dependency());
+    let id = |name: &str| Node::Candidate(universe.candidates(universe.find(name).unwrap()).next().unwrap());
+    let mut walk = petgraph::visit::Dfs::new(&dependencies, id("a"));
+    let mut reached = std::collections::BTreeSet::new();
+    while let Some(node) = walk.next(&dependencies) {
+        reached.insert(show(node));
+    }
+    assert_eq!(reached.into_iter().collect::<Vec<_>>(), ["a 1", "b", "b 1", "b 2", "c", "c 1", "v", "x"]);
+    let circles = petgraph::algo::tarjan_scc(&dependencies);
+    let circles: Vec<Vec<String>> =
+        circles.into_iter().filter(|c| c.len() > 1).map(|c| c.into_iter().map(show).collect()).collect();
+    assert_eq!(circles.len(), 1, "{circles:?}");
+    assert!(["b 2", "c", "c 1", "b"].iter().all(|node| circles[0].iter().any(|other| other == node)), "{circles:?}");
 }
 
 #[test]
