@@ -130,9 +130,20 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 
 /// Epoch, upstream version, revision; what is missing is empty, which compares as 0.
 fn split(text: &str) -> (&[u8], &[u8], &[u8]) {
-    let (epoch, rest) = text.split_once(':').unwrap_or(("", text));
-    let (upstream, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
-    (epoch.as_bytes(), upstream.as_bytes(), revision.as_bytes())
+    // One look at each byte: a solver compares many thousands of versions.
+    let bytes = text.as_bytes();
+    let (mut colon, mut hyphen) = (None, None);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b':' if colon.is_none() => colon = Some(at),
+            b'-' => hyphen = Some(at),
+            _ => {}
+        }
+    }
+    let start = colon.map_or(0, |at| at + 1);
+    let end = hyphen.filter(|at| *at >= start).unwrap_or(bytes.len());
+    let part = |range: std::ops::Range<usize>| bytes.get(range).unwrap_or_default();
+    (part(0..colon.unwrap_or(0)), part(start..end), part(end + 1..bytes.len()))
 }
 
 /// dpkg's `verrevcmp`: runs of other characters and runs of digits in turn.

@@ -39,14 +39,14 @@ struct Ascent<'i> {
 pub(super) fn bound(instance: &Instance) -> Bound {
     let mut clauses_of = vec![Vec::new(); instance.weights.len()];
     let mut roots: Vec<u32> = Vec::new();
-    for (index, clause) in (0u32..).zip(&instance.clauses) {
+    for (index, clause) in (0u32..).zip(instance.clauses.iter()) {
         match clause.owner {
             Some(owner) => clauses_of[owner as usize].push(index),
             None => roots.push(index),
         }
     }
     // Small sets first: they have the fewest ways out.
-    roots.sort_by_key(|c| instance.clauses[*c as usize].lits.len());
+    roots.sort_by_key(|c| instance.clauses.get(*c).lits.len());
     let marks = vec![Mark::Unseen; instance.weights.len()];
     let reduced = instance.weights.clone();
     let mut ascent = Ascent { instance, clauses_of, reduced, marks, marked: Vec::new(), payers: Vec::new() };
@@ -95,7 +95,7 @@ impl Ascent<'_> {
             return false;
         }
         let instance = self.instance;
-        for &lit in &*instance.clauses[clause as usize].lits {
+        for &lit in instance.clauses.get(clause).lits {
             match self.marks[lit as usize] {
                 Mark::Paid => continue,
                 Mark::Open | Mark::Failed => return false,

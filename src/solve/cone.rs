@@ -3,9 +3,9 @@
 //! In: [`Problem`]. Out: [`Cone`]: candidates numbered in the order of their names, clauses and exclusions between
 //! those numbers, each clause with where it came from, so that a contradiction can be told in words.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Problem, instance::Clause};
+use super::{Problem, instance::Clauses};
 use crate::{
     control::{Atom, Relation},
     universe::{
@@ -28,7 +28,7 @@ pub(super) struct Origin {
 pub(super) struct Cone {
     /// Candidates by number: ordered by name.
     pub(super) candidates: Vec<CandidateId>,
-    pub(super) clauses: Vec<Clause>,
+    pub(super) clauses: Clauses,
     /// Beside `clauses`.
     pub(super) origins: Vec<Origin>,
     /// Pairs, the smaller number first, sorted, without repeats.
@@ -44,18 +44,24 @@ pub(super) struct Selection<'p, 'u> {
     pins: BTreeMap<&'p str, Vec<&'p Relation>>,
     /// Names that some request mentions: these are installed even if they are `provided`.
     requested: BTreeSet<&'p str>,
-    /// Names requested on their own: for these `provided` has no effect at all.
-    wanted: BTreeSet<&'p str>,
+    /// Of each name that is not at its newest version: the version, or none.
+    special: BTreeMap<NameId, Option<CandidateId>>,
+    /// By name, whether it is in `special`.
+    is_special: Vec<bool>,
+    /// By name, whether a dependency on it counts as met. Empty: none does.
+    counts: Vec<bool>,
 }
 
 impl<'p, 'u> Selection<'p, 'u> {
     pub(super) fn new(problem: &'p Problem<'u>) -> Self {
+        let universe = problem.universe;
         let mut pins: BTreeMap<&str, Vec<&Relation>> = BTreeMap::new();
         let (mut requested, mut wanted) = (BTreeSet::new(), BTreeSet::new());
         for request in &problem.requests {
             let alternatives = request.clause.alternatives();
             requested.extend(alternatives.iter().map(|r| r.name.as_str()));
             if let [only] = alternatives {
+                // For these `provided` has no effect at all.
                 wanted.insert(only.name.as_str());
                 if only.constraint.is_some() {
                     pins.entry(only.name.as_str()).or_default().push(only);
@@ -67,29 +73,53 @@ impl<'p, 'u> Selection<'p, 'u> {
             for relation in request.clause.alternatives().iter().filter(|r| r.constraint.is_some()) {
                 let mut both = pins.get(relation.name.as_str()).cloned().unwrap_or_default();
                 both.push(relation);
-                if newest_meeting(problem.universe, relation.name.as_str(), &both).is_some() {
+                if newest_meeting(universe, relation.name.as_str(), &both).is_some() {
                     pins.insert(relation.name.as_str(), both);
                 }
             }
         }
-        Self { problem, pins, requested, wanted }
+        let mut selection = Self {
+            problem,
+            pins,
+            requested,
+            special: BTreeMap::new(),
+            is_special: vec![false; universe.names()],
+            counts: Vec::new(),
+        };
+        let pinned = selection.pins.iter().map(|(name, pins)| (*name, newest_meeting(universe, name, pins)));
+        let withheld = problem.provided.iter().map(|name| name.as_str()).filter(|name| selection.is_withheld(name));
+        let never = problem.forbid.iter().map(|name| name.as_str()).chain(withheld).map(|name| (name, None));
+        // What is forbidden stays so, whatever version is asked for.
+        let special = pinned.chain(never).filter_map(|(name, id)| Some((universe.find(name)?, id)));
+        selection.special = special.collect();
+        for name in selection.special.keys() {
+            selection.is_special[name.index()] = true;
+        }
+        if !problem.provided.is_empty() {
+            selection.counts = vec![false; universe.names()];
+            let counting = problem.provided.iter().filter(|name| !wanted.contains(name.as_str()));
+            for name in counting.filter_map(|name| universe.find(name.as_str())) {
+                selection.counts[name.index()] = true;
+            }
+        }
+        selection
     }
 
     /// The one version of `name` that may be chosen: the newest, or the newest that the manifest's requests allow.
     pub(super) fn candidate(&self, name: NameId) -> Option<CandidateId> {
-        let text = self.problem.universe.name(name);
-        if self.is_forbidden(text) || self.is_withheld(text) {
-            return None;
-        }
-        match self.pins.get(text) {
+        match self.special.get(&name) {
             None => self.problem.universe.candidates(name).next(),
-            Some(pins) => newest_meeting(self.problem.universe, text, pins),
+            Some(special) => *special,
         }
     }
 
     /// Whether this very version may be chosen.
     fn allows(&self, id: CandidateId) -> bool {
-        self.candidate(self.problem.universe.package(id).name_id()) == Some(id)
+        let name = self.problem.universe.name_of(id);
+        match self.is_special.get(name.index()) {
+            Some(false) => self.problem.universe.is_newest(id),
+            _ => self.candidate(name) == Some(id),
+        }
     }
 
     pub(super) fn is_forbidden(&self, name: &str) -> bool {
@@ -108,23 +138,18 @@ impl<'p, 'u> Selection<'p, 'u> {
 
     /// The provided package on which a dependency counts as met: one that an alternative names, or whose Provides
     /// would satisfy one.
-    pub(super) fn provided<'a>(&self, atoms: &[Atom<'a>]) -> Option<&'u str>
+    pub(super) fn provided<'a>(&self, alternatives: impl Iterator<Item = Target<'a>> + Clone) -> Option<&'u str>
     where
-        'a: 'u,
-        'p: 'u,
+        'u: 'a,
     {
-        let counts = |name: &str| self.problem.provided.contains(name) && !self.wanted.contains(name);
-        if self.problem.provided.is_empty() {
+        let universe = self.problem.universe;
+        let counts = |name: &NameId| self.counts.get(name.index()) == Some(&true);
+        if self.counts.is_empty() {
             return None;
         }
-        if let Some(atom) = atoms.iter().find(|atom| counts(atom.name)) {
-            return Some(atom.name);
-        }
-        let universe = self.problem.universe;
-        let through = |atom: &Atom<'a>| {
-            universe.satisfiers(atom).map(|p| universe.package(p.candidate).name()).find(|name| counts(name))
-        };
-        atoms.iter().find_map(through)
+        let named = alternatives.clone().map(|target| target.name).find(counts);
+        let through = |target: Target<'a>| universe.meant(&target).map(|p| universe.name_of(p.candidate)).find(counts);
+        named.or_else(|| alternatives.clone().find_map(through)).map(|name| universe.name(name))
     }
 
     /// The candidates that satisfy one alternative of a dependency.
@@ -133,17 +158,8 @@ impl<'p, 'u> Selection<'p, 'u> {
     }
 
     /// The same for a relation of the graph.
-    fn meant<'a>(&'a self, target: &Target<'a>) -> impl Iterator<Item = CandidateId> {
+    pub(super) fn meant<'a>(&'a self, target: &Target<'a>) -> impl Iterator<Item = CandidateId> + use<'a, 'p, 'u> {
         self.problem.universe.meant(target).map(|p| p.candidate).filter(|id| self.allows(*id))
-    }
-
-    /// Whether [`Selection::provided`] finds anything.
-    fn is_provided(&self, targets: &[Target<'u>]) -> bool {
-        if self.problem.provided.is_empty() {
-            return false;
-        }
-        let atoms: Vec<_> = targets.iter().map(|target| target.atom(self.problem.universe)).collect();
-        self.provided(&atoms).is_some()
     }
 
     /// The candidates that satisfy one alternative of a request: the real package where there is one.
@@ -174,114 +190,167 @@ fn newest_meeting(universe: &Universe, name: &str, pins: &[&Relation]) -> Option
 /// A reachable package whose dependency fields do not parse.
 pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) -> Result<Cone, UniverseError> {
     let universe = problem.universe;
-    let mut builder = Builder { numbers: HashMap::new(), queue: Vec::new(), clauses: Vec::new(), late: Vec::new() };
+    let mut builder = Builder::new(universe.len());
     for (index, request) in problem.requests.iter().enumerate() {
         let alternatives = request.clause.alternatives().iter();
         let found = alternatives.map(|relation| selection.request_satisfiers(relation));
         builder.clause(Origin { owner: None, index }, found);
     }
+    builder.clauses = std::mem::take(&mut builder.pending);
+    builder.origins = std::mem::take(&mut builder.pending_origins);
     let mut next = 0;
-    let mut targets: Vec<Target<'_>> = Vec::new();
     while let Some(id) = builder.queue.get(next).copied() {
-        let owner = u32::try_from(next).ok();
+        let owner = next as u32;
         next += 1;
         universe.package(id).check_relations()?;
-        let mut relations = universe.relations(id).filter(|t| t.kind <= Kind::Depends).peekable();
-        while let Some(first) = relations.peek().copied() {
-            targets.clear();
-            while let Some(target) = relations.next_if(|target| target.clause == first.clause) {
-                targets.push(target);
-            }
-            if !selection.is_provided(&targets) {
-                let origin = Origin { owner, index: first.clause };
-                builder.clause(origin, targets.iter().map(|target| selection.meant(target)));
+        for (index, alternatives) in universe.dependencies(id) {
+            if selection.provided(alternatives.clone()).is_none() {
+                let found = alternatives.map(|target| selection.meant(&target));
+                builder.clause(Origin { owner: Some(owner), index }, found);
             }
         }
+        builder.keep_pending(owner);
+        let own = universe.name_of(id);
+        for target in universe.relations(id).filter(|t| matches!(t.kind, Kind::Conflicts | Kind::Breaks)) {
+            let hit = universe.meant(&target).map(|p| p.candidate);
+            // Never the package itself, in any version.
+            builder.conflicts.extend(hit.filter(|other| universe.name_of(*other) != own).map(|other| (id, other)));
+        }
     }
-    builder.finish(universe)
+    Ok(builder.finish())
 }
 
+/// Not numbered yet.
+const NONE: u32 = u32::MAX;
+
 struct Builder {
-    /// In the order of discovery.
-    numbers: HashMap<CandidateId, u32>,
+    /// By candidate: its number in the order of discovery.
+    numbers: Vec<u32>,
     queue: Vec<CandidateId>,
-    clauses: Vec<(Origin, Vec<u32>)>,
+    clauses: Clauses,
+    /// Beside `clauses`.
+    origins: Vec<Origin>,
     /// Beside `queue`: whether a candidate was only ever a second or later alternative so far.
     late: Vec<bool>,
+    /// Pairs, in the order of discovery; the second need not be in the cone.
+    conflicts: Vec<(CandidateId, CandidateId)>,
+    /// The clauses of the owner at hand, and their origins.
+    pending: Clauses,
+    pending_origins: Vec<Origin>,
+    /// By number: the last owner that has it as the only literal of a clause.
+    marks: Vec<u32>,
+    /// The literals of the clause at hand.
+    lits: Vec<u32>,
 }
 
 impl Builder {
+    fn new(candidates: usize) -> Self {
+        Self {
+            numbers: vec![NONE; candidates],
+            queue: Vec::new(),
+            clauses: Clauses::default(),
+            origins: Vec::new(),
+            late: Vec::new(),
+            conflicts: Vec::new(),
+            pending: Clauses::default(),
+            pending_origins: Vec::new(),
+            marks: Vec::new(),
+            lits: Vec::new(),
+        }
+    }
+
     fn clause<I: IntoIterator<Item = CandidateId>>(&mut self, origin: Origin, found: impl Iterator<Item = I>) {
-        let mut lits = Vec::new();
-        let mut first = 0;
+        let mut lits = std::mem::take(&mut self.lits);
+        lits.clear();
         for (place, alternative) in found.enumerate() {
             for id in alternative {
-                let number = *self.numbers.entry(id).or_insert_with(|| {
+                let number = &mut self.numbers[id.index()];
+                if *number == NONE {
+                    *number = self.queue.len() as u32;
                     self.queue.push(id);
                     self.late.push(true);
-                    u32::try_from(self.queue.len() - 1).unwrap_or(u32::MAX)
-                });
-                lits.push(number);
-            }
-            if place == 0 {
-                first = lits.len();
-            }
-        }
-        for number in lits.iter().take(first) {
-            if let Some(late) = self.late.get_mut(*number as usize) {
-                *late = false;
+                }
+                self.late[*number as usize] &= place > 0;
+                lits.push(*number);
             }
         }
         lits.sort_unstable();
         lits.dedup();
         // A package may satisfy its own dependency.
         if origin.owner.is_none_or(|owner| lits.binary_search(&owner).is_err()) {
-            self.clauses.push((origin, lits));
+            self.pending.push(origin.owner, lits.iter().copied());
+            self.pending_origins.push(origin);
         }
+        self.lits = lits;
     }
 
-    /// Renumbers everything in the order of names and adds the exclusions.
-    fn finish(self, universe: &Universe) -> Result<Cone, UniverseError> {
+    /// Of the clauses pending, which are one owner's, leaves out those that follow from another: the same again
+    /// (`x (>= 1), x (<< 2)`), or more alternatives than another leaves. Empty ones stay, for the explanation.
+    fn keep_pending(&mut self, owner: u32) {
+        self.marks.resize(self.queue.len(), NONE);
+        let mut kept: Vec<u32> = Vec::new();
+        for (index, clause) in (0u32..).zip(self.pending.iter()) {
+            if let [only] = clause.lits {
+                let mark = &mut self.marks[*only as usize];
+                if std::mem::replace(mark, owner) != owner {
+                    kept.push(index);
+                }
+            }
+        }
+        let (single, mut several) = (kept.len(), Vec::new());
+        for (index, clause) in (0u32..).zip(self.pending.iter()).filter(|(_, clause)| clause.lits.len() != 1) {
+            if clause.lits.is_empty() {
+                kept.push(index);
+            } else if !clause.lits.iter().any(|lit| self.marks[*lit as usize] == owner) {
+                several.push(index);
+            }
+        }
+        // The shortest first, so that whatever follows from another finds it before itself.
+        several.sort_by_key(|index| self.pending.get(*index).lits.len());
+        for index in several {
+            let lits = self.pending.get(index).lits;
+            let mut others = kept.get(single..).unwrap_or_default().iter().map(|other| self.pending.get(*other).lits);
+            if !others.any(|other| !other.is_empty() && other.iter().all(|lit| lits.binary_search(lit).is_ok())) {
+                kept.push(index);
+            }
+        }
+        kept.sort_unstable();
+        for index in kept {
+            let clause = self.pending.get(index);
+            self.clauses.push(clause.owner, clause.lits.iter().copied());
+            self.origins.push(self.pending_origins[index as usize]);
+        }
+        self.pending.clear();
+        self.pending_origins.clear();
+    }
+
+    /// Renumbers everything in the order of names.
+    fn finish(mut self) -> Cone {
         let mut candidates = self.queue.clone();
         candidates.sort_unstable();
-        let number = |id: &CandidateId| candidates.binary_search(id).ok().and_then(|n| u32::try_from(n).ok());
-        let numbers: Vec<u32> = self.queue.iter().filter_map(number).collect();
-        let renumber = |old: u32| numbers.get(old as usize).copied().unwrap_or(0);
+        let found = std::mem::take(&mut self.numbers);
+        let mut numbers = vec![NONE; found.len()];
+        for (number, id) in (0u32..).zip(&candidates) {
+            numbers[id.index()] = number;
+        }
+        let renumber = |old: u32| numbers[self.queue[old as usize].index()];
         let mut only_late = vec![false; candidates.len()];
         for (old, late) in (0u32..).zip(&self.late) {
-            if let Some(slot) = only_late.get_mut(renumber(old) as usize) {
-                *slot = *late;
-            }
+            only_late[renumber(old) as usize] = *late;
         }
-        let mut seen = std::collections::HashSet::new();
-        let (mut clauses, mut origins) = (Vec::new(), Vec::new());
-        for (origin, lits) in &self.clauses {
-            let owner = origin.owner.map(renumber);
-            let mut lits: Vec<u32> = lits.iter().map(|l| renumber(*l)).collect();
-            lits.sort_unstable();
-            // `x (>= 1), x (<< 2)` are the same clause twice: only empty ones are kept apart, for the explanation.
-            if lits.is_empty() || seen.insert((owner, lits.clone())) {
-                clauses.push(Clause { owner, lits: lits.into() });
-                origins.push(Origin { owner, ..*origin });
-            }
+        let mut clauses = Clauses::default();
+        for clause in self.clauses.iter() {
+            self.lits.clear();
+            self.lits.extend(clause.lits.iter().map(|l| renumber(*l)));
+            self.lits.sort_unstable();
+            clauses.push(clause.owner.map(renumber), self.lits.iter().copied());
         }
-        let mut exclusions = Vec::new();
-        for (a, id) in (0u32..).zip(&candidates) {
-            let own = universe.package(*id).name_id();
-            let conflicts = universe.relations(*id).filter(|t| matches!(t.kind, Kind::Conflicts | Kind::Breaks));
-            for target in conflicts {
-                let hit = universe.meant(&target).map(|p| p.candidate);
-                // Never the package itself, in any version.
-                let hit = hit.filter(|id| universe.package(*id).name_id() != own);
-                exclusions.extend(hit.filter_map(|target| {
-                    let b = number(&target)?;
-                    Some((a.min(b), a.max(b)))
-                }));
-            }
-        }
+        let origins = self.origins.iter().map(|o| Origin { owner: o.owner.map(renumber), ..*o }).collect();
+        let pairs = self.conflicts.iter().map(|(a, b)| (numbers[a.index()], numbers[b.index()]));
+        let mut exclusions: Vec<_> = pairs.filter(|(_, b)| *b != NONE).map(|(a, b)| (a.min(b), a.max(b))).collect();
         exclusions.sort_unstable();
         exclusions.dedup();
-        Ok(Cone { candidates, clauses, origins, exclusions, only_late })
+        Cone { candidates, clauses, origins, exclusions, only_late }
     }
 }
 

@@ -171,7 +171,7 @@ impl Teller<'_, '_> {
     /// What a clause demands; if `last` is one of its literals, that only this one is left.
     fn clause(&mut self, engine: &Engine<'_>, clause: u32, last: Option<u32>) {
         let Some(origin) = self.cone.origins.get(clause as usize) else { return };
-        let lits = &engine.clause(clause).lits;
+        let lits = engine.clause(clause).lits;
         let request = match origin.owner {
             None => self.problem.requests.get(origin.index).map(|request| (origin.index, request)),
             Some(_) => None,

@@ -4,11 +4,48 @@
 //! both ways: a chosen owner with one literal left chooses it; an owner none of whose literals is left is out.
 
 /// `owner → lits[0] ∨ lits[1] ∨ …`
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Clause {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Clause<'c> {
     pub(super) owner: Option<u32>,
     /// Sorted, without repeats, without the owner.
-    pub(super) lits: Box<[u32]>,
+    pub(super) lits: &'c [u32],
+}
+
+/// Clauses by number, their literals in one piece of memory.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Clauses {
+    owners: Vec<Option<u32>>,
+    /// Where the literals of each clause end; they begin where those of the one before end.
+    ends: Vec<u32>,
+    lits: Vec<u32>,
+}
+
+impl Clauses {
+    pub(super) fn len(&self) -> u32 {
+        self.owners.len() as u32
+    }
+
+    pub(super) fn push(&mut self, owner: Option<u32>, lits: impl IntoIterator<Item = u32>) {
+        self.lits.extend(lits);
+        self.owners.push(owner);
+        self.ends.push(self.lits.len() as u32);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.owners.clear();
+        self.ends.clear();
+        self.lits.clear();
+    }
+
+    pub(super) fn get(&self, clause: u32) -> Clause<'_> {
+        let clause = clause as usize;
+        let start = if clause == 0 { 0 } else { self.ends[clause - 1] };
+        Clause { owner: self.owners[clause], lits: &self.lits[start as usize..self.ends[clause] as usize] }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Clause<'_>> + Clone {
+        (0..self.len()).map(|clause| self.get(clause))
+    }
 }
 
 /// What a variable's weight and a solution's cost are: the lexicographic objective in one integer (see `weight`).
@@ -18,7 +55,7 @@ pub(super) type Weight = u128;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Instance {
     pub(super) weights: Vec<Weight>,
-    pub(super) clauses: Vec<Clause>,
+    pub(super) clauses: Clauses,
     pub(super) exclusions: Vec<(u32, u32)>,
 }
 
@@ -97,13 +134,13 @@ impl<'i> Engine<'i> {
     /// Nothing assigned.
     pub(super) fn new(instance: &'i Instance) -> Self {
         let vars = instance.weights.len();
-        let clauses = || (0u32..).zip(&instance.clauses);
+        let clauses = || (0u32..).zip(instance.clauses.iter());
         let pairs = || instance.exclusions.iter().copied();
         Self {
             instance,
             value: vec![None; vars],
             reason: vec![Reason::Assumed; vars],
-            chosen: vec![0; instance.clauses.len()],
+            chosen: vec![0; instance.clauses.len() as usize],
             left: instance.clauses.iter().map(|c| c.lits.len() as u32).collect(),
             trail: Vec::new(),
             head: 0,
@@ -130,8 +167,8 @@ impl<'i> Engine<'i> {
         self.clauses_of.row(var)
     }
 
-    pub(super) fn clause(&self, clause: u32) -> &'i Clause {
-        &self.instance.clauses[clause as usize]
+    pub(super) fn clause(&self, clause: u32) -> Clause<'i> {
+        self.instance.clauses.get(clause)
     }
 
     /// Whether the clause must be satisfied and is not yet.
@@ -142,7 +179,7 @@ impl<'i> Engine<'i> {
 
     /// The clauses that must be satisfied and are not yet.
     pub(super) fn open(&self) -> Vec<u32> {
-        (0..self.instance.clauses.len() as u32).filter(|c| self.is_open(*c)).collect()
+        (0..self.instance.clauses.len()).filter(|c| self.is_open(*c)).collect()
     }
 
     /// The literals of a clause that are not out.
@@ -152,7 +189,7 @@ impl<'i> Engine<'i> {
 
     /// Draws the conclusions from the clauses as they stand before anything is assigned.
     pub(super) fn start(&mut self) -> Result<(), Contradiction> {
-        for clause in 0..self.instance.clauses.len() as u32 {
+        for clause in 0..self.instance.clauses.len() {
             if self.left[clause as usize] <= 1 {
                 self.examine(clause)?;
             }

@@ -26,7 +26,7 @@ use crate::{
     universe::{CandidateId, Universe, UniverseError},
 };
 use cone::{Cone, Selection};
-use instance::{Engine, Instance};
+use instance::{Clauses, Engine, Instance};
 use search::{Outcome, search};
 
 /// Search nodes that no real problem came near.
@@ -213,15 +213,16 @@ fn search_preferring(
 /// `instance` with every clause that has a preferred literal, and is not satisfied by what is chosen in any case, cut
 /// down to the preferred ones.
 fn preferring(instance: &Instance, engine: &Engine<'_>, preferred: &[u32]) -> Instance {
-    let mut out = instance.clone();
-    for clause in &mut out.clauses {
+    let mut clauses = Clauses::default();
+    for clause in instance.clauses.iter() {
         let live = |l: &&u32| engine.value(**l) != Some(false);
         let settled = clause.lits.iter().any(|l| engine.value(*l) == Some(true));
-        let wanted: Vec<u32> =
-            clause.lits.iter().filter(live).filter(|l| preferred.binary_search(l).is_ok()).copied().collect();
-        if !settled && !wanted.is_empty() {
-            clause.lits = wanted.into();
+        let is_wanted = |l: &&u32| live(l) && preferred.binary_search(l).is_ok();
+        if !settled && clause.lits.iter().any(|l| is_wanted(&l)) {
+            clauses.push(clause.owner, clause.lits.iter().filter(is_wanted).copied());
+        } else {
+            clauses.push(clause.owner, clause.lits.iter().copied());
         }
     }
-    out
+    Instance { clauses, ..instance.clone() }
 }

@@ -19,10 +19,9 @@ pub(super) fn report(
     let mut cut: BTreeMap<(PackageName, PackageName), String> = BTreeMap::new();
     for owner in ids {
         let package = universe.package(*owner);
-        for atoms in package.depends() {
-            let atoms = atoms?;
+        for (number, alternatives) in universe.dependencies(*owner) {
             let mut is_met = false;
-            for id in atoms.iter().flat_map(|atom| selection.satisfiers(atom)) {
+            for id in alternatives.clone().flat_map(|target| selection.meant(&target)) {
                 if let Ok(place) = ids.binary_search(&id) {
                     is_met = true;
                     if id != *owner
@@ -32,7 +31,8 @@ pub(super) fn report(
                     }
                 }
             }
-            if !is_met && let Some(provided) = selection.provided(&atoms).and_then(|name| name.parse().ok()) {
+            if !is_met && let Some(provided) = selection.provided(alternatives).and_then(|name| name.parse().ok()) {
+                let atoms = package.depends().nth(number).transpose()?.unwrap_or_default();
                 let text: Vec<String> = atoms.iter().map(ToString::to_string).collect();
                 cut.entry((package.package_name(), provided)).or_insert(text.join(" | "));
             }

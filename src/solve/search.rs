@@ -7,7 +7,7 @@
 
 use super::{
     bound::{Bound, bound},
-    instance::{Clause, Contradiction, Engine, Instance, Weight},
+    instance::{Contradiction, Engine, Instance, Weight},
 };
 
 /// More decisions below one another than any real problem needs; keeps the stack within [`STACK`].
@@ -122,7 +122,7 @@ impl Search {
         }
         let mut engine = Engine::new(&part.instance);
         engine.start().ok()?;
-        let clause = engine.open().into_iter().min_by_key(|c| (part.instance.clauses[*c as usize].lits.len(), *c))?;
+        let clause = engine.open().into_iter().min_by_key(|c| (part.instance.clauses.get(*c).lits.len(), *c))?;
         let mut ways: Vec<(Weight, u32)> = Vec::new();
         for lit in engine.live(clause).collect::<Vec<_>>() {
             if engine.assume(lit, true).is_ok() {
@@ -284,8 +284,7 @@ fn components(engine: &Engine<'_>, ids: &[u32]) -> Vec<Part> {
         let part = &mut parts[part_of[one as usize] as usize];
         // An owner that is chosen already is no condition any more.
         let owner = engine.clause(clause).owner.filter(|o| engine.value(*o).is_none()).map(|o| local[o as usize]);
-        let lits = engine.live(clause).map(|l| local[l as usize]).collect();
-        part.instance.clauses.push(Clause { owner, lits });
+        part.instance.clauses.push(owner, engine.live(clause).map(|l| local[l as usize]));
     }
     for (a, b) in pairs {
         parts[part_of[a as usize] as usize].instance.exclusions.push((local[a as usize], local[b as usize]));

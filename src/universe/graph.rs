@@ -80,6 +80,15 @@ pub(super) struct Half {
     pub(super) version: Span,
 }
 
+/// A candidate that a name means, by name or through Provides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meant {
+    pub(super) id: CandidateId,
+    pub(super) kind: Kind,
+    /// The package's version, or that of the Provides; in the candidate's text; empty without.
+    pub(super) version: Span,
+}
+
 /// A relation of a candidate.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'u> {
@@ -139,10 +148,10 @@ impl Universe {
                     kind: t.kind,
                 }))
             }
-            Node::Name(name) => Box::new(self.meant_by(name).map(move |(id, kind, _)| Edge {
+            Node::Name(name) => Box::new(self.meant_by(name).map(move |meant| Edge {
                 source: node,
-                target: Node::Candidate(id),
-                kind,
+                target: Node::Candidate(meant.id),
+                kind: meant.kind,
             })),
         }
     }

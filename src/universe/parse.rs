@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     CandidateId, NameId, Package, UniverseError, UniverseErrorKind,
-    graph::{Half, Kind, Target},
+    graph::{Half, Kind, Meant, Target},
     names::{FinishedNames, Names, PieceNames},
     package::Record,
     stanza::{self, Span, Stanza, Stanzas},
@@ -178,31 +178,49 @@ impl Universe {
         (piece, piece.halves.get(range).unwrap_or_default())
     }
 
+    /// The clauses of a candidate's `Pre-Depends` and `Depends`, as in [`Package::depends`]: number, alternatives.
+    pub fn dependencies(
+        &self,
+        id: CandidateId,
+    ) -> impl Iterator<Item = (usize, impl Iterator<Item = Target<'_>> + Clone)> {
+        let (piece, halves) = self.halves(id);
+        let text = self.text(piece.text);
+        // They are the first of a stanza's relations.
+        let clauses = halves.chunk_by(|a, b| a.clause == b.clause && b.kind <= Kind::Depends);
+        let clauses = clauses.take_while(|clause| clause.first().is_some_and(|half| half.kind <= Kind::Depends));
+        clauses.map(move |clause| {
+            let number = clause.first().map_or(0, |half| usize::from(half.clause));
+            (number, clause.iter().map(move |half| piece.target(half, text)))
+        })
+    }
+
     /// What a candidate's fields name, in the order of [`Kind`] and as written.
     pub fn relations(&self, id: CandidateId) -> impl Iterator<Item = Target<'_>> {
         let (piece, halves) = self.halves(id);
         let text = self.text(piece.text);
-        halves.iter().map(move |half| Target {
-            name: piece.id(half.name),
-            kind: half.kind,
-            reach: half.reach,
-            clause: usize::from(half.clause),
-            constraint: half.op.map(|op| (op, half.version.get(text))),
-        })
+        halves.iter().map(move |half| piece.target(half, text))
     }
 
-    /// Whom a name means: candidates called so, newest first; then those that provide it, with the version of the
-    /// Provides (`None`: unversioned).
-    pub(super) fn meant_by(&self, name: NameId) -> impl Iterator<Item = (CandidateId, Kind, Option<&str>)> {
+    /// Whom a name means: candidates called so, newest first; then those that provide it.
+    pub(super) fn meant_by(&self, name: NameId) -> impl Iterator<Item = Meant> {
         let range = match self.first_provide.get(name.index()..) {
             Some([start, end, ..]) => *start as usize..*end as usize,
             _ => 0..0,
         };
-        let provides = self.provides.get(range).unwrap_or_default().iter().map(|(id, version)| {
-            let version = version.get(self.text_of(*id));
-            (*id, Kind::Provides, Some(version).filter(|v| !v.is_empty()))
-        });
-        self.candidates(name).map(|id| (id, Kind::Is, Some(self.package(id).version()))).chain(provides)
+        let provides = self.provides.get(range).unwrap_or_default().iter();
+        let provides = provides.map(|(id, version)| Meant { id: *id, kind: Kind::Provides, version: *version });
+        let called = self.candidates(name).map(|id| Meant { id, kind: Kind::Is, version: self.stanza(id).version });
+        called.chain(provides)
+    }
+
+    /// The version that a name has where it means a candidate; `None`: unversioned.
+    pub(super) fn version_meant(&self, meant: &Meant) -> Option<&str> {
+        Some(meant.version.get(self.text_of(meant.id))).filter(|version| !version.is_empty())
+    }
+
+    fn stanza(&self, id: CandidateId) -> &Stanza {
+        let record = &self.records[id.index()];
+        &self.pieces[record.piece as usize].stanzas[record.stanza as usize]
     }
 
     /// The architecture that it is for.
@@ -255,6 +273,17 @@ impl Universe {
     /// Every candidate.
     pub fn packages(&self) -> impl Iterator<Item = Package<'_>> {
         (0u32..self.records.len() as u32).map(|id| self.package(CandidateId(id)))
+    }
+
+    /// Whether a candidate is the newest of its name.
+    pub fn is_newest(&self, id: CandidateId) -> bool {
+        let name = |id: usize| self.records.get(id).map(|record| record.name);
+        id.index().checked_sub(1).is_none_or(|before| name(before) != name(id.index()))
+    }
+
+    /// The name of a candidate.
+    pub fn name_of(&self, id: CandidateId) -> NameId {
+        self.records.get(id.index()).map_or(NameId(u32::MAX), |record| record.name)
     }
 
     /// The text that a candidate's spans lie in.
@@ -318,6 +347,16 @@ struct Piece {
 impl Piece {
     fn id(&self, number: u32) -> NameId {
         self.ids.get(number as usize).copied().unwrap_or(NameId(u32::MAX))
+    }
+
+    fn target<'t>(&self, half: &Half, text: &'t str) -> Target<'t> {
+        Target {
+            name: self.id(half.name),
+            kind: half.kind,
+            reach: half.reach,
+            clause: usize::from(half.clause),
+            constraint: half.op.map(|op| (op, half.version.get(text))),
+        }
     }
 }
 

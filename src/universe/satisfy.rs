@@ -42,14 +42,18 @@ impl Universe {
     fn matches<'a>(&'a self, wanted: Option<Wanted<'a>>, dependency: bool) -> impl Iterator<Item = Provider> + use<'a> {
         wanted.into_iter().filter(|wanted| wanted.reach != Reach::Other).flat_map(move |wanted| {
             self.meant_by(wanted.name)
-                .filter(move |(_, _, version)| meets_version(wanted.constraint, *version))
+                // An unversioned Provides never satisfies a versioned relation (Policy 7.5).
+                .filter(move |meant| {
+                    let holds = |(op, bound): (Op, &str)| self.version_meant(meant).is_some_and(|v| op.holds(v, bound));
+                    wanted.constraint.is_none_or(holds)
+                })
                 // dpkg lets only `Multi-Arch: allowed` satisfy it, not even `foreign` (tried with 1.21); a conflict
                 // hits all.
-                .filter(move |(id, ..)| {
+                .filter(move |meant| {
                     let any = dependency && wanted.reach == Reach::Any;
-                    !any || self.package(*id).multi_arch() == MultiArch::Allowed
+                    !any || self.package(meant.id).multi_arch() == MultiArch::Allowed
                 })
-                .map(|(candidate, kind, _)| Provider { candidate, by_provides: kind == Kind::Provides })
+                .map(|meant| Provider { candidate: meant.id, by_provides: meant.kind == Kind::Provides })
         })
     }
 }
@@ -60,13 +64,4 @@ struct Wanted<'a> {
     name: NameId,
     reach: Reach,
     constraint: Option<(Op, &'a str)>,
-}
-
-/// An unversioned Provides (`None`) never satisfies a versioned relation (Policy 7.5).
-fn meets_version(constraint: Option<(Op, &str)>, version: Option<&str>) -> bool {
-    match (constraint, version) {
-        (None, _) => true,
-        (Some((op, bound)), Some(version)) => op.holds(version, bound),
-        (Some(_), None) => false,
-    }
 }
