@@ -5,9 +5,12 @@
 //! what the result means in terms of packages again.
 
 mod bound;
+mod choices;
+pub mod closure;
 mod cone;
 mod explain;
 mod instance;
+mod proof;
 mod report;
 mod search;
 mod weight;
@@ -17,7 +20,10 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+pub use choices::{Choice, Instead, choices};
+pub use closure::Closure;
 pub use explain::{Step, Unsolvable};
+pub use proof::opb;
 
 use crate::{
     base::PackageName,
@@ -168,6 +174,21 @@ fn instance(problem: &Problem<'_>, cone: &Cone) -> Instance {
     Instance { weights: weights.collect(), clauses: cone.clauses.clone(), exclusions: cone.exclusions.clone() }
 }
 
+/// The numbers in the cone of the packages called so; sorted.
+fn numbers_of(problem: &Problem<'_>, cone: &Cone, names: &[&PackageName]) -> Vec<u32> {
+    let wanted = |id: &CandidateId| names.iter().any(|n| n.as_str() == problem.universe.package(*id).name());
+    (0u32..).zip(&cone.candidates).filter(|(_, id)| wanted(id)).map(|(number, _)| number).collect()
+}
+
+/// What follows from an instance without any choice; nothing if that is a contradiction.
+fn engine_of(instance: &Instance) -> Engine<'_> {
+    let mut engine = Engine::new(instance);
+    match engine.start() {
+        Ok(()) => engine,
+        Err(_) => Engine::new(instance),
+    }
+}
+
 /// Searches with every preference; if that leaves no solution, with as many of them as there can be, the earlier
 /// ones first.
 fn search_preferring(
@@ -176,10 +197,7 @@ fn search_preferring(
     instance: &Instance,
     engine: &Engine<'_>,
 ) -> (Outcome, Vec<PackageName>) {
-    let numbers = |names: &[&PackageName]| -> Vec<u32> {
-        let wanted = |id: &CandidateId| names.iter().any(|n| n.as_str() == problem.universe.package(*id).name());
-        (0u32..).zip(&cone.candidates).filter(|(_, id)| wanted(id)).map(|(number, _)| number).collect()
-    };
+    let numbers = |names: &[&PackageName]| numbers_of(problem, cone, names);
     let all: Vec<&PackageName> = problem.prefer.iter().collect();
     let preferred = numbers(&all);
     if preferred.is_empty() {

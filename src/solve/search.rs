@@ -39,11 +39,7 @@ pub(super) struct Outcome {
 pub(super) fn search(instance: &Instance, node_limit: u64) -> Outcome {
     let mut search = Search { nodes: 0, node_limit, gave_up: false, root_bound: None };
     let whole = Part { ids: (0..instance.weights.len() as u32).collect(), instance: instance.clone() };
-    let ran = std::thread::scope(|scope| {
-        let run = || search.node(&whole, &[], Weight::MAX, 0);
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run).ok()?;
-        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
+    let ran = with_stack(|| search.node(&whole, &[], Weight::MAX, 0));
     // A machine that has no thread to give has nothing proven.
     let proven = ran.is_some() && !search.gave_up;
     let found = ran.flatten();
@@ -52,6 +48,70 @@ pub(super) fn search(instance: &Instance, node_limit: u64) -> Outcome {
         _ => search.root_bound.unwrap_or(0),
     };
     Outcome { found, lower_bound, proven, nodes: search.nodes }
+}
+
+/// Runs `work` on a thread with room for deep recursion; `None` if the machine has none to give.
+fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// What is left of an instance when all that is forced is done: independent parts.
+pub(super) struct Root {
+    forced: Vec<bool>,
+    /// By variable: the part that it is in.
+    part_of: Vec<Option<usize>>,
+    parts: Vec<Part>,
+}
+
+impl Root {
+    /// `None` if there is no solution.
+    pub(super) fn new(instance: &Instance) -> Option<Self> {
+        let mut engine = Engine::new(instance);
+        engine.start().ok()?;
+        look_ahead(&mut engine, Weight::MAX).ok()?;
+        let vars = instance.weights.len() as u32;
+        let ids: Vec<u32> = (0..vars).collect();
+        let parts = components(&engine, &ids);
+        let mut part_of = vec![None; vars as usize];
+        for (index, part) in parts.iter().enumerate() {
+            for var in &part.ids {
+                part_of[*var as usize] = Some(index);
+            }
+        }
+        Some(Self { forced: ids.iter().map(|var| engine.value(*var) == Some(true)).collect(), part_of, parts })
+    }
+
+    pub(super) fn is_forced(&self, var: u32) -> bool {
+        self.forced[var as usize]
+    }
+
+    pub(super) fn part_of(&self, var: u32) -> Option<usize> {
+        self.part_of[var as usize]
+    }
+}
+
+/// For each question (a part, and values of some of its variables): how much dearer the part's best solution with
+/// these values is than its best one; `None` if there is none within the limit.
+pub(super) fn priced(root: &Root, questions: &[(usize, Vec<(u32, bool)>)], node_limit: u64) -> Vec<Option<Weight>> {
+    let cost = |part: &Part, assumed: &[(u32, bool)]| {
+        let local = |(var, value): &(u32, bool)| Some((part.ids.binary_search(var).ok()? as u32, *value));
+        let assumed: Option<Vec<_>> = assumed.iter().map(local).collect();
+        let mut search = Search { nodes: 0, node_limit, gave_up: false, root_bound: None };
+        let found = search.node(part, &assumed?, Weight::MAX, 0)?;
+        (!search.gave_up).then_some(found.cost)
+    };
+    let answers = with_stack(|| {
+        let mut best: Vec<Option<Option<Weight>>> = vec![None; root.parts.len()];
+        let mut answer = |(part, assumed): &(usize, Vec<(u32, bool)>)| {
+            let least = (*best[*part].get_or_insert_with(|| cost(&root.parts[*part], &[])))?;
+            cost(&root.parts[*part], assumed)?.checked_sub(least)
+        };
+        questions.iter().map(&mut answer).collect()
+    });
+    answers.unwrap_or_else(|| vec![None; questions.len()])
 }
 
 /// A piece of the problem with numbers of its own.

@@ -1,0 +1,105 @@
+//! The choices that were open, and what each other option would have cost.
+//!
+//! In: a problem and its solution. Out: [`Choice`]s: the smallest answer can be silly (a dictionary of Tibetan), so a
+//! person sees where the solver, not a dependency, decided. What a choice does not touch is not searched again: it
+//! lies in one of the independent parts that are left when all that is forced is done.
+
+use super::{
+    Problem, Solution, cone,
+    cone::Selection,
+    engine_of, instance, numbers_of, preferring,
+    search::{Root, priced},
+    weight,
+};
+use crate::universe::{CandidateId, UniverseError};
+
+/// A clause that several candidates could meet, where nothing else forced one of them in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Chosen: mostly one.
+    pub taken: Vec<CandidateId>,
+    /// Whose clause; `None`: a request of the manifest. The first by name, if several have it.
+    pub by: Option<CandidateId>,
+    /// The clause as written.
+    pub relation: String,
+    /// The options not taken, the cheapest first, then by name.
+    pub instead: Vec<Instead>,
+}
+
+/// An option not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instead {
+    /// Which.
+    pub id: CandidateId,
+    /// How much more the best solution with it, and without what was taken, has in what `minimize` says: KiB,
+    /// packages, or bytes. `None`: there is no such solution.
+    pub more: Option<u64>,
+}
+
+/// The open choices of a proven solution, in the order of what was taken; none for an unproven one.
+///
+/// # Errors
+/// Broken package data.
+pub fn choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<Choice>, UniverseError> {
+    if !solution.proven {
+        return Ok(Vec::new());
+    }
+    let selection = Selection::new(problem);
+    let cone = cone::reach(problem, &selection)?;
+    let mut instance = instance(problem, &cone);
+    let kept: Vec<_> = problem.prefer.iter().filter(|name| !solution.not_preferred.contains(name)).collect();
+    let preferred = numbers_of(problem, &cone, &kept);
+    if !preferred.is_empty() {
+        instance = preferring(&instance, &engine_of(&instance), &preferred);
+    }
+    let Some(root) = Root::new(&instance) else { return Ok(Vec::new()) };
+    let is_chosen = |number: &u32| {
+        let id = cone.candidates[*number as usize];
+        solution.packages.binary_search_by_key(&id, |chosen| chosen.id).is_ok()
+    };
+    // Equal options, whoever asks for them, are one choice.
+    let mut seen = std::collections::BTreeSet::new();
+    let mut open: Vec<(Choice, usize, Vec<u32>, Vec<u32>)> = Vec::new();
+    for (clause, origin) in instance.clauses.iter().zip(&cone.origins) {
+        if clause.owner.is_some_and(|owner| !is_chosen(&owner)) || clause.lits.iter().any(|lit| root.is_forced(*lit)) {
+            continue;
+        }
+        let live: Vec<u32> = clause.lits.iter().copied().filter(|lit| root.part_of(*lit).is_some()).collect();
+        let Some(part) = live.first().and_then(|lit| root.part_of(*lit)) else { continue };
+        if live.len() < 2 || !seen.insert(live.clone()) {
+            continue;
+        }
+        let (taken, others): (Vec<u32>, Vec<u32>) = live.iter().partition(|lit| is_chosen(lit));
+        let by = origin.owner.map(|owner| cone.candidates[owner as usize]);
+        let relation = match by {
+            None => problem.requests.get(origin.index).map(|request| request.text.clone()).unwrap_or_default(),
+            Some(id) => {
+                let atoms = problem.universe.package(id).depends().nth(origin.index).transpose()?.unwrap_or_default();
+                atoms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+            }
+        };
+        let ids = taken.iter().map(|number| cone.candidates[*number as usize]).collect();
+        open.push((Choice { taken: ids, by, relation, instead: Vec::new() }, part, taken, others));
+    }
+    let questions: Vec<_> = open
+        .iter()
+        .flat_map(|(_, part, taken, others)| {
+            others.iter().map(move |other| {
+                let assumed = taken.iter().map(|lit| (*lit, false)).chain([(*other, true)]);
+                (*part, assumed.collect::<Vec<_>>())
+            })
+        })
+        .collect();
+    let mut prices = priced(&root, &questions, problem.node_limit).into_iter();
+    let mut found = Vec::new();
+    for (mut choice, _, _, others) in open {
+        for (other, price) in others.iter().zip(&mut prices) {
+            let more = price.map(|more| weight::primary(more, problem.minimize));
+            choice.instead.push(Instead { id: cone.candidates[*other as usize], more });
+        }
+        choice.instead.sort_by_key(|instead| (instead.more.is_none(), instead.more, instead.id));
+        found.push(choice);
+    }
+    found.sort_by(|a, b| (&a.taken, a.by).cmp(&(&b.taken, b.by)));
+    Ok(found)
+}
