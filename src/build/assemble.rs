@@ -104,16 +104,7 @@ pub fn assemble(
     epoch: i64,
     download: Download<'_>,
 ) -> Result<Assembled, AssembleError> {
-    let filter = filter(&manifest.rootfs)?;
-    let debs = fetch(&target.packages, download)?;
-    let items: Vec<_> = target
-        .packages
-        .iter()
-        .zip(debs)
-        .map(|(package, deb)| Item { package: package.name.clone(), deb, sha256: package.sha256 })
-        .collect();
-    let segments = unpack_all(download.store, &items, &filter, &Default::default(), download.progress)?;
-    check_versions(&target.packages, &segments)?;
+    let segments = segments(manifest, target, download)?;
     let mut tree = Tree::new(epoch);
     finish::prepare(&mut tree, arch)?;
     let replaces = Replaces::of(&target.packages, &segments);
@@ -137,6 +128,40 @@ pub fn assemble(
     let mut findings = check::check(&tree, arch)?;
     findings.extend(check::policy(&tree, &manifest.policy.forbid));
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })
+}
+
+/// The packages of a target, unpacked.
+fn segments(manifest: &Manifest, target: &Target, download: Download<'_>) -> Result<Vec<Segment>, AssembleError> {
+    let filter = filter(&manifest.rootfs)?;
+    let debs = fetch(&target.packages, download)?;
+    let items: Vec<_> = target
+        .packages
+        .iter()
+        .zip(debs)
+        .map(|(package, deb)| Item { package: package.name.clone(), deb, sha256: package.sha256 })
+        .collect();
+    let segments = unpack_all(download.store, &items, &filter, &Default::default(), download.progress)?;
+    check_versions(&target.packages, &segments)?;
+    Ok(segments)
+}
+
+/// What an index would say of the packages of a target, from their own control files: for locks that are older than
+/// the indexes, and without a network.
+///
+/// # Errors
+/// [`AssembleError`].
+pub fn controls(manifest: &Manifest, target: &Target, download: Download<'_>) -> Result<String, AssembleError> {
+    let mut text = String::new();
+    for (package, segment) in target.packages.iter().zip(segments(manifest, target, download)?) {
+        for (name, value) in Paragraphs::new(&segment.control).flatten().flat_map(|p| p.fields().collect::<Vec<_>>()) {
+            if !["Filename", "Size", "SHA256"].iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                text.push_str(&format!("{name}: {value}\n"));
+            }
+        }
+        let LockedPackage { filename, size, sha256, .. } = package;
+        text.push_str(&format!("Filename: {filename}\nSize: {size}\nSHA256: {}\n\n", sha256.hex()));
+    }
+    Ok(text)
 }
 
 fn fetch(packages: &[LockedPackage], download: Download<'_>) -> Result<Vec<PathBuf>, AssembleError> {

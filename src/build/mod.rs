@@ -4,7 +4,11 @@
 //! [`Tree`](crate::tree::Tree). What to do with them is the caller's business.
 
 mod assemble;
+mod draw;
+mod explain;
 mod resolve;
 
-pub use assemble::{AssembleError, Assembled, Download, assemble};
-pub use resolve::{ResolveError, resolve};
+pub use assemble::{AssembleError, Assembled, Download, assemble, controls};
+pub use draw::{dot, mermaid};
+pub use explain::{Answer, Explainer, Reason};
+pub use resolve::{Ask, More, OpenChoice, ResolveError, Resolved, Wishes, load, open_choices, resolve};

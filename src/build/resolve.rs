@@ -1,17 +1,18 @@
 //! A manifest becomes a lock: indexes, universe, smallest closure.
 //!
-//! In: the manifest and the suites that it names. Out: a [`Lock`] without digests of a build.
+//! In: the manifest and the suites that it names. Out: a [`Lock`] without digests of a build, and if asked for, what
+//! else the solver knows: open choices, a proof.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    archive::{ArchiveError, Loader, PackagesIndex, SuiteRequest},
-    base::Arch,
+    archive::{ArchiveError, LoadedSuite, Loader, SuiteRequest},
+    base::{Arch, PackageName},
     control::{RelationError, RelationGroup},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::{self, Manifest},
-    solve::{NODE_LIMIT, Problem, SolveError, SolveRequest, solve},
-    universe::{IndexText, Universe, UniverseError},
+    solve::{self, NODE_LIMIT, Problem, Solution, SolveError, SolveRequest},
+    universe::{CandidateId, IndexText, Universe, UniverseError},
 };
 
 /// Why there is no lock.
@@ -36,6 +37,51 @@ pub enum ResolveError {
     Solve(#[from] SolveError),
 }
 
+/// What is wanted of a resolution besides the lock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask {
+    /// The open choices, each option priced.
+    pub choices: bool,
+    /// The instance in OPB.
+    pub proof: bool,
+}
+
+/// What a resolution comes to.
+pub struct Resolved {
+    /// Without digests of a build.
+    pub lock: Lock,
+    /// By architecture, what else was asked for.
+    pub more: BTreeMap<Arch, More>,
+}
+
+/// What was asked for besides the lock.
+#[derive(Debug, Clone, Default)]
+pub struct More {
+    /// The choices that were open.
+    pub choices: Vec<OpenChoice>,
+    /// Entries of `packages.prefer` that could not be honoured.
+    pub not_preferred: Vec<PackageName>,
+    /// Nodes searched.
+    pub nodes: u64,
+    /// No solution has less, in what `minimize` says; the solution's own where it is proven.
+    pub lower_bound: u64,
+    /// The instance in OPB.
+    pub proof: Option<String>,
+}
+
+/// An open choice, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenChoice {
+    /// Chosen packages: mostly one.
+    pub taken: Vec<String>,
+    /// Whose clause; `None`: the manifest's.
+    pub by: Option<String>,
+    /// The clause as written.
+    pub relation: String,
+    /// Options not taken, the cheapest first, with what the whole would have more (`None`: impossible).
+    pub instead: Vec<(String, Option<u64>)>,
+}
+
 /// Loads the suites and solves for each architecture.
 ///
 /// # Errors
@@ -45,19 +91,17 @@ pub fn resolve(
     suites: &[SuiteRequest],
     archs: &[Arch],
     loader: &Loader<'_>,
-) -> Result<Lock, ResolveError> {
+    ask: Ask,
+) -> Result<Resolved, ResolveError> {
     let mut targets = BTreeMap::new();
+    let mut all_more = BTreeMap::new();
     let mut repositories: BTreeMap<String, LockedRepository> = BTreeMap::new();
     for &arch in archs {
-        let mut loaded = loader.load_all(suites, arch)?;
-        let mut texts = Vec::new();
-        loader.progress.phase("Solving", None);
+        let (universe, loaded) = load(suites, arch, loader)?;
         let names: Vec<_> = loaded.iter().map(|suite| suite.name.clone()).collect();
-        for suite in &mut loaded {
-            let packages = std::mem::take(&mut suite.packages);
-            texts.push(packages);
-        }
-        targets.insert(arch, target(manifest, &names, texts, arch)?);
+        let (target, more) = target(manifest, &names, &universe, ask)?;
+        targets.insert(arch, target);
+        all_more.insert(arch, more);
         for suite in loaded {
             let release = suite.release;
             let repository = LockedRepository {
@@ -73,51 +117,118 @@ pub fn resolve(
         }
     }
     let epoch = repositories.values().map(|repository| repository.date).max().unwrap_or_default();
-    Ok(Lock {
+    let lock = Lock {
         manifest: manifest::meaning(manifest),
         epoch,
         repositories: repositories.into_values().collect(),
         targets,
-    })
+    };
+    Ok(Resolved { lock, more: all_more })
 }
 
-/// `texts` are the indexes of each of the repositories called `names`.
-fn target(
-    manifest: &Manifest,
-    names: &[String],
-    texts: Vec<Vec<PackagesIndex>>,
+/// Loads the suites for one architecture: every package of theirs, its repository numbered as in the list.
+///
+/// # Errors
+/// A suite or an index that cannot be had or read.
+pub fn load(
+    suites: &[SuiteRequest],
     arch: Arch,
-) -> Result<Target, ResolveError> {
-    let texts = texts
-        .into_iter()
-        .enumerate()
-        .flat_map(|(repository, indexes)| {
-            indexes.into_iter().map(move |index| IndexText { repository, text: index.text.into() })
-        })
-        .collect();
-    let universe = Universe::parse(texts, arch)?;
-    let packages = &manifest.packages;
-    let requests = packages
-        .install
-        .iter()
-        .map(|request| {
+    loader: &Loader<'_>,
+) -> Result<(Universe, Vec<LoadedSuite>), ResolveError> {
+    let mut loaded = loader.load_all(suites, arch)?;
+    loader.progress.phase("Solving", None);
+    let texts = loaded.iter_mut().enumerate().flat_map(|(repository, suite)| {
+        let packages = std::mem::take(&mut suite.packages);
+        packages.into_iter().map(move |index| IndexText { repository, text: index.text.into() })
+    });
+    let texts = texts.collect();
+    Ok((Universe::parse(texts, arch)?, loaded))
+}
+
+/// What a manifest wants of the solver, in the solver's words.
+pub struct Wishes<'m> {
+    manifest: &'m Manifest,
+    requests: Vec<SolveRequest>,
+    provided: BTreeSet<PackageName>,
+    forbid: BTreeSet<PackageName>,
+}
+
+impl<'m> Wishes<'m> {
+    /// Of `[packages]`.
+    ///
+    /// # Errors
+    /// A request that is no clause.
+    pub fn of(manifest: &'m Manifest) -> Result<Self, ResolveError> {
+        let packages = &manifest.packages;
+        let requests = packages.install.iter().map(|request| {
             let (line, text) = (request.line, request.text.clone());
             match RelationGroup::parse(&text) {
                 Ok(clause) => Ok(SolveRequest { clause, text, line }),
                 Err(source) => Err(ResolveError::Request { line, source }),
             }
+        });
+        Ok(Self {
+            manifest,
+            requests: requests.collect::<Result<_, _>>()?,
+            provided: packages.provided_reasons().keys().cloned().collect(),
+            forbid: packages.forbid.iter().cloned().collect(),
         })
-        .collect::<Result<_, _>>()?;
+    }
+
+    /// The requests, in the manifest's order.
+    pub fn requests(&self) -> &[SolveRequest] {
+        &self.requests
+    }
+
+    /// The problem in one universe.
+    pub fn problem<'u>(&'u self, universe: &'u Universe) -> Problem<'u> {
+        Problem {
+            universe,
+            requests: self.requests.clone(),
+            provided: &self.provided,
+            forbid: &self.forbid,
+            prefer: &self.manifest.packages.prefer,
+            minimize: self.manifest.packages.minimize,
+            node_limit: NODE_LIMIT,
+        }
+    }
+}
+
+/// The open choices of a solution, in words.
+///
+/// # Errors
+/// Broken package data.
+pub fn open_choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<OpenChoice>, ResolveError> {
+    let show = |id: &CandidateId| format!("{:?}", problem.universe.package(*id));
+    let found = solve::choices(problem, solution).map_err(SolveError::from)?;
+    let in_words = |choice: solve::Choice| OpenChoice {
+        taken: choice.taken.iter().map(show).collect(),
+        by: choice.by.as_ref().map(show),
+        relation: choice.relation,
+        instead: choice.instead.iter().map(|instead| (show(&instead.id), instead.more)).collect(),
+    };
+    Ok(found.into_iter().map(in_words).collect())
+}
+
+/// One architecture's part of the lock; `names` are what the lock calls the universe's repositories.
+fn target(
+    manifest: &Manifest,
+    names: &[String],
+    universe: &Universe,
+    ask: Ask,
+) -> Result<(Target, More), ResolveError> {
+    let packages = &manifest.packages;
     let reasons = packages.provided_reasons();
-    let solution = solve(&Problem {
-        universe: &universe,
-        requests,
-        provided: &reasons.keys().cloned().collect(),
-        forbid: &packages.forbid.iter().cloned().collect(),
-        prefer: &packages.prefer,
-        minimize: packages.minimize,
-        node_limit: NODE_LIMIT,
-    })?;
+    let wishes = Wishes::of(manifest)?;
+    let problem = wishes.problem(universe);
+    let solution = solve::solve(&problem)?;
+    let more = More {
+        choices: if ask.choices { open_choices(&problem, &solution)? } else { Vec::new() },
+        not_preferred: solution.not_preferred.clone(),
+        nodes: solution.nodes,
+        lower_bound: solution.lower_bound,
+        proof: ask.proof.then(|| solve::opb(&problem, &solution)).transpose().map_err(SolveError::from)?,
+    };
     let mut cut: Vec<_> = solution
         .cut
         .into_iter()
@@ -146,11 +257,12 @@ fn target(
             required_by: chosen.required_by.iter().map(ToString::to_string).collect(),
         });
     }
-    Ok(Target {
+    let target = Target {
         proven_minimal: solution.proven,
         installed_size: solution.installed_size,
         cut,
         built: None,
         packages: locked,
-    })
+    };
+    Ok((target, more))
 }

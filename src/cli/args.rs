@@ -36,8 +36,12 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Resolve the manifest anew and write its lock, without building
-    Lock(ResolveArgs),
+    /// Resolve the manifest anew, write its lock, and say what changed and what was chosen; builds nothing
+    Lock(LockArgs),
+    /// Say why a package or a path is in the image, and what would leave with it
+    Why(WhyArgs),
+    /// Draw who needs whom in the image, as DOT or Mermaid
+    Graph(GraphArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
 }
@@ -60,9 +64,53 @@ pub struct ResolveArgs {
     /// Threads [default: one for each core]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
+}
+
+/// A renewed lock.
+#[derive(Debug, Clone, Args)]
+pub struct LockArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// Write the problem in OPB, so that any pseudo-Boolean solver can confirm the optimum
+    #[arg(long, value_name = "FILE")]
+    pub proof: Option<PathBuf>,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+}
+
+/// A question.
+#[derive(Debug, Clone, Args)]
+pub struct WhyArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// A package or what one provides, a path such as /usr/bin/python3, or a file's name such as libz.so.1
+    pub what: String,
+    /// Form of the answer on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+/// A drawing.
+#[derive(Debug, Clone, Args)]
+pub struct GraphArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// Form of the drawing on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "dot")]
+    pub format: Drawing,
+}
+
+/// How a graph is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Drawing {
+    /// For Graphviz.
+    Dot,
+    /// For Markdown.
+    Mermaid,
 }
 
 /// A build.
@@ -83,6 +131,9 @@ pub struct BuildArgs {
     /// Replace an output directory that compose did not make
     #[arg(long)]
     pub force: bool,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
 }
 
 /// How results are printed.

@@ -2,20 +2,23 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::env;
+use std::{
+    env,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use jiff::Timestamp;
 
 use super::{
-    args::{BuildArgs, ResolveArgs},
+    args::{BuildArgs, LockArgs},
     desk::Desk,
     exit::{self, Failure},
     report::{self, BuiltImage},
 };
 use crate::{
-    archive::Loader,
     base::{Arch, Progress},
-    build::{Download, assemble, resolve},
+    build::{Ask, Resolved, assemble, resolve},
     check::Severity,
     image::{FORMAT, ImageSpec, Output, pieces, total, write_all},
     lock::{Built, Lock},
@@ -23,13 +26,35 @@ use crate::{
 };
 
 /// Resolves anew, writes the lock, reports.
-pub fn lock(args: &ResolveArgs) -> Result<(), Failure> {
-    let desk = Desk::open(args)?;
+pub fn lock(args: &LockArgs) -> Result<(), Failure> {
+    let desk = Desk::open(&args.resolve)?;
+    if args.proof.is_some() && desk.archs.len() > 1 {
+        let text = "--proof names one file, and the manifest has several architectures; choose one with --arch";
+        return Err(Failure::words(exit::USAGE, text));
+    }
+    // What an unreadable lock said is no reason not to replace it.
     let before = Lock::read(&desk.lock_path).unwrap_or_default();
-    let lock = solve(&desk, before.as_ref())?;
-    lock.write(&desk.lock_path)?;
+    let resolved = solve(&desk, before.as_ref(), Ask { choices: true, proof: args.proof.is_some() })?;
+    let proof = desk.archs.first().and_then(|arch| resolved.more.get(arch)?.proof.as_deref());
+    if let Some((file, text)) = args.proof.as_deref().zip(proof) {
+        replace(file, text).map_err(|source| {
+            Failure::words(exit::OUTPUT, format!("cannot write the proof {}: {source}", file.display()))
+        })?;
+    }
+    resolved.lock.write(&desk.lock_path)?;
     desk.shown.clear();
-    report::lock(&desk, &lock, before.as_ref(), args.format);
+    report::lock(&desk, &resolved, before.as_ref(), args.format);
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temp = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(folder)?;
+    temp.write_all(text.as_bytes())?;
+    temp.persist(file).map_err(|error| error.error)?;
     Ok(())
 }
 
@@ -54,7 +79,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         lock.write(&desk.lock_path)?;
     }
     desk.shown.clear();
-    report::build(&desk, &lock, &images, solved, args.resolve.format);
+    report::build(&desk, &lock, &images, solved, args.format);
     Ok(())
 }
 
@@ -73,13 +98,8 @@ fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Fa
     Ok(all)
 }
 
-/// The lock to build from, and whether it was made just now.
-fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failure> {
-    if args.update {
-        // What an unreadable lock said is no reason not to replace it.
-        let before = Lock::read(&desk.lock_path).unwrap_or_default();
-        return Ok((solve(desk, before.as_ref())?, true));
-    }
+/// The lock on disk, and why it cannot be used if it cannot.
+pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure> {
     let lock = Lock::read(&desk.lock_path)?;
     let path = desk.lock_path.display();
     let stale = match &lock {
@@ -92,6 +112,17 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
             missing.map(|arch| format!("{path} has nothing for {arch}"))
         }
     };
+    Ok((lock, stale))
+}
+
+/// The lock to build from, and whether it was made just now.
+fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failure> {
+    if args.update {
+        // What an unreadable lock said is no reason not to replace it.
+        let before = Lock::read(&desk.lock_path).unwrap_or_default();
+        return Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true));
+    }
+    let (lock, stale) = read_lock(desk)?;
     match (lock, stale) {
         (Some(lock), None) => Ok((lock, false)),
         (_, Some(why)) if args.locked => {
@@ -104,20 +135,21 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
             if let (Some(why), true) = (stale, before.is_some()) {
                 desk.shown.notice(&format!("Resolving anew: {why}"));
             }
-            Ok((solve(desk, before.as_ref())?, true))
+            Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true))
         }
     }
 }
 
-fn solve(desk: &Desk, before: Option<&Lock>) -> Result<Lock, Failure> {
-    let loader = Loader { fetcher: &desk.fetcher, store: &desk.store, now: desk.now, progress: &desk.shown };
+pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, Failure> {
+    let loader = desk.loader();
     // Architectures that the lock had stay in it.
     let same = before.filter(|lock| lock.manifest == manifest::meaning(&desk.manifest));
     let mut archs = desk.archs.clone();
     archs.extend(desk.manifest.archs.iter().chain(same.into_iter().flat_map(|lock| lock.targets.keys())));
     archs.sort_unstable();
     archs.dedup();
-    let mut lock = resolve(&desk.manifest, &desk.suites, &archs, &loader)?;
+    let mut resolved = resolve(&desk.manifest, &desk.suites, &archs, &loader, ask)?;
+    let lock = &mut resolved.lock;
     // The same packages at the same date make the same image: what is known of it stays.
     if let Some(before) = same.filter(|before| before.epoch == lock.epoch) {
         for (arch, target) in &mut lock.targets {
@@ -125,7 +157,7 @@ fn solve(desk: &Desk, before: Option<&Lock>) -> Result<Lock, Failure> {
                 before.targets.get(arch).filter(|b| b.packages == target.packages).and_then(|b| b.built.clone());
         }
     }
-    Ok(lock)
+    Ok(resolved)
 }
 
 fn one(
@@ -138,8 +170,7 @@ fn one(
 ) -> Result<BuiltImage, Failure> {
     let target = lock.targets.get(&arch).expect("checked when the lock was chosen");
     let bases = desk.bases(lock);
-    let download = Download { fetcher: &desk.fetcher, store: &desk.store, bases: &bases, progress: &desk.shown };
-    let assembled = assemble(&desk.manifest, lock, arch, target, epoch.as_second(), download)?;
+    let assembled = assemble(&desk.manifest, lock, arch, target, epoch.as_second(), desk.download(&bases))?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
         assembled.findings.iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {

@@ -12,8 +12,9 @@ use jiff::Timestamp;
 
 use super::{args::ResolveArgs, exit, exit::Failure, progress::Shown};
 use crate::{
-    archive::{self, FetchSettings, Fetcher, MirrorInputs, SuiteRequest},
+    archive::{self, FetchSettings, Fetcher, Loader, MirrorInputs, SuiteRequest},
     base::Arch,
+    build::Download,
     lock::Lock,
     manifest::{self, Manifest},
     store::Store,
@@ -78,6 +79,16 @@ impl Desk {
         let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
         let lock_path = lock_path(&manifest);
         Ok(Self { manifest, lock_path, archs, store, fetcher, suites, shown: Shown::stderr(), now })
+    }
+
+    /// Loads suites.
+    pub fn loader(&self) -> Loader<'_> {
+        Loader { fetcher: &self.fetcher, store: &self.store, now: self.now, progress: &self.shown }
+    }
+
+    /// Fetches packages from `bases`.
+    pub fn download<'a>(&'a self, bases: &'a BTreeMap<String, Vec<String>>) -> Download<'a> {
+        Download { fetcher: &self.fetcher, store: &self.store, bases, progress: &self.shown }
     }
 
     /// Where packages of each repository of the lock are fetched from. A Debian package that has left the mirror is

@@ -9,6 +9,7 @@ use crate::{
     manifest::ManifestErrors,
     solve::SolveError,
     store::StoreError,
+    universe::UniverseError,
     unpack::UnpackFault,
 };
 
@@ -66,6 +67,12 @@ impl From<ResolveError> for Failure {
             ResolveError::Solve(error) => Self::new(exit::NO_SOLUTION, error),
             ResolveError::Request { .. } => Self::new(exit::USAGE, error),
         }
+    }
+}
+
+impl From<UniverseError> for Failure {
+    fn from(error: UniverseError) -> Self {
+        Self::new(exit::TRUST, error)
     }
 }
 

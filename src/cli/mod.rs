@@ -9,6 +9,7 @@ pub mod exit;
 mod failure;
 mod progress;
 mod report;
+mod why;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (cli.command, cli.build) {
         (Some(Command::Lock(args)), _) => build::lock(&args),
+        (Some(Command::Why(args)), _) => why::why(&args),
+        (Some(Command::Graph(args)), _) => why::graph(&args),
         (Some(Command::Groups), _) => {
             for group in OMIT_GROUPS {
                 println!("{:14} {}", group.name, group.about);

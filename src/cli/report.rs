@@ -11,9 +11,10 @@ use super::{
 };
 use crate::{
     base::{Arch, PackageName, RootPath},
+    build::{More, OpenChoice, Resolved},
     image::Written,
     lock::{Lock, Target},
-    manifest::Manifest,
+    manifest::{Manifest, Minimize},
     tree::Tree,
 };
 
@@ -145,32 +146,52 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
     })
 }
 
-/// After `compose lock`: the targets, and what changed.
-pub fn lock(desk: &Desk, lock: &Lock, before: Option<&Lock>, format: Format) {
+/// How many options not taken a person is shown of each choice.
+const OPTIONS: usize = 4;
+
+/// What a price is counted in.
+pub fn unit(minimize: Minimize) -> &'static str {
+    match minimize {
+        Minimize::InstalledSize => "KiB",
+        Minimize::Packages => "packages",
+        Minimize::DownloadSize => "bytes",
+    }
+}
+
+/// After `compose lock`: the targets, what changed, what was cut, what was chosen.
+pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: Format) {
+    let lock = &resolved.lock;
+    let unit = unit(desk.manifest.packages.minimize);
     let changes: Vec<_> = lock.targets.iter().map(|(arch, target)| (*arch, changes(target, *arch, before))).collect();
+    let none = More::default();
+    let more = |arch: &Arch| resolved.more.get(arch).unwrap_or(&none);
     if format == Format::Json {
         let targets: Vec<_> = changes
             .iter()
-            .map(|(arch, changes)| {
-                let target = &lock.targets[arch];
-                let list: Vec<_> = changes
-                    .iter()
-                    .map(|(name, old, new)| json!({ "package": name, "from": old, "to": new }))
-                    .collect();
-                json!({ "arch": arch.as_str(), "packages": target.packages.len(), "installed-size": target.installed_size,
-                        "proven-minimal": target.proven_minimal, "changes": list })
-            })
+            .map(|(arch, changes)| target_json(*arch, &lock.targets[arch], changes, more(arch)))
             .collect();
-        println!("{:#}", json!({ "lock": desk.lock_path, "targets": targets }));
+        println!(
+            "{:#}",
+            json!({ "lock": desk.lock_path, "epoch": lock.epoch.to_string(), "unit": unit, "targets": targets })
+        );
         return;
     }
     println!("{}  {}", desk.lock_path.display(), lock.epoch);
     for (arch, changes) in &changes {
-        let target = &lock.targets[arch];
+        let (target, more) = (&lock.targets[arch], more(arch));
         let kib = target.installed_size;
         println!("  {arch}: {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        if !target.proven_minimal {
+            println!("    no set has less than {} {unit}; {} nodes were searched", more.lower_bound, more.nodes);
+        }
         for cut in &target.cut {
             println!("    cut: {} → {}: {}", cut.package, cut.dependency, cut.reason);
+        }
+        for choice in &more.choices {
+            println!("    {}", choice_line(choice, unit));
+        }
+        for name in &more.not_preferred {
+            println!("    not honoured: packages.prefer names {name}, and no set has it together with those before it");
         }
         if before.is_none() {
             continue;
@@ -188,6 +209,51 @@ pub fn lock(desk: &Desk, lock: &Lock, before: Option<&Lock>, format: Format) {
             println!("    no change");
         }
     }
+}
+
+fn choice_line(choice: &OpenChoice, unit: &str) -> String {
+    let options = choice.instead.iter().take(OPTIONS).map(|(name, more)| match more {
+        Some(more) => format!("{name} (+{more} {unit})"),
+        None => format!("{name} (impossible)"),
+    });
+    let mut options: Vec<_> = options.collect();
+    if let Some(rest) = choice.instead.len().checked_sub(OPTIONS).filter(|rest| *rest > 0) {
+        options.push(format!("{rest} more"));
+    }
+    let by = choice.by.as_deref().unwrap_or("the manifest");
+    format!("chosen: {} for `{}` of {by}; instead: {}", choice.taken.join(", "), choice.relation, options.join(", "))
+}
+
+fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> Value {
+    let list: Vec<_> =
+        changes.iter().map(|(name, old, new)| json!({ "package": name, "from": old, "to": new })).collect();
+    let cut: Vec<_> = target
+        .cut
+        .iter()
+        .map(|cut| json!({ "package": cut.package, "dependency": cut.dependency, "reason": cut.reason }))
+        .collect();
+    let choices: Vec<_> = more
+        .choices
+        .iter()
+        .map(|choice| {
+            let instead: Vec<_> =
+                choice.instead.iter().map(|(name, more)| json!({ "package": name, "more": more })).collect();
+            json!({ "taken": choice.taken, "by": choice.by, "relation": choice.relation, "instead": instead })
+        })
+        .collect();
+    let refused: Vec<_> = more.not_preferred.iter().map(PackageName::as_str).collect();
+    json!({
+        "arch": arch.as_str(),
+        "packages": target.packages.len(),
+        "installed-size": target.installed_size,
+        "proven-minimal": target.proven_minimal,
+        "lower-bound": more.lower_bound,
+        "nodes": more.nodes,
+        "changes": list,
+        "cut": cut,
+        "choices": choices,
+        "not-preferred": refused,
+    })
 }
 
 type Change = (String, Option<String>, Option<String>);

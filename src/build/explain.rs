@@ -1,0 +1,181 @@
+//! Why a package or a path is in an image.
+//!
+//! In: a lock's packages, and where to read what they depend on. Out: [`Answer`]s in the words of the relations
+//! themselves: the chain from a request, who else needs it, what would leave with it.
+
+use super::resolve::{OpenChoice, Wishes};
+use crate::{
+    lock::Target,
+    solve::{
+        Closure,
+        closure::{Link, Member},
+    },
+    universe::{CandidateId, Package, Universe, UniverseError},
+};
+
+/// One step of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// In words, without its number.
+    pub text: String,
+    /// The line of the manifest that says so, from 1.
+    pub line: Option<usize>,
+    /// Whether other packages would have met it too.
+    pub chosen: bool,
+}
+
+/// Why a package is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Name and version.
+    pub package: String,
+    /// Its own installed size, KiB.
+    pub size: u64,
+    /// From the manifest to it.
+    pub chain: Vec<Reason>,
+    /// The entries of `packages.install` that need it, directly or not.
+    pub requests: Vec<String>,
+    /// The packages that need it directly.
+    pub needed_by: Vec<String>,
+    /// What would leave with it, itself not among it: name and version, KiB.
+    pub leaves: Vec<(String, u64)>,
+}
+
+impl Answer {
+    /// KiB that would leave with the package, its own among them.
+    pub fn leaving_size(&self) -> u64 {
+        self.size + self.leaves.iter().map(|(_, size)| size).sum::<u64>()
+    }
+}
+
+/// Answers questions of one target.
+pub struct Explainer<'u> {
+    universe: &'u Universe,
+    wishes: &'u Wishes<'u>,
+    closure: Closure<'u>,
+    /// Prices of the open choices, if they are known.
+    choices: Vec<OpenChoice>,
+}
+
+impl<'u> Explainer<'u> {
+    /// Of the packages that `target` locks; `None` if the universe does not hold them all at their versions.
+    ///
+    /// # Errors
+    /// Broken package data.
+    pub fn new(
+        wishes: &'u Wishes<'u>,
+        universe: &'u Universe,
+        target: &Target,
+        choices: Vec<OpenChoice>,
+    ) -> Result<Option<Self>, UniverseError> {
+        let find = |name: &str, version: &str| {
+            let all = universe.candidates(universe.find(name)?);
+            all.into_iter().find(|id| universe.package(*id).version() == version)
+        };
+        let found: Option<Vec<CandidateId>> =
+            target.packages.iter().map(|package| find(package.name.as_str(), package.version.as_str())).collect();
+        let Some(mut chosen) = found else { return Ok(None) };
+        chosen.sort_unstable();
+        let closure = Closure::new(&wishes.problem(universe), &chosen)?;
+        Ok(Some(Self { universe, wishes, closure, choices }))
+    }
+
+    /// The closure itself.
+    pub fn closure(&self) -> &Closure<'u> {
+        &self.closure
+    }
+
+    /// An entry of `packages.install`, by number.
+    pub fn request(&self, number: usize) -> &str {
+        self.wishes.requests().get(number).map_or("", |request| &request.text)
+    }
+
+    /// A package of the universe.
+    pub fn package(&self, id: CandidateId) -> Package<'u> {
+        self.universe.package(id)
+    }
+
+    /// Whether a package or virtual package is called so.
+    pub fn is_known(&self, name: &str) -> bool {
+        self.universe.find(name).is_some()
+    }
+
+    /// Names close to one that is not known.
+    pub fn suggest(&self, name: &str) -> Vec<&str> {
+        self.universe.suggest(name)
+    }
+
+    fn show(&self, id: CandidateId) -> String {
+        format!("{:?}", self.universe.package(id))
+    }
+
+    /// Why the package called or providing `name` is in; `None` if none is.
+    pub fn why(&self, name: &str) -> Option<Answer> {
+        let id = self.closure.find(name)?;
+        let package = self.universe.package(id);
+        let requests = self.wishes.requests();
+        let chain = self.closure.chain(id);
+        let leaves = self.closure.leaves_with(id).into_iter().filter(|other| *other != id);
+        Some(Answer {
+            package: self.show(id),
+            size: package.installed_size(),
+            chain: chain.iter().filter_map(|link| self.reason(link)).collect(),
+            requests: self.closure.requests_for(id).into_iter().map(|number| requests[number].text.clone()).collect(),
+            needed_by: self.closure.needed_by(id).into_iter().map(|(by, _)| self.show(by)).collect(),
+            leaves: leaves.map(|other| (self.show(other), self.universe.package(other).installed_size())).collect(),
+        })
+    }
+
+    fn reason(&self, link: &Link<'_>) -> Option<Reason> {
+        let (relation, others) = (&link.need.relation, &link.need.others);
+        let what = match (link.from, link.to) {
+            (Member::Root, _) => return None,
+            (Member::Request(number), Member::Package(to)) => {
+                let request = &self.wishes.requests()[number];
+                let line = Some(request.line).filter(|line| *line > 0);
+                let place = line.map_or_else(String::new, |line| format!(" (packages.install, line {line})"));
+                let text = format!("`{relation}` is asked for{place}{}", self.choice(to, others, relation));
+                return Some(Reason { text, line, chosen: !others.is_empty() });
+            }
+            (Member::Package(from), Member::Package(to)) => {
+                let verb = if link.need.pre { "pre-depends" } else { "depends" };
+                format!("{} {verb} on `{relation}`{}", self.show(from), self.choice(to, others, relation))
+            }
+            _ => return None,
+        };
+        Some(Reason { text: what, line: None, chosen: !others.is_empty() })
+    }
+
+    /// What is to be said of a clause that more than one package would meet.
+    fn choice(&self, to: CandidateId, others: &[CandidateId], relation: &str) -> String {
+        let name = self.universe.package(to).name();
+        if others.is_empty() {
+            let is_named = relation.split(['|', ' ', ':']).any(|word| word == name);
+            return if is_named { String::new() } else { format!(", which {} provides", self.show(to)) };
+        }
+        let taken = self.show(to);
+        if let Some(choice) = self.choices.iter().find(|c| c.taken.contains(&taken) && c.relation == relation) {
+            let instead: Vec<_> = choice.instead.iter().map(|(other, more)| option(other, *more)).collect();
+            return format!(": {name} was chosen; instead {}", instead.join(", "));
+        }
+        let (inside, outside): (Vec<_>, Vec<_>) =
+            others.iter().partition(|other| self.closure.packages().any(|id| id == **other));
+        let list = |ids: &[&CandidateId]| {
+            let names: Vec<_> = ids.iter().take(5).map(|id| self.universe.package(**id).name()).collect();
+            let more = ids.len().saturating_sub(names.len());
+            format!("{}{}", names.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
+        };
+        match (&inside[..], &outside[..]) {
+            ([], others) => format!(": {name} meets it; {} would too", list(others)),
+            (inside, _) => format!(": {name} meets it, and so does {}, which is in as well", list(inside)),
+        }
+    }
+}
+
+/// An option that was not taken, with its price in KiB.
+fn option(name: &str, more: Option<u64>) -> String {
+    match more {
+        Some(more) => format!("{name}: +{more}"),
+        None => format!("{name}: impossible"),
+    }
+}

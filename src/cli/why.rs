@@ -1,0 +1,274 @@
+//! `compose why MANIFEST WHAT` and `compose graph MANIFEST`: what is in the image and why.
+//!
+//! In: arguments. Out: the chain of reasons, or a drawing, of what the lock holds. Relations come from the indexes;
+//! where these have moved on or cannot be had, from the locked packages themselves.
+
+use serde_json::{Value, json};
+
+use super::{
+    args::{Drawing, Format, GraphArgs, WhyArgs},
+    build::{read_lock, solve},
+    desk::Desk,
+    exit::{self, Failure},
+    report::unit,
+};
+use crate::{
+    base::{Arch, Progress as _, RootPath},
+    build::{Answer, Ask, Explainer, Wishes, assemble, controls, dot, load, mermaid, open_choices},
+    lock::{Lock, Target},
+    solve,
+    tree::{Origin, Tree},
+    universe::{IndexText, Universe},
+};
+
+/// Answers why something is in.
+pub fn why(args: &WhyArgs) -> Result<(), Failure> {
+    let desk = Desk::open(&args.resolve)?;
+    let lock = lock(&desk)?;
+    let mut answers = Vec::new();
+    for &arch in &desk.archs {
+        let target = &lock.targets[&arch];
+        let found = match args.what.starts_with('/') {
+            true => Found::Path(place(&desk, &lock, arch, target, &args.what)?),
+            false => Found::Name(args.what.clone()),
+        };
+        answers.push(explained(&desk, &lock, arch, |explainer| answer(&desk, &lock, arch, explainer, found))?);
+    }
+    desk.shown.clear();
+    if args.format == Format::Json {
+        let all: Vec<_> = desk.archs.iter().zip(&answers).map(|(arch, told)| told.json(*arch)).collect();
+        println!("{:#}", json!({ "what": args.what, "unit": unit(desk.manifest.packages.minimize), "answers": all }));
+    } else {
+        for (arch, told) in desk.archs.iter().zip(&answers) {
+            told.print(*arch, &args.what);
+        }
+    }
+    Ok(())
+}
+
+/// Draws the closure.
+pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
+    let desk = Desk::open(&args.resolve)?;
+    let [arch] = desk.archs[..] else {
+        let text = "a drawing has one architecture, and the manifest has several; choose one with --arch";
+        return Err(Failure::words(exit::USAGE, text));
+    };
+    let lock = lock(&desk)?;
+    let drawing = explained(&desk, &lock, arch, |explainer| {
+        Ok(match args.format {
+            Drawing::Dot => dot(&desk.manifest.name, explainer),
+            Drawing::Mermaid => mermaid(explainer),
+        })
+    })?;
+    desk.shown.clear();
+    print!("{drawing}");
+    Ok(())
+}
+
+/// The lock on disk if it is good, else what a build would write; nothing is written here.
+fn lock(desk: &Desk) -> Result<Lock, Failure> {
+    match read_lock(desk)? {
+        (Some(lock), None) => Ok(lock),
+        (before, why) => {
+            if let Some(why) = why {
+                desk.shown.notice(&format!("Resolving anew: {why}"));
+            }
+            Ok(solve(desk, before.as_ref(), Ask::default())?.lock)
+        }
+    }
+}
+
+/// Does `work` with an explainer of one target.
+fn explained<T>(
+    desk: &Desk,
+    lock: &Lock,
+    arch: Arch,
+    work: impl FnOnce(&Explainer<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let target = &lock.targets[&arch];
+    let wishes = Wishes::of(&desk.manifest)?;
+    // The indexes know what else would have done, and what it costs.
+    if let Ok((universe, _)) = load(&desk.suites, arch, &desk.loader()) {
+        let problem = wishes.problem(&universe);
+        // Prices hold for today's solution: for a lock that is another they are not asked for.
+        let choices = match solve::solve(&problem) {
+            Ok(solution) if is_locked(&universe, &solution, target) => open_choices(&problem, &solution)?,
+            _ => Vec::new(),
+        };
+        if let Some(explainer) = Explainer::new(&wishes, &universe, target, choices)? {
+            return work(&explainer);
+        }
+    }
+    desk.shown.notice("The indexes are not at hand, or not those of the lock: reading the locked packages themselves");
+    let bases = desk.bases(lock);
+    let text = controls(&desk.manifest, target, desk.download(&bases))?;
+    let universe = Universe::parse(vec![IndexText { repository: 0, text: text.into() }], arch)?;
+    match Explainer::new(&wishes, &universe, target, Vec::new())? {
+        Some(explainer) => work(&explainer),
+        None => {
+            let text = "the locked packages are not what the lock says of them\n  next step: run with --update to make it anew";
+            Err(Failure::words(exit::TRUST, text))
+        }
+    }
+}
+
+/// Whether a solution holds what a target locks.
+fn is_locked(universe: &Universe, solution: &solve::Solution, target: &Target) -> bool {
+    let chosen = solution.packages.iter().map(|chosen| universe.package(chosen.id));
+    chosen.map(|p| (p.name(), p.version())).eq(target.packages.iter().map(|p| (p.name.as_str(), p.version.as_str())))
+}
+
+/// What the question means.
+enum Found {
+    Name(String),
+    Path(Place),
+}
+
+/// A path of the image and who brought it.
+struct Place {
+    path: String,
+    origin: Origin,
+}
+
+/// What is answered.
+enum Told {
+    In {
+        place: Option<String>,
+        answer: Answer,
+    },
+    /// Not from a package.
+    Made {
+        place: String,
+        by: String,
+    },
+    /// Not in the image.
+    Out {
+        why: Vec<String>,
+    },
+}
+
+fn tree(desk: &Desk, lock: &Lock, arch: Arch, target: &Target) -> Result<Tree, Failure> {
+    let bases = desk.bases(lock);
+    Ok(assemble(&desk.manifest, lock, arch, target, lock.epoch.as_second(), desk.download(&bases))?.tree)
+}
+
+fn place(desk: &Desk, lock: &Lock, arch: Arch, target: &Target, what: &str) -> Result<Place, Failure> {
+    let bad = |why: String| Failure::words(exit::USAGE, format!("“{what}”: {why}"));
+    let path = RootPath::parse(what.as_bytes()).map_err(|error| bad(error.to_string()))?;
+    let tree = tree(desk, lock, arch, target)?;
+    let found = tree.get(&path).map(|node| (path.clone(), node)).or_else(|| {
+        let path = tree.resolve(&path)?;
+        tree.get(&path).map(|node| (path, node))
+    });
+    match found {
+        Some((path, node)) => {
+            Ok(Place { path: format!("/{}", String::from_utf8_lossy(path.as_bytes())), origin: node.origin.clone() })
+        }
+        None => {
+            Err(bad("the image has no such path; what rootfs.omit and rootfs.remove leave out is not in it".into()))
+        }
+    }
+}
+
+fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found: Found) -> Result<Told, Failure> {
+    let target = &lock.targets[&arch];
+    let (name, place) = match found {
+        Found::Name(name) => (name, None),
+        Found::Path(Place { path, origin }) => match origin {
+            Origin::Package(name) => (name.to_string(), Some(path)),
+            Origin::Manifest => return Ok(Told::Made { place: path, by: "the manifest's own [[files]]".into() }),
+            Origin::Finish(step) => {
+                return Ok(Told::Made {
+                    place: path,
+                    by: format!("compose itself, in place of maintainer scripts ({step})"),
+                });
+            }
+        },
+    };
+    if let Some(answer) = explainer.why(&name) {
+        return Ok(Told::In { place, answer });
+    }
+    let cut = target.cut.iter().filter(|cut| cut.dependency == name);
+    let why: Vec<_> =
+        cut.map(|cut| format!("{} depends on it, and the dependency is cut: {}", cut.package, cut.reason)).collect();
+    if !why.is_empty() {
+        return Ok(Told::Out { why });
+    }
+    if desk.manifest.packages.forbid.iter().any(|forbidden| forbidden.as_str() == name) {
+        return Ok(Told::Out { why: vec!["packages.forbid names it".into()] });
+    }
+    // A file's name, such as a library's.
+    let tree = tree(desk, lock, arch, target)?;
+    let named: Vec<_> = tree.iter().filter(|(path, _)| path.file_name() == name.as_bytes()).collect();
+    let [(path, node), ..] = named[..] else {
+        let known = explainer.is_known(&name);
+        if known {
+            return Ok(Told::Out { why: vec!["nothing in the image depends on it".into()] });
+        }
+        let near = explainer.suggest(&name);
+        let hint = if near.is_empty() { String::new() } else { format!("\n  did you mean {}?", near.join(", ")) };
+        let text = format!("“{name}” is neither a package of the indexes nor a file of the image{hint}");
+        return Err(Failure::words(exit::USAGE, text));
+    };
+    let path = format!("/{}", String::from_utf8_lossy(path.as_bytes()));
+    answer(desk, lock, arch, explainer, Found::Path(Place { path, origin: node.origin.clone() }))
+}
+
+impl Told {
+    fn print(&self, arch: Arch, what: &str) {
+        match self {
+            Self::Made { place, by } => println!("{place} in the image for {arch} is made by {by}"),
+            Self::Out { why } => {
+                println!("{what} is not in the image for {arch}:");
+                why.iter().for_each(|why| println!("  {why}"));
+            }
+            Self::In { place, answer } => {
+                if let Some(place) = place {
+                    println!("{place} is from {}", answer.package);
+                }
+                println!("{} ({} KiB) is in the image for {arch}:", answer.package, answer.size);
+                for (number, reason) in (1..).zip(&answer.chain) {
+                    println!("  {number}. {}", reason.text);
+                }
+                if answer.requests.len() > 1 {
+                    println!("requests that need it: {}", answer.requests.join(", "));
+                }
+                if !answer.needed_by.is_empty() {
+                    println!("needed directly by: {}", answer.needed_by.join(", "));
+                }
+                let list: Vec<_> = answer.leaves.iter().map(|(name, size)| format!("{name} ({size} KiB)")).collect();
+                match list.len() {
+                    0 => println!("without it {} KiB would leave: itself alone", answer.size),
+                    _ => {
+                        println!("without it {} KiB would leave: itself and {}", answer.leaving_size(), list.join(", "))
+                    }
+                }
+            }
+        }
+    }
+
+    fn json(&self, arch: Arch) -> Value {
+        let arch = arch.as_str();
+        match self {
+            Self::Made { place, by } => json!({ "arch": arch, "in": true, "path": place, "made-by": by }),
+            Self::Out { why } => json!({ "arch": arch, "in": false, "why": why }),
+            Self::In { place, answer } => {
+                let chain: Vec<_> = answer
+                    .chain
+                    .iter()
+                    .map(|reason| json!({ "text": reason.text, "line": reason.line, "chosen": reason.chosen }))
+                    .collect();
+                let leaves: Vec<_> = answer
+                    .leaves
+                    .iter()
+                    .map(|(name, size)| json!({ "package": name, "installed-size": size }))
+                    .collect();
+                json!({
+                    "arch": arch, "in": true, "path": place, "package": answer.package,
+                    "installed-size": answer.size, "chain": chain, "requests": answer.requests,
+                    "needed-by": answer.needed_by, "leaves-with-it": leaves, "leaving-size": answer.leaving_size(),
+                })
+            }
+        }
+    }
+}
