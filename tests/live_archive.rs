@@ -64,15 +64,24 @@ fn suites_of_the_mirror_load() {
         let start = std::time::Instant::now();
         match loader.load(&request(suite, base), Arch::Amd64) {
             Ok(loaded) => {
-                let sizes: Vec<_> =
-                    loaded.packages.iter().map(|p| (p.component.as_str(), p.arch.as_str(), p.text.len())).collect();
+                let sizes: Vec<_> = loaded
+                    .packages
+                    .iter()
+                    .map(|p| (p.component.as_str(), p.arch.as_str(), p.pieces.iter().map(String::len).sum::<usize>()))
+                    .collect();
                 eprintln!(
                     "{suite}: {} by {:?}, {sizes:?}, {:?}",
                     loaded.release.date,
                     loaded.signed_by,
                     start.elapsed()
                 );
-                assert!(loaded.packages.iter().all(|p| p.text.is_empty() || p.text.starts_with("Package: ")));
+                assert!(
+                    loaded
+                        .packages
+                        .iter()
+                        .flat_map(|p| &p.pieces)
+                        .all(|text| text.is_empty() || text.starts_with("Package: "))
+                );
                 assert!(!loaded.packages.is_empty());
             }
             Err(ArchiveError::Fetch(error @ FetchError::Network { .. })) => {

@@ -1,7 +1,7 @@
 //! From a suite's name to the verified text of its package indexes.
 //!
 //! In: [`SuiteRequest`]s, a [`Fetcher`], the store. Out: [`LoadedSuite`]s. The chain: signature over `InRelease`,
-//! SHA-256 of the index in it (compressed and decompressed), text. Decompressed indexes are kept in the store.
+//! SHA-256 of the index in it (compressed and decompressed), text. What is read of an index is kept in the store.
 
 use std::io::{self, Read, Write as _};
 
@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use crate::{
-    base::{Arch, Progress, Sha256, Sha256Writer},
+    base::{Arch, Progress, Sha256},
+    control::strip::strip,
     store::{Shelf, Store, StoreError},
 };
 
@@ -17,6 +18,7 @@ use super::{
     ArchiveError, ErrorClass,
     cleartext::MAX_DOCUMENT,
     fetch::{FetchError, Fetcher, join, shown},
+    kept,
     keyring::Keyring,
     openpgp::{self, Verified},
     release::{Release, ReleaseEntry, ReleaseInfo},
@@ -52,10 +54,12 @@ pub struct PackagesIndex {
     pub component: String,
     /// The architecture in its path: a Debian name, or `all`.
     pub arch: String,
-    /// Of the text.
+    /// Of the whole text.
     pub sha256: Sha256,
-    /// The text.
-    pub text: String,
+    /// The whole text, or what [`strip`] leaves of it, in pieces of whole stanzas.
+    pub pieces: Vec<String>,
+    /// Whether it is the whole text: whether its lines are those of the mirror's file.
+    pub whole: bool,
 }
 
 /// What loading needs besides the request.
@@ -121,8 +125,8 @@ impl Loader<'_> {
         let packages: Result<Vec<_>, ArchiveError> = wanted
             .into_par_iter()
             .map(|(component, arch, choice)| {
-                let (sha256, text) = self.index(&folder, &release, &choice)?;
-                Ok(PackagesIndex { component, arch, sha256, text })
+                let (sha256, pieces, whole) = self.index(&folder, &release, &choice)?;
+                Ok(PackagesIndex { component, arch, sha256, pieces, whole })
             })
             .collect();
         Ok(LoadedSuite {
@@ -213,15 +217,20 @@ impl Loader<'_> {
         Ok(wanted)
     }
 
-    /// The text of one index, from the store or the mirror.
-    fn index(&self, folder: &str, release: &Release, choice: &Choice) -> Result<(Sha256, String), ArchiveError> {
+    /// The pieces of one index, from the store or the mirror, and whether they are the whole text.
+    fn index(
+        &self,
+        folder: &str,
+        release: &Release,
+        choice: &Choice,
+    ) -> Result<(Sha256, Vec<String>, bool), ArchiveError> {
         let key = choice.plain.as_ref().map_or(choice.packed.sha256, |plain| plain.sha256);
-        if let Some(path) = self.store.get(Shelf::Indexes, &key)
+        let kept = kept::key(&key);
+        if let Some(path) = self.store.get(Shelf::Indexes, &kept)
             && let Ok(bytes) = std::fs::read(&path)
-            && (choice.plain.is_none() || Sha256::of(&bytes) == key)
-            && let Ok(text) = String::from_utf8(bytes)
+            && let Some(pieces) = kept::unpack(&bytes)
         {
-            return Ok((key, text));
+            return Ok((key, pieces, false));
         }
         let ReleaseEntry { path, by_hash, size, sha256 } = &choice.packed;
         let hashed = release.by_hash.then(|| join(folder, by_hash));
@@ -245,13 +254,16 @@ impl Loader<'_> {
         let text = String::from_utf8(bytes).map_err(|error| {
             broken(format!("it is not UTF-8 at byte {} (Policy 5.1)", error.utf8_error().valid_up_to()))
         })?;
-        let file = self.store.temp()?;
-        let mut writer = Sha256Writer::new(file);
-        let path = self.store.path(Shelf::Indexes, &key);
-        writer.write_all(text.as_bytes()).map_err(StoreError::at("write", &path))?;
-        self.store.keep(Shelf::Indexes, &key, writer.finish().0)?;
+        // What is no control file is not kept: whoever reads it says where it is broken.
+        if let Ok(pieces) = strip(&text) {
+            let path = self.store.path(Shelf::Indexes, &kept);
+            let mut file = self.store.temp()?;
+            let packed = kept::pack(&pieces).map_err(StoreError::at("write", &path))?;
+            file.write_all(&packed).map_err(StoreError::at("write", &path))?;
+            self.store.keep(Shelf::Indexes, &kept, file)?;
+        }
         download.discard();
-        Ok((key, text))
+        Ok((key, vec![text], true))
     }
 }
 

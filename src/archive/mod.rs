@@ -9,6 +9,7 @@ pub mod deb;
 mod error;
 pub mod fetch;
 pub mod index;
+mod kept;
 pub mod keyring;
 pub mod openpgp;
 pub mod release;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    archive::{ArchiveError, LoadedSuite, Loader, SuiteRequest},
+    archive::{ArchiveError, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
     base::{Arch, PackageName},
     control::{RelationError, RelationGroup},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
@@ -138,8 +138,10 @@ pub fn load(
     let mut loaded = loader.load_all(suites, arch)?;
     loader.progress.phase("Solving", None);
     let texts = loaded.iter_mut().enumerate().flat_map(|(repository, suite)| {
-        let packages = std::mem::take(&mut suite.packages);
-        packages.into_iter().map(move |index| IndexText { repository, text: index.text.into() })
+        let indexes = std::mem::take(&mut suite.packages).into_iter();
+        indexes.flat_map(move |PackagesIndex { pieces, whole, .. }| {
+            pieces.into_iter().map(move |text| IndexText { repository, text: text.into(), whole })
+        })
     });
     let texts = texts.collect();
     Ok((Universe::parse(texts, arch)?, loaded))

@@ -102,7 +102,7 @@ fn explained<T>(
     desk.shown.notice("The indexes are not at hand, or not those of the lock: reading the locked packages themselves");
     let bases = desk.bases(lock);
     let text = controls(&desk.manifest, target, desk.download(&bases))?;
-    let universe = Universe::parse(vec![IndexText { repository: 0, text: text.into() }], arch)?;
+    let universe = Universe::parse(vec![IndexText::whole(0, text)], arch)?;
     match Explainer::new(&wishes, &universe, target, Vec::new())? {
         Some(explainer) => work(&explainer),
         None => {

@@ -6,6 +6,7 @@ pub mod atom;
 pub mod paragraph;
 pub mod relation;
 mod scan;
+pub mod strip;
 pub mod version;
 
 pub use atom::{Atom, Clauses, Op, Qualifier, RelationError};

@@ -19,4 +19,3 @@ pub use names::NameId;
 pub use package::{CandidateId, MultiArch, Package};
 pub use parse::{IndexText, Universe};
 pub use satisfy::Provider;
-pub use stanza::FIELDS;

@@ -16,18 +16,27 @@ use super::{
     package::Record,
     stanza::{self, Span, Stanza, Stanzas},
 };
-use crate::{base::Arch, control::version};
+use crate::{
+    base::Arch,
+    control::{strip::pieces, version},
+};
 
-/// About this many bytes are read by one thread at a time.
-const PIECE: usize = 1 << 20;
-
-/// A decompressed Packages index.
+/// A decompressed Packages index, or a piece of one.
 #[derive(Debug, Clone)]
 pub struct IndexText {
     /// Which of the caller's repositories it belongs to: [`Package::repository`].
     pub repository: usize,
     /// The text.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
+    /// Whether its lines are those of the repository's file; else errors name none.
+    pub whole: bool,
+}
+
+impl IndexText {
+    /// A whole index.
+    pub fn whole(repository: usize, text: String) -> Self {
+        Self { repository, text: text.into(), whole: true }
+    }
 }
 
 /// Every package of every index, for one architecture.
@@ -55,8 +64,12 @@ impl Universe {
     /// # Errors
     /// An index that is no control file, or a stanza that lacks what a package must have.
     pub fn parse(texts: Vec<IndexText>, arch: Arch) -> Result<Self, UniverseError> {
-        let pieces: Vec<(usize, Range<usize>)> =
-            texts.iter().enumerate().flat_map(|(i, t)| pieces(&t.text).into_iter().map(move |r| (i, r))).collect();
+        let cut = |(index, text): (usize, &'_ IndexText)| {
+            let start = text.text.as_ptr().addr();
+            let range = move |piece: &str| piece.as_ptr().addr() - start..piece.as_ptr().addr() - start + piece.len();
+            pieces(&text.text).into_iter().map(|piece| (index, range(piece))).collect::<Vec<_>>()
+        };
+        let pieces: Vec<(usize, Range<usize>)> = texts.iter().enumerate().flat_map(cut).collect();
         let seed = RandomState::new().hash_one(0);
         let read: Vec<Piece> = pieces
             .into_par_iter()
@@ -360,19 +373,6 @@ impl Piece {
     }
 }
 
-/// Cuts `text` at blank lines.
-fn pieces(text: &str) -> Vec<Range<usize>> {
-    let mut out = Vec::with_capacity(text.len() / PIECE + 1);
-    let mut start = 0;
-    while start < text.len() {
-        let rest = text.as_bytes().get(start + PIECE..).unwrap_or_default();
-        let end = memchr::memmem::find(rest, b"\n\n").map_or(text.len(), |at| start + PIECE + at + 2);
-        out.push(start..end);
-        start = end;
-    }
-    out
-}
-
 fn read_piece(
     text: usize,
     index: Option<&IndexText>,
@@ -380,7 +380,7 @@ fn read_piece(
     arch: Arch,
     seed: u64,
 ) -> Result<Piece, UniverseError> {
-    let (repository, source) = index.map_or((0, ""), |index| (index.repository, &*index.text));
+    let (repository, source) = index.map_or((0, ""), |index| (index.repository, index.text.as_str()));
     let (Ok(text), Ok(_)) = (u32::try_from(text), u32::try_from(source.len())) else {
         return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge.into() });
     };
@@ -395,7 +395,8 @@ fn read_piece(
     };
     stanza::read(source, part, arch.as_str(), &mut read).map_err(|(line, package, kind)| {
         let before = source.as_bytes().get(..range.start).unwrap_or_default();
-        let line = line + memchr::memchr_iter(b'\n', before).count();
+        let is_whole = index.is_some_and(|index| index.whole);
+        let line = if is_whole { line + memchr::memchr_iter(b'\n', before).count() } else { 0 };
         UniverseError { repository, line, package, kind: kind.into() }
     })?;
     let Stanzas { stanzas, halves, names, broken } = read;

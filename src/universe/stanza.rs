@@ -17,29 +17,6 @@ use crate::{
 const MAX_INSTALLED: u64 = 1 << 40;
 const MAX_SIZE: u64 = 1 << 50;
 
-/// The fields that a later run needs of a stanza: all that is read here.
-pub const FIELDS: &[&str] = &[
-    "Package",
-    "Source",
-    "Version",
-    "Architecture",
-    "Multi-Arch",
-    "Essential",
-    "Installed-Size",
-    "Pre-Depends",
-    "Depends",
-    "Recommends",
-    "Suggests",
-    "Enhances",
-    "Conflicts",
-    "Breaks",
-    "Replaces",
-    "Provides",
-    "Filename",
-    "Size",
-    "SHA256",
-];
-
 /// A piece of an index, by bytes. Empty means the field is missing or empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {

@@ -11,7 +11,7 @@ use super::{
 use crate::{base::Arch, control::RelationGroup};
 
 fn parse(texts: &[&str]) -> Result<Universe, UniverseError> {
-    let texts = texts.iter().enumerate().map(|(repository, text)| IndexText { repository, text: (*text).into() });
+    let texts = texts.iter().enumerate().map(|(repository, text)| IndexText::whole(repository, (*text).to_owned()));
     Universe::parse(texts.collect(), Arch::Amd64)
 }
 
@@ -157,6 +157,42 @@ fn reads_a_text_of_many_pieces() {
         let found = universe.candidates(universe.find(&name).unwrap()).next().unwrap();
         assert_eq!(universe.package(found).filename(), format!("pool/{name}_1.deb"));
     }
+}
+
+#[test]
+fn stripped_it_says_the_same() {
+    let more = "Source: s (1)\nTag: x,\n y\nDepends: b,\n c (>= 1) | d\nProvides: v (= 2)\nmulti-arch: same\nEssential: yes\nDescription: x\n y\n";
+    let text = stanza("a", "2", more) + &stanza("b", "1", "Breaks: a (<< 2)\nRecommends: z\n");
+    let whole = parse(&[&text]).unwrap();
+    let pieces = crate::control::strip::strip(&text).unwrap();
+    let pieces = pieces.into_iter().map(|text| IndexText { repository: 0, text: text.into(), whole: false });
+    let stripped = Universe::parse(pieces.collect(), Arch::Amd64).unwrap();
+    let told = |universe: &Universe| -> Vec<String> {
+        let packages = universe.packages().map(|p| {
+            let relations = universe.relations(p.id()).map(|t| format!("{:?} {}", t.kind, t.atom(universe)));
+            let written = p.depends().map(|clause| format!("{:?}", clause.unwrap()));
+            format!(
+                "{p:?} {:?} {} {} {} {:?} {} {:?} {:?} {:?}",
+                p.source(),
+                p.filename(),
+                p.size(),
+                p.installed_size(),
+                p.multi_arch(),
+                p.essential(),
+                p.sha256(),
+                relations.collect::<Vec<_>>(),
+                written.collect::<Vec<_>>(),
+            )
+        });
+        packages.collect()
+    };
+    assert_eq!(told(&stripped), told(&whole));
+    // Its lines are not the mirror's, so none is named.
+    let broken = stanza("a", "1", "").replace("2049", "-1");
+    let pieces = crate::control::strip::strip(&broken).unwrap();
+    let pieces = pieces.into_iter().map(|text| IndexText { repository: 0, text: text.into(), whole: false });
+    let error = Universe::parse(pieces.collect(), Arch::Amd64).unwrap_err().to_string();
+    assert!(error.starts_with("Packages index of repository 1, package a: Size: “-1”"), "{error}");
 }
 
 #[test]

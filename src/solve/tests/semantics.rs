@@ -103,8 +103,7 @@ fn folded_fields_are_read() {
     let text = "Package: a\nVersion: 1\nArchitecture: amd64\nFilename: a\nSize: 1\nSHA256: 0\nDepends: b,\n c\n\t(>= 1) |\n d\n\n";
     let other =
         |n: &str| format!("Package: {n}\nVersion: 1\nArchitecture: all\nFilename: {n}\nSize: 5000\nSHA256: 0\n\n");
-    let index =
-        crate::universe::IndexText { repository: 0, text: format!("{text}{}{}", other("b"), other("c")).into() };
+    let index = crate::universe::IndexText::whole(0, format!("{text}{}{}", other("b"), other("c")));
     let universe = crate::universe::Universe::parse(vec![index], crate::base::Arch::Amd64).unwrap();
     let solution = Case { install: &["a"], ..Case::default() }.solve(&universe).unwrap();
     assert_eq!(solution.packages.len(), 3);

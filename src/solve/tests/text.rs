@@ -38,7 +38,7 @@ pub(super) fn universe(lines: &str) -> Universe {
             let digest = "0".repeat(64);
             write!(text, "Filename: pool/{name}.deb\nSize: 102399\nSHA256: {digest}\n\n").unwrap();
         }
-        IndexText { repository, text: text.into() }
+        IndexText::whole(repository, text)
     });
     Universe::parse(indexes.collect(), Arch::Amd64).unwrap()
 }
