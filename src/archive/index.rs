@@ -3,15 +3,14 @@
 //! In: [`SuiteRequest`]s, a [`Fetcher`], the store. Out: [`LoadedSuite`]s. The chain: signature over `InRelease`,
 //! SHA-256 of the index in it (compressed and decompressed), text. What is read of an index is kept in the store.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 
 use crate::{
     base::{Arch, Progress, Sha256},
-    control::strip::strip,
-    store::{Shelf, Store, StoreError},
+    store::Store,
 };
 
 use super::{
@@ -56,7 +55,7 @@ pub struct PackagesIndex {
     pub arch: String,
     /// Of the whole text.
     pub sha256: Sha256,
-    /// The whole text, or what [`strip`] leaves of it, in pieces of whole stanzas.
+    /// The whole text, or what [`crate::control::strip`] leaves of it, in pieces of whole stanzas.
     pub pieces: Vec<String>,
     /// Whether it is the whole text: whether its lines are those of the mirror's file.
     pub whole: bool,
@@ -225,11 +224,7 @@ impl Loader<'_> {
         choice: &Choice,
     ) -> Result<(Sha256, Vec<String>, bool), ArchiveError> {
         let key = choice.plain.as_ref().map_or(choice.packed.sha256, |plain| plain.sha256);
-        let kept = kept::key(&key);
-        if let Some(path) = self.store.get(Shelf::Indexes, &kept)
-            && let Ok(bytes) = std::fs::read(&path)
-            && let Some(pieces) = kept::unpack(&bytes)
-        {
+        if let Some(pieces) = kept::kept_index(self.store, &key) {
             return Ok((key, pieces, false));
         }
         let ReleaseEntry { path, by_hash, size, sha256 } = &choice.packed;
@@ -254,14 +249,7 @@ impl Loader<'_> {
         let text = String::from_utf8(bytes).map_err(|error| {
             broken(format!("it is not UTF-8 at byte {} (Policy 5.1)", error.utf8_error().valid_up_to()))
         })?;
-        // What is no control file is not kept: whoever reads it says where it is broken.
-        if let Ok(pieces) = strip(&text) {
-            let path = self.store.path(Shelf::Indexes, &kept);
-            let mut file = self.store.temp()?;
-            let packed = kept::pack(&pieces).map_err(StoreError::at("write", &path))?;
-            file.write_all(&packed).map_err(StoreError::at("write", &path))?;
-            self.store.keep(Shelf::Indexes, &kept, file)?;
-        }
+        kept::keep_index(self.store, &key, &text)?;
         download.discard();
         Ok((key, vec![text], true))
     }

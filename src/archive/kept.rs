@@ -8,7 +8,11 @@ use std::io::{self, Read as _, Write as _};
 
 use rayon::prelude::*;
 
-use crate::base::Sha256;
+use crate::{
+    base::Sha256,
+    control::strip::strip,
+    store::{Shelf, Store, StoreError},
+};
 
 /// Changes with what is kept and how.
 const LAYOUT: &str = "compose index 2";
@@ -22,6 +26,28 @@ const MAX_PIECE: u32 = 64 << 20;
 /// What the store calls the kept form of the index with this digest.
 pub(super) fn key(index: &Sha256) -> Sha256 {
     Sha256::of(format!("{LAYOUT}\n{}\n", index.hex()).as_bytes())
+}
+
+/// Keeps what is read of the index `text` with the digest `index`. A text that is no control file is not kept:
+/// whoever reads it says where it is broken.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn keep_index(store: &Store, index: &Sha256, text: &str) -> Result<(), StoreError> {
+    let Ok(pieces) = strip(text) else { return Ok(()) };
+    let key = key(index);
+    let path = store.path(Shelf::Indexes, &key);
+    let mut file = store.temp()?;
+    let packed = pack(&pieces).map_err(StoreError::at("write", &path))?;
+    file.write_all(&packed).map_err(StoreError::at("write", &path))?;
+    store.keep(Shelf::Indexes, &key, file)?;
+    Ok(())
+}
+
+/// The pieces of a kept index; `None` if there is none, or a damaged one.
+pub fn kept_index(store: &Store, index: &Sha256) -> Option<Vec<String>> {
+    let path = store.get(Shelf::Indexes, &key(index))?;
+    unpack(&std::fs::read(path).ok()?)
 }
 
 /// The entry of these pieces.

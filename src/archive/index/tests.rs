@@ -12,6 +12,7 @@ use crate::archive::{
         signing::TestKey,
     },
 };
+use crate::{control::strip::strip, store::Shelf};
 
 const ARCH_TEXT: &str = "Package: a\nVersion: 1\nArchitecture: amd64\n\n";
 const ALL_TEXT: &str = "Package: é\nVersion: 1\nArchitecture: all\n\n";
