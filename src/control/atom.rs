@@ -85,7 +85,7 @@ pub struct Atom<'a> {
     pub qualifier: Qualifier<'a>,
     /// Version constraint; the version is valid.
     pub constraint: Option<(Op, &'a str)>,
-    /// What stands in `[…]`, blanks and all.
+    /// What stands in `[…]`: words, and whatever blanks are between and after them.
     pub archs: Option<&'a str>,
     /// What stands in `<…> <…>`, brackets included.
     pub profiles: Option<&'a str>,
@@ -105,13 +105,25 @@ impl Atom<'_> {
             terms.any(|term| arch_matches(term.strip_prefix('!').unwrap_or(term), arch)) != negated
         });
         let profiles_hold = self.profiles.is_none_or(|formula| {
-            formula
-                .split('>')
-                .filter_map(|list| list.trim().strip_prefix('<'))
-                .any(|list| list.split_ascii_whitespace().all(|term| term.starts_with('!')))
+            profile_lists(formula).any(|list| list.split_ascii_whitespace().all(|term| term.starts_with('!')))
         });
         arch_holds && profiles_hold
     }
+}
+
+/// What stands between each `<` and `>` of a formula.
+fn profile_lists(formula: &str) -> impl Iterator<Item = &str> {
+    formula.split('>').filter_map(|list| list.trim_ascii_start().strip_prefix('<'))
+}
+
+/// A list as it is printed: one blank between two words.
+pub(super) fn words(list: &str) -> String {
+    list.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A formula as it is printed, however it was written: `<a b> <c>`.
+pub(super) fn profiles(formula: &str) -> String {
+    profile_lists(formula).map(|list| format!("<{}>", words(list))).collect::<Vec<_>>().join(" ")
 }
 
 /// Architecture wildcards (Policy 11.1.1) as far as they can name a Linux architecture.
@@ -138,17 +150,11 @@ impl fmt::Display for Atom<'_> {
         if let Some((op, version)) = self.constraint {
             write!(f, " ({op} {version})")?;
         }
-        let mut words = |text: &str, open: &str, close: &str| {
-            let words: Vec<_> = text.split_ascii_whitespace().collect();
-            write!(f, " {open}{}{close}", words.join(" "))
-        };
         if let Some(archs) = self.archs {
-            words(archs, "[", "]")?;
+            write!(f, " [{}]", words(archs))?;
         }
-        if let Some(profiles) = self.profiles {
-            for list in profiles.split('>').filter_map(|list| list.trim().strip_prefix('<')) {
-                words(list, "<", ">")?;
-            }
+        if let Some(formula) = self.profiles {
+            write!(f, " {}", profiles(formula))?;
         }
         Ok(())
     }
@@ -314,7 +320,7 @@ fn constraint(input: &str) -> Parsed<'_, (Op, &str)> {
 fn arch_list(input: &str) -> Parsed<'_, &str> {
     let (rest, _) = char('[').parse(input)?;
     let inside = |i| take_while1(|c: char| c.is_ascii_alphanumeric() || "-! \t\n\r".contains(c)).parse(i);
-    let (rest, archs) = expect(inside, "architectures")(rest)?;
+    let (rest, archs) = expect(inside, "architectures")(skip_blanks(rest))?;
     let (rest, _) = expect(|i| char(']').parse(i), "“]”")(rest)?;
     Ok((rest, archs))
 }
@@ -322,7 +328,7 @@ fn arch_list(input: &str) -> Parsed<'_, &str> {
 fn profile_list(input: &str) -> Parsed<'_, ()> {
     let (rest, _) = char('<').parse(input)?;
     let inside = |i| take_while1(|c: char| c.is_ascii_alphanumeric() || "+-._! \t\n\r".contains(c)).parse(i);
-    let (rest, _) = expect(inside, "build profiles")(rest)?;
+    let (rest, _) = expect(inside, "build profiles")(skip_blanks(rest))?;
     let (rest, _) = expect(|i| char('>').parse(i), "“>”")(rest)?;
     Ok((rest, ()))
 }

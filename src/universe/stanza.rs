@@ -57,16 +57,16 @@ pub(super) struct Stanza {
 /// What a stanza says, as text.
 #[derive(Default)]
 struct Found<'t> {
-    name: &'t str,
-    version: &'t str,
-    arch: &'t str,
-    filename: &'t str,
-    sha256: &'t str,
+    name: Option<&'t str>,
+    version: Option<&'t str>,
+    arch: Option<&'t str>,
+    filename: Option<&'t str>,
+    sha256: Option<&'t str>,
     size: Option<&'t str>,
     installed_size: Option<&'t str>,
-    relations: [&'t str; RELATIONS.len()],
-    multi_arch: MultiArch,
-    essential: bool,
+    relations: [Option<&'t str>; RELATIONS.len()],
+    multi_arch: Option<&'t str>,
+    essential: Option<&'t str>,
     /// Where it begins, in bytes of the text and in lines of the piece, from 1; 0 before the first field.
     start: usize,
     line: usize,
@@ -110,43 +110,36 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
                     found.line = line;
                     found.start = name.as_ptr().addr();
                 }
-                match slot(&mut found, name) {
-                    Slot::None => {}
-                    Slot::Number(slot) => *slot = Some(value),
-                    Slot::MultiArch => found.multi_arch = MultiArch::read(value),
-                    Slot::Essential => found.essential = value == "yes",
-                    Slot::Text(slot) => {
-                        if !slot.is_empty() {
-                            let twice = ParagraphErrorKind::Twice(name.into());
-                            return Err((line, None, UniverseErrorKind::Syntax(twice)));
-                        }
-                        *slot = value;
-                    }
+                if slot(&mut found, name).is_some_and(|slot| slot.replace(value).is_some()) {
+                    let twice = ParagraphErrorKind::Twice(name.into());
+                    return Err((line, None, UniverseErrorKind::Syntax(twice)));
                 }
             }
             Piece::End => {
                 let done = std::mem::take(&mut found);
                 let fail = |kind| {
-                    let name = (!done.name.is_empty()).then(|| done.name.chars().take(100).collect());
-                    (done.line, name, kind)
+                    let name = done.name.filter(|name| !name.is_empty());
+                    (done.line, name.map(|name| name.chars().take(100).collect()), kind)
                 };
-                if done.arch.is_empty() {
-                    return Err(fail(UniverseErrorKind::Missing("Architecture")));
-                }
-                if done.arch != arch && done.arch != "all" {
+                let of = needed("Architecture", done.arch).map_err(fail)?;
+                if of != arch && of != "all" {
                     continue;
                 }
-                let (size, installed_size) = check(&done).map_err(fail)?;
+                let Checked { name, version, size, installed_size } = check(&done).map_err(fail)?;
                 let start = done.start.saturating_sub(text.as_ptr().addr());
                 let end = part.as_ptr().addr() + fields.position().min(part.len()) - text.as_ptr().addr();
-                let own = out.names.add(done.name);
+                let own = out.names.add(name);
                 let first_half = out.halves.len() as u32;
                 let mut number = 0;
                 for ((kind, field), value) in RELATIONS.into_iter().zip(done.relations) {
                     if kind != Kind::Depends {
                         number = 0;
                     }
-                    if let Err(error) = relations(text, value, kind, arch, &mut number, out) {
+                    let before = (out.halves.len(), number);
+                    if let Err(error) = relations(text, value.unwrap_or_default(), kind, arch, &mut number, out) {
+                        // Nothing of a field that is broken: the next one's clauses must not be mixed up with its last.
+                        out.halves.truncate(before.0);
+                        number = before.1;
                         let broken = UniverseErrorKind::Relation { field, error };
                         // Who provides what is everybody's business.
                         if kind == Kind::Provides {
@@ -157,13 +150,13 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
                 }
                 out.stanzas.push(Stanza {
                     text: Span { start: start as u32, length: (end - start) as u32 },
-                    version: Span::of(text, done.version),
+                    version: Span::of(text, version),
                     size,
                     installed_size,
                     own,
                     first_half,
-                    multi_arch: done.multi_arch,
-                    essential: done.essential,
+                    multi_arch: MultiArch::read(done.multi_arch.unwrap_or_default()),
+                    essential: done.essential == Some("yes"),
                 });
             }
         }
@@ -210,25 +203,16 @@ fn relations(
     Ok(())
 }
 
-/// Where a field goes.
-enum Slot<'s, 't> {
-    None,
-    Number(&'s mut Option<&'t str>),
-    MultiArch,
-    Essential,
-    Text(&'s mut &'t str),
-}
-
 /// Where the field `name` goes.
 #[inline]
-fn slot<'s, 't>(found: &'s mut Found<'t>, name: &str) -> Slot<'s, 't> {
+fn slot<'s, 't>(found: &'s mut Found<'t>, name: &str) -> Option<&'s mut Option<&'t str>> {
     // Length and first letter rule nearly all other fields out, and nearly all names are in their usual case.
     let is = |wanted: &str| name == wanted || name.eq_ignore_ascii_case(wanted);
     let first = name.bytes().next().unwrap_or(0) | 0x20;
     let [pre_depends, depends, recommends, suggests, enhances, conflicts, breaks, replaces, provides] =
         &mut found.relations;
-    Slot::Text(match (name.len(), first) {
-        (4, b's') if is("Size") => return Slot::Number(&mut found.size),
+    Some(match (name.len(), first) {
+        (4, b's') if is("Size") => &mut found.size,
         (6, b's') if is("SHA256") => &mut found.sha256,
         (6, b'b') if is("Breaks") => breaks,
         (7, b'p') if is("Package") => &mut found.name,
@@ -240,42 +224,46 @@ fn slot<'s, 't>(found: &'s mut Found<'t>, name: &str) -> Slot<'s, 't> {
         (8, b'e') if is("Enhances") => enhances,
         (8, b'r') if is("Replaces") => replaces,
         (9, b'c') if is("Conflicts") => conflicts,
-        (9, b'e') if is("Essential") => return Slot::Essential,
-        (10, b'm') if is("Multi-Arch") => return Slot::MultiArch,
+        (9, b'e') if is("Essential") => &mut found.essential,
+        (10, b'm') if is("Multi-Arch") => &mut found.multi_arch,
         (10, b'r') if is("Recommends") => recommends,
         (11, b'p') if is("Pre-Depends") => pre_depends,
         (12, b'a') if is("Architecture") => &mut found.arch,
-        (14, b'i') if is("Installed-Size") => return Slot::Number(&mut found.installed_size),
-        _ => return Slot::None,
+        (14, b'i') if is("Installed-Size") => &mut found.installed_size,
+        _ => return None,
     })
 }
 
-/// Checks what every stanza must have; the sizes in bytes and KiB.
-fn check(found: &Found<'_>) -> Result<(u64, u64), UniverseErrorKind> {
+/// A value that every stanza has.
+fn needed<'t>(field: &'static str, value: Option<&'t str>) -> Result<&'t str, UniverseErrorKind> {
+    value.filter(|value| !value.is_empty()).ok_or(UniverseErrorKind::Missing(field))
+}
+
+/// What every stanza must have, checked; the sizes in bytes and KiB.
+struct Checked<'t> {
+    name: &'t str,
+    version: &'t str,
+    size: u64,
+    installed_size: u64,
+}
+
+fn check<'t>(found: &Found<'t>) -> Result<Checked<'t>, UniverseErrorKind> {
     let bad = |field, value: &str, wanted| UniverseErrorKind::Value {
         field,
         value: value.chars().take(100).collect(),
         wanted,
     };
-    if found.name.is_empty() {
-        return Err(UniverseErrorKind::Missing("Package"));
+    let name = needed("Package", found.name)?;
+    if !PackageName::is_valid(name) {
+        return Err(bad("Package", name, "a package name"));
     }
-    if !PackageName::is_valid(found.name) {
-        return Err(bad("Package", found.name, "a package name"));
+    let version = needed("Version", found.version)?;
+    Version::check(version)?;
+    let filename = needed("Filename", found.filename)?;
+    if !is_inside(filename) {
+        return Err(bad("Filename", filename, "a path inside the repository"));
     }
-    if found.version.is_empty() {
-        return Err(UniverseErrorKind::Missing("Version"));
-    }
-    Version::check(found.version)?;
-    if found.filename.is_empty() {
-        return Err(UniverseErrorKind::Missing("Filename"));
-    }
-    if !is_inside(found.filename) {
-        return Err(bad("Filename", found.filename, "a path inside the repository"));
-    }
-    if found.sha256.is_empty() {
-        return Err(UniverseErrorKind::Missing("SHA256"));
-    }
+    needed("SHA256", found.sha256)?;
     let number = |field, value: &str, most: u64| {
         value
             .parse::<u64>()
@@ -284,12 +272,12 @@ fn check(found: &Found<'_>) -> Result<(u64, u64), UniverseErrorKind> {
             .ok_or_else(|| bad(field, value, "a number that a package can have"))
     };
     let size = number("Size", found.size.ok_or(UniverseErrorKind::Missing("Size"))?, MAX_SIZE)?;
-    let installed = match found.installed_size {
+    let installed_size = match found.installed_size {
         Some(value) if !value.is_empty() => number("Installed-Size", value, MAX_INSTALLED)?,
         // Some 128 packages of Debian lack it, and none of them is empty.
         _ => size.div_ceil(1024).max(1),
     };
-    Ok((size, installed))
+    Ok(Checked { name, version, size, installed_size })
 }
 
 /// Whether `path` leads to a place below the repository's base.

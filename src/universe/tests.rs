@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use proptest::prelude::*;
-
 use super::{
     IndexText, MultiArch, Universe, UniverseError,
     graph::{Kind, Node},
@@ -98,6 +96,9 @@ fn says_where_an_index_is_broken() {
         (changed("pool/", "pool//"), "is not a path inside the repository"),
         (stanza("a", "1", "Provides: b (\n"), "package a: Provides: in “b (”: expected a relation"),
         (stanza("a", "1", "Version: 2\n"), "line 14: field “Version” occurs twice"),
+        (stanza("a", "1", "Size: 2049\n"), "line 14: field “Size” occurs twice"),
+        (stanza("a", "1", "Depends:\ndepends: b\n"), "line 15: field “depends” occurs twice"),
+        (stanza("a", "1", "Multi-Arch: same\nMulti-Arch: no\n"), "line 15: field “Multi-Arch” occurs twice"),
         ("junk\n".into(), "line 8: “junk” is not a field"),
         (long, "line 16, package a: “:1” is not a version: the epoch is empty"),
     ] {
@@ -108,6 +109,23 @@ fn says_where_an_index_is_broken() {
     let package = broken.packages().next().unwrap();
     assert!(package.depends().next().unwrap().unwrap_err().to_string().contains("package a: Depends: in “b (”"));
     assert!(package.sha256().unwrap_err().to_string().contains("is not a SHA-256 digest"));
+}
+
+#[test]
+fn keeps_nothing_of_a_broken_field() {
+    for (fields, kept, part) in [
+        ("Pre-Depends: p, q\nDepends: d, e | f", "p 0, q 1, d 2, e 3, f 3", ""),
+        ("Pre-Depends: p, q (\nDepends: d, e | f", "d 0, e 1, f 1", "Pre-Depends: in “p, q (”"),
+        ("Pre-Depends: p\nDepends: d | e (\nBreaks: b", "p 0, b 0", "Depends: in “d | e (”"),
+        ("Recommends: r, s | t []\nSuggests: s", "s 0", "Recommends: in “r, s | t []”"),
+    ] {
+        let universe = parse(&[&stanza("a", "1", &format!("{fields}\n"))]).unwrap();
+        let package = universe.packages().next().unwrap();
+        let found = universe.relations(package.id()).map(|t| format!("{} {}", universe.name(t.name), t.clause));
+        assert_eq!(found.collect::<Vec<_>>().join(", "), kept, "{fields}");
+        let error = package.check_relations().map_or_else(|error| error.to_string(), |()| String::new());
+        assert!(error.contains(part) && error.is_empty() == part.is_empty(), "{error}\nshould say\n{part}");
+    }
 }
 
 #[test]
@@ -212,16 +230,5 @@ fn suggests_near_names() {
         ("", &[]),
     ] {
         assert_eq!(universe.suggest(name), near, "{name}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn never_panics(text in "(Package: [a-b]\n|Version: [0-1:]\n|Architecture: all\n|Filename: [a/.]{1,3}\n|Size: [0-9]\n|SHA256: 0\n|Depends: [a-b |,(=]{0,6}\n|\n| x\n|é){0,40}") {
-        if let Ok(universe) = parse(&[&text, &text]) {
-            for package in universe.packages() {
-                let _ = (package.source(), package.sha256(), package.depends().count());
-            }
-        }
     }
 }
