@@ -3,6 +3,8 @@
 //! In: a lock's packages, and where to read what they depend on. Out: [`Answer`]s in the words of the relations
 //! themselves: the chain from a request, who else needs it, what would leave with it.
 
+use petgraph::visit::EdgeRef as _;
+
 use super::resolve::{OpenChoice, Wishes};
 use crate::{
     lock::Target,
@@ -10,7 +12,7 @@ use crate::{
         Closure,
         closure::{Link, Member},
     },
-    universe::{CandidateId, Package, Universe, UniverseError},
+    universe::{CandidateId, Package, Universe, UniverseError, graph::Kind},
 };
 
 /// One step of a chain.
@@ -155,7 +157,7 @@ impl<'u> Explainer<'u> {
         }
         let taken = self.show(to);
         if let Some(choice) = self.choices.iter().find(|c| c.taken.contains(&taken) && c.relation == relation) {
-            let instead: Vec<_> = choice.instead.iter().map(|(other, more)| option(other, *more)).collect();
+            let instead: Vec<_> = choice.instead.iter().map(|(other, more)| self.option(other, *more)).collect();
             return format!(": {name} was chosen; instead {}", instead.join(", "));
         }
         let (inside, outside): (Vec<_>, Vec<_>) =
@@ -170,12 +172,37 @@ impl<'u> Explainer<'u> {
             (inside, _) => format!(": {name} meets it, and so does {}, which is in as well", list(inside)),
         }
     }
-}
 
-/// An option that was not taken, with its price in KiB.
-fn option(name: &str, more: Option<u64>) -> String {
-    match more {
-        Some(more) => format!("{name}: +{more}"),
-        None => format!("{name}: impossible"),
+    /// An option that was not taken, with its price.
+    fn option(&self, name: &str, more: Option<u64>) -> String {
+        match more {
+            Some(more) => format!("{name} (+{more} {})", self.wishes.unit()),
+            None => format!("{name} (impossible)"),
+        }
+    }
+
+    /// The clauses in the image that a package called or providing `name` would have met, had it been chosen.
+    pub fn would_meet(&self, name: &str) -> Vec<String> {
+        let edges = self.closure.graph.edge_references();
+        let is_it = |id: &CandidateId| {
+            let package = self.universe.package(*id);
+            let provides =
+                || self.universe.relations(*id).any(|t| t.kind == Kind::Provides && self.universe.name(t.name) == name);
+            package.name() == name || provides()
+        };
+        let mut found: Vec<_> = edges
+            .filter(|edge| edge.weight().others.iter().any(is_it))
+            .filter_map(|edge| {
+                let graph = &self.closure.graph;
+                let Member::Package(met) = graph[edge.target()] else { return None };
+                let who = match graph[edge.source()] {
+                    Member::Package(from) => format!("{} depends on", self.show(from)),
+                    _ => "packages.install asks for".into(),
+                };
+                Some(format!("{who} `{}`, and {} meets it", edge.weight().relation, self.show(met)))
+            })
+            .collect();
+        found.sort();
+        found
     }
 }

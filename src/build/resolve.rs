@@ -182,6 +182,11 @@ impl<'m> Wishes<'m> {
         &self.requests
     }
 
+    /// What prices are counted in.
+    pub fn unit(&self) -> &'static str {
+        self.manifest.packages.minimize.unit()
+    }
+
     /// The problem in one universe.
     pub fn problem<'u>(&'u self, universe: &'u Universe) -> Problem<'u> {
         Problem {

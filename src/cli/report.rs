@@ -14,7 +14,7 @@ use crate::{
     build::{More, OpenChoice, Resolved},
     image::Written,
     lock::{Lock, Target},
-    manifest::{Manifest, Minimize},
+    manifest::Manifest,
     tree::Tree,
 };
 
@@ -149,19 +149,10 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
 /// How many options not taken a person is shown of each choice.
 const OPTIONS: usize = 4;
 
-/// What a price is counted in.
-pub fn unit(minimize: Minimize) -> &'static str {
-    match minimize {
-        Minimize::InstalledSize => "KiB",
-        Minimize::Packages => "packages",
-        Minimize::DownloadSize => "bytes",
-    }
-}
-
 /// After `compose lock`: the targets, what changed, what was cut, what was chosen.
 pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: Format) {
     let lock = &resolved.lock;
-    let unit = unit(desk.manifest.packages.minimize);
+    let unit = desk.manifest.packages.minimize.unit();
     let changes: Vec<_> = lock.targets.iter().map(|(arch, target)| (*arch, changes(target, *arch, before))).collect();
     let none = More::default();
     let more = |arch: &Arch| resolved.more.get(arch).unwrap_or(&none);

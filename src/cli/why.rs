@@ -10,7 +10,6 @@ use super::{
     build::{read_lock, solve},
     desk::Desk,
     exit::{self, Failure},
-    report::unit,
 };
 use crate::{
     base::{Arch, Progress as _, RootPath},
@@ -37,7 +36,7 @@ pub fn why(args: &WhyArgs) -> Result<(), Failure> {
     desk.shown.clear();
     if args.format == Format::Json {
         let all: Vec<_> = desk.archs.iter().zip(&answers).map(|(arch, told)| told.json(*arch)).collect();
-        println!("{:#}", json!({ "what": args.what, "unit": unit(desk.manifest.packages.minimize), "answers": all }));
+        println!("{:#}", json!({ "what": args.what, "unit": desk.manifest.packages.minimize.unit(), "answers": all }));
     } else {
         for (arch, told) in desk.archs.iter().zip(&answers) {
             told.print(*arch, &args.what);
@@ -203,7 +202,11 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     let [(path, node), ..] = named[..] else {
         let known = explainer.is_known(&name);
         if known {
-            return Ok(Told::Out { why: vec!["nothing in the image depends on it".into()] });
+            let mut why = explainer.would_meet(&name);
+            if why.is_empty() {
+                why.push("nothing in the image depends on it".into());
+            }
+            return Ok(Told::Out { why });
         }
         let near = explainer.suggest(&name);
         let hint = if near.is_empty() { String::new() } else { format!("\n  did you mean {}?", near.join(", ")) };

@@ -98,6 +98,17 @@ pub enum Minimize {
     DownloadSize,
 }
 
+impl Minimize {
+    /// What it is counted in.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::InstalledSize => "KiB",
+            Self::Packages => "packages",
+            Self::DownloadSize => "bytes",
+        }
+    }
+}
+
 /// `[rootfs]`: what is left out of packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rootfs {

@@ -29,19 +29,20 @@ pub fn opb(problem: &Problem<'_>, solution: &Solution) -> Result<String, Univers
             Minimize::Packages => 1,
         }
     };
-    let (unit, claim) = match problem.minimize {
-        Minimize::InstalledSize => ("KiB installed", solution.installed_size),
-        Minimize::DownloadSize => ("bytes to download", solution.download_size),
-        Minimize::Packages => ("packages", solution.packages.len() as u64),
+    let (what, claim) = match problem.minimize {
+        Minimize::InstalledSize => ("installed", solution.installed_size),
+        Minimize::DownloadSize => ("to download", solution.download_size),
+        Minimize::Packages => ("installed", solution.packages.len() as u64),
     };
+    let unit = problem.minimize.unit();
     let clauses = instance.clauses.iter();
     let constraints = clauses.clone().count() + instance.exclusions.len();
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = writeln!(out, "* #variable= {} #constraint= {constraints}", cone.candidates.len());
     let _ = match solution.proven {
-        true => writeln!(out, "* claimed optimum: {claim} ({unit})"),
-        false => writeln!(out, "* not proven; found: {claim} ({unit}), lower bound: {}", solution.lower_bound),
+        true => writeln!(out, "* claimed optimum: {claim} {unit} {what}"),
+        false => writeln!(out, "* not proven; found: {claim} {unit} {what}, lower bound: {}", solution.lower_bound),
     };
     for (number, id) in (1..).zip(&cone.candidates) {
         let chosen = solution.packages.binary_search_by_key(id, |chosen| chosen.id).is_ok();

@@ -164,7 +164,7 @@ const KINDS: [Kind; 9] = [
 
 /// An index: what the one pass over it kept is what its text says when it is read again.
 pub fn universe(text: &str) {
-    let index = |repository| IndexText { repository, text: text.into() };
+    let index = |repository| IndexText::whole(repository, text.to_owned());
     let universe = match Universe::parse(vec![index(0), index(1)], ARCH) {
         Ok(universe) => universe,
         Err(error) => {
