@@ -120,7 +120,7 @@ proptest! {
 
 proptest! {
     // Each is many of the others.
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn of_indexes(text in index()) {

@@ -163,6 +163,17 @@ impl<'i> Engine<'i> {
         &self.trail
     }
 
+    /// The clauses that a variable is a literal of.
+    pub(super) fn clauses_with(&self, var: u32) -> &[u32] {
+        self.clauses_with.row(var)
+    }
+
+    /// The variables that one excludes.
+    pub(super) fn excludes(&self, var: u32) -> &[u32] {
+        self.excludes.row(var)
+    }
+
+    /// The clauses that a variable owns.
     pub(super) fn clauses_of(&self, var: u32) -> &[u32] {
         self.clauses_of.row(var)
     }

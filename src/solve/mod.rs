@@ -11,6 +11,7 @@ mod cone;
 mod explain;
 mod instance;
 mod proof;
+mod reduce;
 mod report;
 mod search;
 mod weight;

@@ -2,12 +2,13 @@
 //!
 //! At every node: propagation; lookahead (what all alternatives of a clause have in common is so, what contradicts or
 //! costs too much is out); what is left falls into independent components; each has a lower bound by dual ascent,
-//! which also rules out single variables; then the clause with the fewest alternatives is tried, cheapest first. The
+//! which also rules out single variables, as does a better one that can stand for them; then the clause with the fewest alternatives is tried, cheapest first. The
 //! order of everything depends on the instance alone.
 
 use super::{
     bound::{Bound, bound},
     instance::{Contradiction, Engine, Instance, Weight},
+    reduce::dominated,
 };
 
 /// More decisions below one another than any real problem needs; keeps the stack within [`STACK`].
@@ -175,12 +176,16 @@ impl Search {
     /// The same for a component, nothing of which follows from propagation or lookahead alone.
     fn branch(&mut self, part: &Part, bound: &Bound, mut limit: Weight, depth: usize) -> Option<Found> {
         let too_dear = |reduced: Weight| bound.cost.saturating_add(reduced) > limit;
-        let out: Vec<(u32, bool)> =
-            (0u32..).zip(&bound.reduced).filter(|(_, r)| too_dear(**r)).map(|(v, _)| (v, false)).collect();
+        let dear = (0u32..).zip(&bound.reduced).filter(|(_, r)| too_dear(**r)).map(|(v, _)| v);
+        let mut out: Vec<(u32, bool)> = dear.map(|v| (v, false)).collect();
+        let mut engine = Engine::new(&part.instance);
+        if out.is_empty() {
+            out.extend(dominated(&engine).into_iter().map(|v| (v, false)));
+        }
         if !out.is_empty() {
+            drop(engine);
             return self.node(part, &out, limit, depth + 1);
         }
-        let mut engine = Engine::new(&part.instance);
         engine.start().ok()?;
         let clause = engine.open().into_iter().min_by_key(|c| (part.instance.clauses.get(*c).lits.len(), *c))?;
         let mut ways: Vec<(Weight, u32)> = Vec::new();
