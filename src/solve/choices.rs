@@ -5,11 +5,9 @@
 //! lies in one of the independent parts that are left when all that is forced is done.
 
 use super::{
-    Problem, Solution, cone,
-    cone::Selection,
-    engine_of, instance, numbers_of, preferring,
+    Problem, Solution,
     search::{Root, priced},
-    weight,
+    solved, weight,
 };
 use crate::universe::{CandidateId, UniverseError};
 
@@ -44,14 +42,7 @@ pub fn choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<Choice>
     if !solution.proven {
         return Ok(Vec::new());
     }
-    let selection = Selection::new(problem);
-    let cone = cone::reach(problem, &selection)?;
-    let mut instance = instance(problem, &cone);
-    let kept: Vec<_> = problem.prefer.iter().filter(|name| !solution.not_preferred.contains(name)).collect();
-    let preferred = numbers_of(problem, &cone, &kept);
-    if !preferred.is_empty() {
-        instance = preferring(&instance, &engine_of(&instance), &preferred);
-    }
+    let (cone, instance) = solved(problem, solution)?;
     let Some(root) = Root::new(&instance) else { return Ok(Vec::new()) };
     let is_chosen = |number: &u32| {
         let id = cone.candidates[*number as usize];

@@ -175,19 +175,26 @@ fn instance(problem: &Problem<'_>, cone: &Cone) -> Instance {
     Instance { weights: weights.collect(), clauses: cone.clauses.clone(), exclusions: cone.exclusions.clone() }
 }
 
+/// The instance that `solution` solves: the preferences that it honours are part of it.
+fn solved(problem: &Problem<'_>, solution: &Solution) -> Result<(Cone, Instance), UniverseError> {
+    let cone = cone::reach(problem, &Selection::new(problem))?;
+    let instance = instance(problem, &cone);
+    let kept: Vec<_> = problem.prefer.iter().filter(|name| !solution.not_preferred.contains(name)).collect();
+    let preferred = numbers_of(problem, &cone, &kept);
+    if preferred.is_empty() {
+        return Ok((cone, instance));
+    }
+    let mut engine = Engine::new(&instance);
+    // There is a solution, so nothing contradicts.
+    let _ = engine.start();
+    let preferring = preferring(&instance, &engine, &preferred);
+    Ok((cone, preferring))
+}
+
 /// The numbers in the cone of the packages called so; sorted.
 fn numbers_of(problem: &Problem<'_>, cone: &Cone, names: &[&PackageName]) -> Vec<u32> {
     let wanted = |id: &CandidateId| names.iter().any(|n| n.as_str() == problem.universe.package(*id).name());
     (0u32..).zip(&cone.candidates).filter(|(_, id)| wanted(id)).map(|(number, _)| number).collect()
-}
-
-/// What follows from an instance without any choice; nothing if that is a contradiction.
-fn engine_of(instance: &Instance) -> Engine<'_> {
-    let mut engine = Engine::new(instance);
-    match engine.start() {
-        Ok(()) => engine,
-        Err(_) => Engine::new(instance),
-    }
 }
 
 /// Searches with every preference; if that leaves no solution, with as many of them as there can be, the earlier

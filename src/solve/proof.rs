@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Problem, Solution, cone, cone::Selection, engine_of, instance, numbers_of, preferring};
+use super::{Problem, Solution, solved};
 use crate::{manifest::Minimize, universe::UniverseError};
 
 /// Writes the instance that `solution` solves, its claim in a comment.
@@ -13,14 +13,7 @@ use crate::{manifest::Minimize, universe::UniverseError};
 /// # Errors
 /// Broken package data.
 pub fn opb(problem: &Problem<'_>, solution: &Solution) -> Result<String, UniverseError> {
-    let selection = Selection::new(problem);
-    let cone = cone::reach(problem, &selection)?;
-    let mut instance = instance(problem, &cone);
-    let kept: Vec<_> = problem.prefer.iter().filter(|name| !solution.not_preferred.contains(name)).collect();
-    let preferred = numbers_of(problem, &cone, &kept);
-    if !preferred.is_empty() {
-        instance = preferring(&instance, &engine_of(&instance), &preferred);
-    }
+    let (cone, instance) = solved(problem, solution)?;
     let cost = |number: usize| {
         let package = problem.universe.package(cone.candidates[number]);
         match problem.minimize {
