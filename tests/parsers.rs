@@ -95,7 +95,8 @@ fn index() -> impl Strategy<Value = String> {
                 "Package: {name}\nVersion: {version}\nArchitecture: {arch}\n{fields}\n{others}{relations}{more}{end}"
             )
         });
-    vec(stanza, 1..4).prop_map(|stanzas| stanzas.concat())
+    (prop_oneof![9 => "", 1 => "\u{feff}|\n#\n"], vec(stanza, 1..4))
+        .prop_map(|(start, stanzas)| start + &stanzas.concat())
 }
 
 proptest! {

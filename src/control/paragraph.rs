@@ -71,10 +71,10 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Starts before the first line of `text`.
     pub fn new(text: &'a str) -> Self {
-        // A byte order mark is no part of the first name.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // A byte order mark is no part of the first name, but positions count it.
+        let position = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let ends = memchr::memchr_iter(b'\n', text.as_bytes());
-        Self { text, ends, position: 0, line: 0, in_paragraph: false, failed: false }
+        Self { text, ends, position, line: 0, in_paragraph: false, failed: false }
     }
 
     /// Where the next line begins, in bytes.

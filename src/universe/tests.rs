@@ -65,6 +65,16 @@ fn reads_every_field() {
 }
 
 #[test]
+fn a_byte_order_mark_moves_nothing() {
+    for text in [stanza("a", "1", "Depends: b, cde\n"), stanza("a", "1", "Depends: b, cde").trim_end().to_owned()] {
+        let universe = parse(&[&format!("\u{feff}{text}")]).unwrap();
+        let package = universe.packages().next().unwrap();
+        let atoms: Vec<_> = package.depends().map(|clause| clause.unwrap()[0].name).collect();
+        assert_eq!(atoms, ["b", "cde"]);
+    }
+}
+
+#[test]
 fn passes_over_other_architectures() {
     let other = stanza("a", "9", "").replace("amd64", "arm64");
     let all = stanza("b", "1", "").replace("amd64", "all");
