@@ -177,54 +177,32 @@ fn compare(suite: &str, mirrors: &Mirrors, python: &str, random: impl Iterator<I
         "{:<14} {:<60} {:>8} {:>10} {:>6} {:>8} {:>7} {:>7}",
         "least", "request", "packages", "KiB", "nodes", "ms", "clasp s", "RC2 s"
     );
-    for (case, (((result, time), (by_clasp, clasp_time)), (by_rc2, rc2_time))) in
-        cases.iter().zip(solved.iter().zip(&by_clasp).zip(&by_rc2))
+    let oracles = by_clasp.iter().zip(&by_rc2);
+    for ((case, (result, time)), ((by_clasp, clasp_time), (by_rc2, rc2_time))) in cases.iter().zip(&solved).zip(oracles)
     {
-        let mut complain = |what: String| {
-            tally.wrong.push(format!("{suite}, least {}, {}: {what}", unit(case.minimize), case.install.join(", ")));
-        };
-        let (ours, packages, kib, nodes) = match result {
-            Ok(found) => {
-                let (packages, kib) = (found.packages.len() as u64, found.installed_size);
-                if !found.proven {
-                    complain(format!("not proven: {packages} packages, {kib} KiB, {} nodes", found.nodes));
-                }
-                let cost = if case.minimize == Minimize::Packages { packages } else { kib };
-                (Verdict::Optimum(cost), packages.to_string(), kib.to_string(), found.nodes.to_string())
-            }
-            Err(SolveError::Unsolvable(_)) => (Verdict::Unsolvable, "-".into(), "-".into(), "-".into()),
-            Err(error) => {
-                complain(error.to_string());
-                (Verdict::Open, "?".into(), "?".into(), "?".into())
-            }
-        };
-        for (name, theirs) in [("clasp", *by_clasp), ("RC2", by_rc2.verdict)] {
-            if theirs != Verdict::Open && theirs != ours {
-                complain(format!("{ours} here, {theirs} by {name}"));
-            }
-        }
-        if let (Verdict::Optimum(cost), Verdict::Optimum(_), Ok(found)) = (ours, by_rc2.verdict, result) {
-            if by_rc2.claim != Some(cost) {
-                complain(format!("our solution of {cost} is worth {:?} by the oracle's own encoding", by_rc2.claim));
-            }
-            // Of equal sizes ours is the one with the fewest packages.
-            if case.minimize == Minimize::InstalledSize && found.packages.len() > by_rc2.packages {
-                complain(format!("{} packages where {} have the same size", found.packages.len(), by_rc2.packages));
-            }
+        let (ours, wrong) = judge(case.minimize, result, *by_clasp, by_rc2);
+        if !wrong.is_empty() {
+            let (unit, wrong) = (unit(case.minimize), wrong.join("; "));
+            let install = case.install.join(", ");
+            tally.wrong.push(format!("{suite}, {}, least {unit}: {wrong}\n    install {install}", case.label));
         }
         let confirmed = |verdict: Verdict| verdict == ours && ours != Verdict::Open;
         tally.unsolvable += usize::from(ours == Verdict::Unsolvable);
         tally.clasp += usize::from(confirmed(*by_clasp));
         tally.rc2 += usize::from(confirmed(by_rc2.verdict));
         tally.both += usize::from(confirmed(*by_clasp) && confirmed(by_rc2.verdict));
+        let shown = |value: fn(&Solution) -> u64| result.as_ref().map_or("-".into(), |s| value(s).to_string());
         let seconds = |verdict: Verdict, time: &Duration| match verdict {
             Verdict::Open => format!(">{}", LIMIT.as_secs()),
             _ => format!("{:.2}", time.as_secs_f64()),
         };
         println!(
-            "{:<14} {:<60} {packages:>8} {kib:>10} {nodes:>6} {:>8.1} {:>7} {:>7}",
+            "{:<14} {:<60} {:>8} {:>10} {:>6} {:>8.1} {:>7} {:>7}",
             unit(case.minimize),
             case.label,
+            shown(|s| s.packages.len() as u64),
+            shown(|s| s.installed_size),
+            shown(|s| s.nodes),
             time.as_secs_f64() * 1e3,
             seconds(*by_clasp, clasp_time),
             seconds(by_rc2.verdict, rc2_time),
@@ -236,6 +214,46 @@ fn compare(suite: &str, mirrors: &Mirrors, python: &str, random: impl Iterator<I
         wrong.len()
     );
     Some(tally)
+}
+
+/// Our own verdict, and what speaks against it.
+fn judge(
+    minimize: Minimize,
+    result: &Result<Solution, SolveError>,
+    by_clasp: Verdict,
+    by_rc2: &Answer,
+) -> (Verdict, Vec<String>) {
+    let mut wrong = Vec::new();
+    let ours = match result {
+        Ok(found) if minimize == Minimize::Packages => Verdict::Optimum(found.packages.len() as u64),
+        Ok(found) => Verdict::Optimum(found.installed_size),
+        Err(SolveError::Unsolvable(_)) => Verdict::Unsolvable,
+        Err(error) => {
+            wrong.push(error.to_string());
+            Verdict::Open
+        }
+    };
+    for (name, theirs) in [("clasp", by_clasp), ("RC2", by_rc2.verdict)] {
+        if theirs != Verdict::Open && theirs != ours {
+            wrong.push(format!("{ours} here, {theirs} by {name}"));
+        }
+    }
+    let Ok(found) = result else { return (ours, wrong) };
+    if !found.proven {
+        wrong.push(format!("{ours} is not proven, after {} nodes", found.nodes));
+    }
+    if by_rc2.verdict != Verdict::Open {
+        let claim = by_rc2.claim.map(Verdict::Optimum);
+        if claim != Some(ours) {
+            let worth = claim.map_or("no solution".into(), |claim| claim.to_string());
+            wrong.push(format!("our solution of {ours} is {worth} in the oracle's own encoding"));
+        }
+        // Of equal sizes ours is the one with the fewest packages.
+        if minimize == Minimize::InstalledSize && found.packages.len() > by_rc2.packages {
+            wrong.push(format!("{} packages where {} have the same size", found.packages.len(), by_rc2.packages));
+        }
+    }
+    (ours, wrong)
 }
 
 /// One suite's `main`, verified. A mirror may stand still: an expired suite is loaded as of its last good moment.
