@@ -2,45 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/mirror.rs"]
+mod mirror;
+
 use std::{path::Path, process::Command};
 
 use compose::{
     archive::{
-        ArchiveError, ErrorClass, FetchError, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource,
-        SuiteRequest, discover, fetch::join, keyring::Keyring, openpgp, release::ReleaseError,
+        ArchiveError, ErrorClass, FetchError, FetchSettings, Fetcher, Loader, fetch::join, keyring::Keyring, openpgp,
+        release::ReleaseError,
     },
-    base::{Arch, Silent},
+    base::Silent,
     store::Store,
 };
 use jiff::Timestamp;
-
-fn mirrors() -> Option<compose::archive::Mirrors> {
-    let inputs = MirrorInputs {
-        cli: None,
-        mirror: None,
-        security_mirror: None,
-        env: std::env::var("COMPOSE_MIRROR").ok(),
-        apt_dir: "/etc/apt".into(),
-        today: jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now()).date(),
-    };
-    let mirrors = discover(&inputs).unwrap();
-    if mirrors.debian.from == MirrorSource::Snapshot {
-        eprintln!("skipped: this machine has no Debian mirror");
-        return None;
-    }
-    Some(mirrors)
-}
-
-fn request(suite: &str, base: &str) -> SuiteRequest {
-    SuiteRequest {
-        name: suite.into(),
-        suite: suite.into(),
-        bases: vec![base.into()],
-        components: vec!["main".into()],
-        keys: Keys::Debian,
-        additional: true,
-    }
-}
+use mirror::{ARCH, mirrors, request};
 
 #[test]
 fn suites_of_the_mirror_load() {
@@ -62,7 +38,7 @@ fn suites_of_the_mirror_load() {
     ];
     for (suite, base) in cases {
         let start = std::time::Instant::now();
-        match loader.load(&request(suite, base), Arch::Amd64) {
+        match loader.load(&request(suite, base), ARCH) {
             Ok(loaded) => {
                 let sizes: Vec<_> = loaded
                     .packages
@@ -97,7 +73,7 @@ fn suites_of_the_mirror_load() {
             Err(error) => panic!("{suite}: {error}: {:?}", std::error::Error::source(&error)),
         }
     }
-    let nowhere = loader.load(&request("nowhere", main), Arch::Amd64).unwrap_err();
+    let nowhere = loader.load(&request("nowhere", main), ARCH).unwrap_err();
     assert_eq!(nowhere.class(), ErrorClass::Network, "{nowhere}");
     assert!(nowhere.to_string().contains("dists/nowhere/InRelease is not there"), "{nowhere}");
 }

@@ -3,10 +3,11 @@
 
 In:  Packages indexes (decompressed) as arguments; on stdin one JSON request a line:
      {"id": any, "install": ["python3", "libssl3t64 (>= 3.5)", "a | b"],
-      "minimize": "installed-size" | "packages"}
+      "minimize": "installed-size" | "packages", "claim": [names, optional]}
 Out: on stdout one JSON answer a line:
      {"id", "minimize", "optimum": KiB or package count, null if unsatisfiable,
-      "packages": how many are chosen, "names": sorted names of one optimum, "seconds"}
+      "packages": how many are chosen, "names": sorted names of one optimum, "seconds",
+      "claim": what the claimed names cost, null if they are no solution}
      With --wcnf DIR, also each whole instance as DIR/NNNN-<minimize>.wcnf.
 
 Needs python-sat.  Semantics follow Debian Policy chapters 5 and 7; one candidate per
@@ -259,10 +260,21 @@ class Instance:
             cost += rest
         chosen = self.needed(chosen)
         # The solver is not taken at its word: the choice must hold and cost what it says.
-        assert all(any((x in chosen) if x > 0 else (-x not in chosen) for x in clause)
-                   for clause in self.hard)
-        assert cost == sum(self.weights[v] for v in chosen)
+        assert self.price(chosen) == cost
         return chosen, cost
+
+    def price(self, chosen):
+        """What the chosen variables cost, or None if they are no solution."""
+        if all(any((x in chosen) if x > 0 else (-x not in chosen) for x in clause)
+               for clause in self.hard):
+            return sum(self.weights[v] for v in chosen)
+        return None
+
+    def claim(self, names):
+        """The same for names that somebody else has chosen."""
+        if any(name not in self.var for name in names):
+            return None  # beyond reach, so needed by nothing
+        return self.price({self.var[name] for name in names})
 
     def needed(self, chosen):
         """What the requests reach within the choice: a free package may be in it for nothing."""
@@ -338,6 +350,8 @@ def answer(index, request, wcnf_path):
             wcnf_path + f"-{minimize}.wcnf", comments=head)
     chosen, cost = instance.solve()
     names = sorted(instance.names[v] for v in chosen or ())
+    if "claim" in request:
+        result["claim"] = instance.claim(request["claim"])
     return result | {"optimum": cost, "packages": len(names), "names": names,
                      "seconds": round(time.perf_counter() - start, 3)}
 
