@@ -79,6 +79,65 @@ fn prices_are_in_what_is_minimized_and_preferences_are_honoured() {
     snapshot!("lock-preferring", desk.compose(&["lock", "demo.toml"]).ok().stdout);
 }
 
+/// Fewer packages at a larger size: the fields of the objective must not borrow from one another.
+#[test]
+fn prices_are_exact() {
+    let packages = vec![
+        sized("app", "1", 10).depends("a | b"),
+        sized("a", "1", 50).depends("c"),
+        sized("c", "1", 50),
+        sized("b", "1", 105),
+    ];
+    let served = Archive::new(packages).serve();
+    for (minimize, line) in [
+        ("installed-size", "chosen: a 1 for `a | b` of app 1; instead: b 1 (+5 KiB)"),
+        ("packages", "chosen: b 1 for `a | b` of app 1; instead: a 1 (+1 packages)"),
+    ] {
+        let desk = Desk::new(&served, &format!("install = [\"app\"]\nminimize = \"{minimize}\""), "");
+        let run = desk.compose(&["lock", "demo.toml"]).ok();
+        assert!(run.stdout.contains(line), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn an_older_lock_keeps_its_reasons() {
+    let (served, desk) = desk("install = [\"app\"]", "");
+    desk.compose(&["lock", "demo.toml"]).ok();
+    let mut changed = packages();
+    changed.push(sized("libz", "1.5", 61).depends("libc"));
+    drop(served);
+    let served = Archive::new(changed).serve();
+    let text = fs::read_to_string(desk.path("demo.toml")).unwrap();
+    let old = text.split("uris = [\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    desk.manifest(&text.replace(&old, &served.url));
+    fs::write(desk.path("key.asc"), &served.key).unwrap();
+    fs::remove_dir_all(desk.path("cache")).unwrap();
+    let run = desk.compose(&["why", "demo.toml", "libz"]).ok();
+    assert!(run.stdout.contains("libz 1.3") && run.stdout.contains("app 1:1.0 depends on `libz`"), "{}", run.stdout);
+    // A signature that is none is no reason to look elsewhere.
+    fs::write(desk.path("key.asc"), &Archive::new(Vec::new()).serve().key).unwrap();
+    assert_eq!(desk.compose(&["why", "demo.toml", "libz"]).code, Some(5));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let (_served, desk) = desk("install = [\"app\"]", "");
+    let line = format!(
+        "{} graph demo.toml | true; {} lock demo.toml > /dev/full",
+        env!("CARGO_BIN_EXE_compose"),
+        env!("CARGO_BIN_EXE_compose")
+    );
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &line]).current_dir(desk.dir.path()).env("COMPOSE_CACHE", desk.path("cache"));
+    let run = desk.run(&mut shell);
+    assert_eq!(run.code, Some(8), "{}", run.stderr);
+    assert!(
+        !run.stderr.contains("panicked") && run.stderr.contains("cannot write to standard output"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[test]
 fn a_proof_is_written_whole_or_not_at_all() {
     let (_served, desk) = desk("install = [\"app\"]\nprovided = []\nforbid = [\"less\"]", "");

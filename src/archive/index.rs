@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Largest index, bytes; Debian's largest (sid main) has some 60 MB.
-const MAX_INDEX: u64 = 1 << 30;
+pub(super) const MAX_INDEX: u64 = 1 << 30;
 /// Memory that an xz index may ask for, bytes; `xz -9` needs 65 MiB.
 const MAX_XZ_MEMORY: u64 = 256 << 20;
 

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 
 use rayon::prelude::*;
 
+use super::index::MAX_INDEX;
 use crate::{
     base::Sha256,
     control::strip::strip,
@@ -79,9 +80,14 @@ pub(super) fn unpack(entry: &[u8]) -> Option<Vec<String>> {
     let number = |at: usize| Some(u32::from_le_bytes(*entry.get(at..)?.first_chunk::<4>()?));
     let count = number(0)? as usize;
     let mut frames = Vec::new();
+    let mut sum: u64 = 0;
     let mut start = count.checked_mul(8)?.checked_add(4)?;
     for index in 0..count {
         let (packed, plain) = (number(4 + index * 8)? as usize, number(8 + index * 8)?);
+        sum += u64::from(plain);
+        if sum > MAX_INDEX {
+            return None;
+        }
         let end = start.checked_add(packed)?;
         frames.push((entry.get(start..end)?, plain));
         start = end;

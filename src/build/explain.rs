@@ -9,7 +9,7 @@ use super::resolve::{OpenChoice, Wishes};
 use crate::{
     lock::Target,
     solve::{
-        Closure,
+        Closure, Price,
         closure::{Link, Member},
     },
     universe::{CandidateId, Package, Universe, UniverseError, graph::Kind},
@@ -157,7 +157,8 @@ impl<'u> Explainer<'u> {
         }
         let taken = self.show(to);
         if let Some(choice) = self.choices.iter().find(|c| c.taken.contains(&taken) && c.relation == relation) {
-            let instead: Vec<_> = choice.instead.iter().map(|(other, more)| self.option(other, *more)).collect();
+            let instead: Vec<_> =
+                choice.instead.iter().map(|(other, price)| option(other, *price, self.wishes.unit())).collect();
             return format!(": {name} was chosen; instead {}", instead.join(", "));
         }
         let (inside, outside): (Vec<_>, Vec<_>) =
@@ -170,14 +171,6 @@ impl<'u> Explainer<'u> {
         match (&inside[..], &outside[..]) {
             ([], others) => format!(": {name} meets it; {} would too", list(others)),
             (inside, _) => format!(": {name} meets it, and so does {}, which is in as well", list(inside)),
-        }
-    }
-
-    /// An option that was not taken, with its price.
-    fn option(&self, name: &str, more: Option<u64>) -> String {
-        match more {
-            Some(more) => format!("{name} (+{more} {})", self.wishes.unit()),
-            None => format!("{name} (impossible)"),
         }
     }
 
@@ -204,5 +197,14 @@ impl<'u> Explainer<'u> {
             .collect();
         found.sort();
         found
+    }
+}
+
+/// An option that was not taken, with its price in `unit`.
+pub fn option(name: &str, price: Price, unit: &str) -> String {
+    match price {
+        Price::More(more) => format!("{name} (+{more} {unit})"),
+        Price::Unknown => format!("{name} (price unknown)"),
+        Price::Impossible => format!("{name} (impossible)"),
     }
 }

@@ -10,5 +10,5 @@ mod resolve;
 
 pub use assemble::{AssembleError, Assembled, Download, assemble, controls};
 pub use draw::{dot, mermaid};
-pub use explain::{Answer, Explainer, Reason};
+pub use explain::{Answer, Explainer, Reason, option};
 pub use resolve::{Ask, More, OpenChoice, ResolveError, Resolved, Wishes, load, open_choices, resolve};

@@ -11,7 +11,7 @@ use crate::{
     control::{RelationError, RelationGroup},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::{self, Manifest},
-    solve::{self, NODE_LIMIT, Problem, Solution, SolveError, SolveRequest},
+    solve::{self, NODE_LIMIT, Price, Problem, Solution, SolveError, SolveRequest},
     universe::{CandidateId, IndexText, Universe, UniverseError},
 };
 
@@ -78,8 +78,8 @@ pub struct OpenChoice {
     pub by: Option<String>,
     /// The clause as written.
     pub relation: String,
-    /// Options not taken, the cheapest first, with what the whole would have more (`None`: impossible).
-    pub instead: Vec<(String, Option<u64>)>,
+    /// Options not taken, the cheapest first.
+    pub instead: Vec<(String, Price)>,
 }
 
 /// Loads the suites and solves for each architecture.
@@ -212,7 +212,7 @@ pub fn open_choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<Op
         taken: choice.taken.iter().map(show).collect(),
         by: choice.by.as_ref().map(show),
         relation: choice.relation,
-        instead: choice.instead.iter().map(|instead| (show(&instead.id), instead.more)).collect(),
+        instead: choice.instead.iter().map(|instead| (show(&instead.id), instead.price)).collect(),
     };
     Ok(found.into_iter().map(in_words).collect())
 }

@@ -14,6 +14,7 @@ use super::{
     args::{BuildArgs, LockArgs},
     desk::Desk,
     exit::{self, Failure},
+    print,
     report::{self, BuiltImage},
 };
 use crate::{
@@ -38,13 +39,12 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
     let proof = desk.archs.first().and_then(|arch| resolved.more.get(arch)?.proof.as_deref());
     if let Some((file, text)) = args.proof.as_deref().zip(proof) {
         replace(file, text).map_err(|source| {
-            Failure::words(exit::OUTPUT, format!("cannot write the proof {}: {source}", file.display()))
+            Failure::words(exit::OUTPUT, format!("cannot write the proof {}: {}", file.display(), source.kind()))
         })?;
     }
     resolved.lock.write(&desk.lock_path)?;
     desk.shown.clear();
-    report::lock(&desk, &resolved, before.as_ref(), args.format);
-    Ok(())
+    print(&report::lock(&desk, &resolved, before.as_ref(), args.format))
 }
 
 /// Writes a file whole or not at all.
@@ -79,8 +79,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         lock.write(&desk.lock_path)?;
     }
     desk.shown.clear();
-    report::build(&desk, &lock, &images, solved, args.format);
-    Ok(())
+    print(&report::build(&desk, &lock, &images, solved, args.format))
 }
 
 fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Failure> {

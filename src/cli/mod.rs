@@ -11,11 +11,17 @@ mod progress;
 mod report;
 mod why;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
-use self::args::{Cli, Command};
+use self::{
+    args::{Cli, Command},
+    exit::Failure,
+};
 use crate::manifest::OMIT_GROUPS;
 
 /// Runs `compose` with the process's arguments.
@@ -26,10 +32,8 @@ pub fn main() -> ExitCode {
         (Some(Command::Why(args)), _) => why::why(&args),
         (Some(Command::Graph(args)), _) => why::graph(&args),
         (Some(Command::Groups), _) => {
-            for group in OMIT_GROUPS {
-                println!("{:14} {}", group.name, group.about);
-            }
-            Ok(())
+            let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
+            print(&lines.collect::<String>())
         }
         (None, args) => build::build(&args),
     };
@@ -39,5 +43,16 @@ pub fn main() -> ExitCode {
             eprintln!("{}", failure.text.trim_end());
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// Writes a result to standard output, whole. A reader that has had enough (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::words(exit::OUTPUT, format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }

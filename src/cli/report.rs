@@ -1,6 +1,8 @@
 //! What a command says when it is done: for people, or as JSON.
 //!
-//! In: what was built. Out: lines on standard output; sizes in bytes, KiB where Debian counts so.
+//! In: what was built. Out: text for standard output; sizes in bytes, KiB where Debian counts so.
+
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -11,10 +13,11 @@ use super::{
 };
 use crate::{
     base::{Arch, PackageName, RootPath},
-    build::{More, OpenChoice, Resolved},
+    build::{More, OpenChoice, Resolved, option},
     image::Written,
     lock::{Lock, Target},
     manifest::Manifest,
+    solve::Price,
     tree::Tree,
 };
 
@@ -69,48 +72,59 @@ fn proof(target: &Target) -> &'static str {
     if target.proven_minimal { "proven to be the smallest set" } else { "not proven to be the smallest set" }
 }
 
+/// Adds a line to a text, which does not fail.
+macro_rules! say {
+    ($out:expr, $($words:tt)*) => {{
+        let _ = writeln!($out, $($words)*);
+    }};
+}
+pub(super) use say;
+
 /// After `compose MANIFEST`.
-pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Format) {
+pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Format) -> String {
+    let mut out = String::new();
     if format == Format::Json {
         let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
-        println!("{:#}", json!({ "lock": desk.lock_path, "solved": solved, "images": images }));
-        return;
+        say!(out, "{:#}", json!({ "lock": desk.lock_path, "solved": solved, "images": images }));
+        return out;
     }
     for image in images {
         for output in &image.written.outputs {
             match &output.sha256 {
-                Some(sha256) => println!("{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
-                None => println!("{}  {}", output.path.display(), mb(output.bytes)),
+                Some(sha256) => say!(out, "{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
+                None => say!(out, "{}  {}", output.path.display(), mb(output.bytes)),
             }
         }
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
-        println!("  {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
-        println!("  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
+        say!(out, "  {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        say!(out, "  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
         for layer in &image.written.layers {
-            println!("  layer {}, {}", mb(layer.size), layer.digest);
+            say!(out, "  layer {}, {}", mb(layer.size), layer.digest);
         }
         for note in &image.written.notes {
-            println!("  note: {note}");
+            say!(out, "  note: {note}");
         }
         for warning in image.warnings.iter().take(WARNINGS) {
-            println!("  warning: {warning}");
+            say!(out, "  warning: {warning}");
         }
         if let Some(more) = image.warnings.len().checked_sub(WARNINGS).filter(|more| *more > 0) {
-            println!("  … and {more} more warnings, which --format json lists");
+            say!(out, "  … and {more} more warnings, which --format json lists");
         }
         if !image.not_reproduced.is_empty() {
             let list: Vec<_> = image.not_reproduced.iter().map(|(name, script)| format!("{name} {script}")).collect();
-            println!("  scripts not reproduced: {}", list.join(", "));
+            say!(out, "  scripts not reproduced: {}", list.join(", "));
         }
     }
     let how = if solved { "written" } else { "used" };
-    println!(
+    say!(
+        out,
         "  lock {how}: {} ({}), {:.1} s",
         desk.lock_path.display(),
         lock.epoch,
         desk.shown.elapsed().as_secs_f64()
     );
+    out
 }
 
 fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
@@ -150,7 +164,8 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
 const OPTIONS: usize = 4;
 
 /// After `compose lock`: the targets, what changed, what was cut, what was chosen.
-pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: Format) {
+pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: Format) -> String {
+    let mut out = String::new();
     let lock = &resolved.lock;
     let unit = desk.manifest.packages.minimize.unit();
     let changes: Vec<_> = lock.targets.iter().map(|(arch, target)| (*arch, changes(target, *arch, before))).collect();
@@ -165,54 +180,63 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
             "{:#}",
             json!({ "lock": desk.lock_path, "epoch": lock.epoch.to_string(), "unit": unit, "targets": targets })
         );
-        return;
+        return out;
     }
-    println!("{}  {}", desk.lock_path.display(), lock.epoch);
+    say!(out, "{}  {}", desk.lock_path.display(), lock.epoch);
     for (arch, changes) in &changes {
         let (target, more) = (&lock.targets[arch], more(arch));
         let kib = target.installed_size;
-        println!("  {arch}: {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        say!(out, "  {arch}: {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
         if !target.proven_minimal {
-            println!("    no set has less than {} {unit}; {} nodes were searched", more.lower_bound, more.nodes);
+            say!(out, "    no set has less than {} {unit}; {} nodes were searched", more.lower_bound, more.nodes);
         }
         for cut in &target.cut {
-            println!("    cut: {} → {}: {}", cut.package, cut.dependency, cut.reason);
+            say!(out, "    cut: {} → {}: {}", cut.package, cut.dependency, cut.reason);
         }
         for choice in &more.choices {
-            println!("    {}", choice_line(choice, unit));
+            say!(out, "    {}", choice_line(choice, unit));
         }
         for name in &more.not_preferred {
-            println!("    not honoured: packages.prefer names {name}, and no set has it together with those before it");
+            say!(
+                out,
+                "    not honoured: packages.prefer names {name}, and no set has it together with those before it"
+            );
         }
         if before.is_none() {
             continue;
         }
         for (name, old, new) in changes {
             match (old, new) {
-                (None, Some(new)) => println!("    + {name} {new}"),
-                (Some(old), None) => println!("    - {name} {old}"),
+                (None, Some(new)) => say!(out, "    + {name} {new}"),
+                (Some(old), None) => say!(out, "    - {name} {old}"),
                 (old, new) => {
-                    println!("    ~ {name} {} → {}", old.as_deref().unwrap_or(""), new.as_deref().unwrap_or(""));
+                    say!(out, "    ~ {name} {} → {}", old.as_deref().unwrap_or(""), new.as_deref().unwrap_or(""));
                 }
             }
         }
         if changes.is_empty() {
-            println!("    no change");
+            say!(out, "    no change");
         }
     }
+    out
 }
 
 fn choice_line(choice: &OpenChoice, unit: &str) -> String {
-    let options = choice.instead.iter().take(OPTIONS).map(|(name, more)| match more {
-        Some(more) => format!("{name} (+{more} {unit})"),
-        None => format!("{name} (impossible)"),
-    });
+    let options = choice.instead.iter().take(OPTIONS).map(|(name, price)| option(name, *price, unit));
     let mut options: Vec<_> = options.collect();
     if let Some(rest) = choice.instead.len().checked_sub(OPTIONS).filter(|rest| *rest > 0) {
         options.push(format!("{rest} more"));
     }
     let by = choice.by.as_deref().unwrap_or("the manifest");
     format!("chosen: {} for `{}` of {by}; instead: {}", choice.taken.join(", "), choice.relation, options.join(", "))
+}
+
+fn price_json(name: &str, price: Price) -> Value {
+    match price {
+        Price::More(more) => json!({ "package": name, "more": more }),
+        Price::Unknown => json!({ "package": name, "more": null, "unknown": true }),
+        Price::Impossible => json!({ "package": name, "more": null, "impossible": true }),
+    }
 }
 
 fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> Value {
@@ -227,8 +251,7 @@ fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> 
         .choices
         .iter()
         .map(|choice| {
-            let instead: Vec<_> =
-                choice.instead.iter().map(|(name, more)| json!({ "package": name, "more": more })).collect();
+            let instead: Vec<_> = choice.instead.iter().map(|(name, price)| price_json(name, *price)).collect();
             json!({ "taken": choice.taken, "by": choice.by, "relation": choice.relation, "instead": instead })
         })
         .collect();

@@ -3,6 +3,8 @@
 //! In: arguments. Out: the chain of reasons, or a drawing, of what the lock holds. Relations come from the indexes;
 //! where these have moved on or cannot be had, from the locked packages themselves.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -10,6 +12,8 @@ use super::{
     build::{read_lock, solve},
     desk::Desk,
     exit::{self, Failure},
+    print,
+    report::say,
 };
 use crate::{
     base::{Arch, Progress as _, RootPath},
@@ -24,25 +28,40 @@ use crate::{
 pub fn why(args: &WhyArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     let lock = lock(&desk)?;
+    if args.what.trim_matches('/').is_empty() {
+        let text = "name a package, a path such as /usr/bin/python3, or a file's name such as libz.so.1";
+        return Err(Failure::words(exit::USAGE, text));
+    }
     let mut answers = Vec::new();
     for &arch in &desk.archs {
-        let target = &lock.targets[&arch];
-        let found = match args.what.starts_with('/') {
-            true => Found::Path(place(&desk, &lock, arch, target, &args.what)?),
-            false => Found::Name(args.what.clone()),
-        };
-        answers.push(explained(&desk, &lock, arch, |explainer| answer(&desk, &lock, arch, explainer, found))?);
+        answers.push(told(&desk, &lock, arch, &args.what));
     }
+    // What is unknown for one architecture may well be in another's image.
+    let is_known = answers.iter().any(Result::is_ok);
+    let told = |answer: Result<Told, Failure>| match answer {
+        Err(failure) if is_known && failure.code == exit::USAGE => Ok(Told::Out { why: vec![failure.text] }),
+        other => other,
+    };
+    let answers: Vec<Told> = answers.into_iter().map(told).collect::<Result<_, _>>()?;
     desk.shown.clear();
+    let mut out = String::new();
+    let pairs = desk.archs.iter().zip(&answers);
     if args.format == Format::Json {
-        let all: Vec<_> = desk.archs.iter().zip(&answers).map(|(arch, told)| told.json(*arch)).collect();
-        println!("{:#}", json!({ "what": args.what, "unit": desk.manifest.packages.minimize.unit(), "answers": all }));
+        let all: Vec<_> = pairs.map(|(arch, told)| told.json(*arch)).collect();
+        let unit = desk.manifest.packages.minimize.unit();
+        say!(out, "{:#}", json!({ "what": args.what, "unit": unit, "answers": all }));
     } else {
-        for (arch, told) in desk.archs.iter().zip(&answers) {
-            told.print(*arch, &args.what);
-        }
+        pairs.for_each(|(arch, told)| told.say(&mut out, *arch, &args.what));
     }
-    Ok(())
+    print(&out)
+}
+
+fn told(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Told, Failure> {
+    let found = match what.starts_with('/') {
+        true => Found::Path(place(desk, lock, arch, &lock.targets[&arch], what)?),
+        false => Found::Name(what.to_owned()),
+    };
+    explained(desk, lock, arch, true, |explainer| answer(desk, lock, arch, explainer, found))
 }
 
 /// Draws the closure.
@@ -53,15 +72,14 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
         return Err(Failure::words(exit::USAGE, text));
     };
     let lock = lock(&desk)?;
-    let drawing = explained(&desk, &lock, arch, |explainer| {
+    let drawing = explained(&desk, &lock, arch, false, |explainer| {
         Ok(match args.format {
             Drawing::Dot => dot(&desk.manifest.name, explainer),
             Drawing::Mermaid => mermaid(explainer),
         })
     })?;
     desk.shown.clear();
-    print!("{drawing}");
-    Ok(())
+    print(&drawing)
 }
 
 /// The lock on disk if it is good, else what a build would write; nothing is written here.
@@ -77,25 +95,30 @@ fn lock(desk: &Desk) -> Result<Lock, Failure> {
     }
 }
 
-/// Does `work` with an explainer of one target.
+/// Does `work` with an explainer of one target, which knows the prices of choices if they are wanted and to be had.
 fn explained<T>(
     desk: &Desk,
     lock: &Lock,
     arch: Arch,
+    prices: bool,
     work: impl FnOnce(&Explainer<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let target = &lock.targets[&arch];
     let wishes = Wishes::of(&desk.manifest)?;
     // The indexes know what else would have done, and what it costs.
-    if let Ok((universe, _)) = load(&desk.suites, arch, &desk.loader()) {
-        let problem = wishes.problem(&universe);
-        // Prices hold for today's solution: for a lock that is another they are not asked for.
-        let choices = match solve::solve(&problem) {
-            Ok(solution) if is_locked(&universe, &solution, target) => open_choices(&problem, &solution)?,
-            _ => Vec::new(),
-        };
-        if let Some(explainer) = Explainer::new(&wishes, &universe, target, choices)? {
-            return work(&explainer);
+    match load(&desk.suites, arch, &desk.loader()).map_err(Failure::from) {
+        Err(failure) if failure.code == exit::NETWORK => {}
+        Err(failure) => return Err(failure),
+        Ok((universe, _)) => {
+            let problem = wishes.problem(&universe);
+            // Prices hold for today's solution: for a lock that is another they are not asked for.
+            let choices = match prices.then(|| solve::solve(&problem)) {
+                Some(Ok(solution)) if is_locked(&universe, &solution, target) => open_choices(&problem, &solution)?,
+                _ => Vec::new(),
+            };
+            if let Some(explainer) = Explainer::new(&wishes, &universe, target, choices)? {
+                return work(&explainer);
+            }
         }
     }
     desk.shown.notice("The indexes are not at hand, or not those of the lock: reading the locked packages themselves");
@@ -218,32 +241,37 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
 }
 
 impl Told {
-    fn print(&self, arch: Arch, what: &str) {
+    fn say(&self, out: &mut String, arch: Arch, what: &str) {
         match self {
-            Self::Made { place, by } => println!("{place} in the image for {arch} is made by {by}"),
+            Self::Made { place, by } => say!(out, "{place} in the image for {arch} is made by {by}"),
             Self::Out { why } => {
-                println!("{what} is not in the image for {arch}:");
-                why.iter().for_each(|why| println!("  {why}"));
+                say!(out, "{what} is not in the image for {arch}:");
+                why.iter().for_each(|why| say!(out, "  {}", why.trim_start_matches("error: ")));
             }
             Self::In { place, answer } => {
                 if let Some(place) = place {
-                    println!("{place} is from {}", answer.package);
+                    say!(out, "{place} is from {}", answer.package);
                 }
-                println!("{} ({} KiB) is in the image for {arch}:", answer.package, answer.size);
+                say!(out, "{} ({} KiB) is in the image for {arch}:", answer.package, answer.size);
                 for (number, reason) in (1..).zip(&answer.chain) {
-                    println!("  {number}. {}", reason.text);
+                    say!(out, "  {number}. {}", reason.text);
                 }
                 if answer.requests.len() > 1 {
-                    println!("requests that need it: {}", answer.requests.join(", "));
+                    say!(out, "requests that need it: {}", answer.requests.join(", "));
                 }
                 if !answer.needed_by.is_empty() {
-                    println!("needed directly by: {}", answer.needed_by.join(", "));
+                    say!(out, "needed directly by: {}", answer.needed_by.join(", "));
                 }
                 let list: Vec<_> = answer.leaves.iter().map(|(name, size)| format!("{name} ({size} KiB)")).collect();
                 match list.len() {
-                    0 => println!("without it {} KiB would leave: itself alone", answer.size),
+                    0 => say!(out, "without it {} KiB would leave: itself alone", answer.size),
                     _ => {
-                        println!("without it {} KiB would leave: itself and {}", answer.leaving_size(), list.join(", "))
+                        say!(
+                            out,
+                            "without it {} KiB would leave: itself and {}",
+                            answer.leaving_size(),
+                            list.join(", ")
+                        )
                     }
                 }
             }

@@ -6,7 +6,7 @@
 
 use super::{
     Problem, Solution,
-    search::{Root, priced},
+    search::{Answer, Root, priced},
     solved, weight,
 };
 use crate::universe::{CandidateId, UniverseError};
@@ -16,7 +16,7 @@ use crate::universe::{CandidateId, UniverseError};
 pub struct Choice {
     /// Chosen: mostly one.
     pub taken: Vec<CandidateId>,
-    /// Whose clause; `None`: a request of the manifest. The first by name, if several have it.
+    /// Whose clause; `None`: a request of the manifest. One of them, if several have it.
     pub by: Option<CandidateId>,
     /// The clause as written.
     pub relation: String,
@@ -29,9 +29,19 @@ pub struct Choice {
 pub struct Instead {
     /// Which.
     pub id: CandidateId,
-    /// How much more the best solution with it, and without what was taken, has in what `minimize` says: KiB,
-    /// packages, or bytes. `None`: there is no such solution.
-    pub more: Option<u64>,
+    /// What the best solution with it, and without what was taken, would have.
+    pub price: Price,
+}
+
+/// What an option would cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Price {
+    /// So much more in what `minimize` says: KiB, packages, or bytes.
+    More(u64),
+    /// The search for it was given up at the node limit.
+    Unknown,
+    /// There is no solution with it and without what was taken.
+    Impossible,
 }
 
 /// The open choices of a proven solution, in the order of what was taken; none for an unproven one.
@@ -85,10 +95,16 @@ pub fn choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<Choice>
     let mut found = Vec::new();
     for (mut choice, _, _, others) in open {
         for (other, price) in others.iter().zip(&mut prices) {
-            let more = price.map(|more| weight::primary(more, problem.minimize));
-            choice.instead.push(Instead { id: cone.candidates[*other as usize], more });
+            let primary = |cost| weight::primary(cost, problem.minimize);
+            let price = match price {
+                // Each first, then the difference: the lower fields of a cost would borrow from the first.
+                Answer::Cost(least, found) => Price::More(primary(found).saturating_sub(primary(least))),
+                Answer::Impossible => Price::Impossible,
+                Answer::Unknown => Price::Unknown,
+            };
+            choice.instead.push(Instead { id: cone.candidates[*other as usize], price });
         }
-        choice.instead.sort_by_key(|instead| (instead.more.is_none(), instead.more, instead.id));
+        choice.instead.sort_by_key(|instead| (instead.price, instead.id));
         found.push(choice);
     }
     found.sort_by(|a, b| (&a.taken, a.by).cmp(&(&b.taken, b.by)));

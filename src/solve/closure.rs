@@ -76,18 +76,28 @@ impl<'u> Closure<'u> {
                 graph.add_edge(from, node, Need { relation: relation.into(), pre, others });
             }
         };
+        // A lock may be older than the indexes: what it holds counts too, whatever version is the newest.
+        let counts = |id: &CandidateId| nodes.contains_key(id) || selection.allows(*id);
         let mut requests = Vec::new();
         for request in &problem.requests {
-            let found =
-                request.clause.alternatives().iter().flat_map(|relation| selection.request_satisfiers(relation));
+            let alternatives = request.clause.alternatives().iter();
+            let found = alternatives.flat_map(|relation| selection.request_matches(relation)).filter(counts);
             requests.push((request.text.clone(), found.collect::<BTreeSet<_>>()));
         }
         for id in chosen {
             let package = universe.package(*id);
             let texts = package.depends().collect::<Result<Vec<_>, _>>()?;
             for ((_, alternatives), atoms) in universe.dependencies(*id).zip(&texts) {
+                if selection.provided(alternatives.clone()).is_some() {
+                    continue;
+                }
                 let pre = alternatives.clone().any(|target| target.kind == crate::universe::graph::Kind::PreDepends);
-                let found = alternatives.flat_map(|target| selection.meant(&target)).collect();
+                let found = alternatives.flat_map(|target| universe.meant(&target)).map(|p| p.candidate);
+                let found: BTreeSet<CandidateId> = found.filter(counts).collect();
+                // A package may satisfy its own dependency.
+                if found.contains(id) {
+                    continue;
+                }
                 let text: Vec<String> = atoms.iter().map(ToString::to_string).collect();
                 connect(nodes[id], found, &text.join(" | "), pre);
             }

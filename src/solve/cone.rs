@@ -114,7 +114,7 @@ impl<'p, 'u> Selection<'p, 'u> {
     }
 
     /// Whether this very version may be chosen.
-    fn allows(&self, id: CandidateId) -> bool {
+    pub(super) fn allows(&self, id: CandidateId) -> bool {
         let name = self.problem.universe.name_of(id);
         match self.is_special.get(name.index()) {
             Some(false) => self.problem.universe.is_newest(id),
@@ -164,14 +164,18 @@ impl<'p, 'u> Selection<'p, 'u> {
 
     /// The candidates that satisfy one alternative of a request: the real package where there is one.
     pub(super) fn request_satisfiers(&self, relation: &Relation) -> Vec<CandidateId> {
+        self.request_matches(relation).into_iter().filter(|id| self.allows(*id)).collect()
+    }
+
+    /// The same in every version.
+    pub(super) fn request_matches(&self, relation: &Relation) -> Vec<CandidateId> {
         let atom = relation.as_atom();
         let universe = self.problem.universe;
         if !atom.applies_to(universe.arch().as_str()) {
             return Vec::new();
         }
         let is_real = universe.find(atom.name).is_some_and(|name| universe.candidates(name).len() > 0);
-        let found = universe.satisfiers(&atom).filter(|p| !(is_real && p.by_provides)).map(|p| p.candidate);
-        found.filter(|id| self.allows(*id)).collect()
+        universe.satisfiers(&atom).filter(|p| !(is_real && p.by_provides)).map(|p| p.candidate).collect()
     }
 }
 

@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-pub use choices::{Choice, Instead, choices};
+pub use choices::{Choice, Instead, Price, choices};
 pub use closure::Closure;
 pub use explain::{Step, Unsolvable};
 pub use proof::opb;

@@ -32,7 +32,7 @@ pub fn opb(problem: &Problem<'_>, solution: &Solution) -> Result<String, Univers
     let constraints = clauses.clone().count() + instance.exclusions.len();
     let mut out = String::new();
     // Writing to a string does not fail.
-    let _ = writeln!(out, "* #variable= {} #constraint= {constraints}", cone.candidates.len());
+    let _ = writeln!(out, "* #variable= {} #constraint= {constraints}", cone.candidates.len().max(1));
     let _ = match solution.proven {
         true => writeln!(out, "* claimed optimum: {claim} {unit} {what}"),
         false => writeln!(out, "* not proven; found: {claim} {unit} {what}, lower bound: {}", solution.lower_bound),
@@ -45,6 +45,9 @@ pub fn opb(problem: &Problem<'_>, solution: &Solution) -> Result<String, Univers
     out.push_str("min:");
     for number in 0..cone.candidates.len() {
         let _ = write!(out, " +{} x{}", cost(number), number + 1);
+    }
+    if cone.candidates.is_empty() {
+        out.push_str(" +0 x1");
     }
     out.push_str(" ;\n");
     for clause in clauses {

@@ -94,25 +94,41 @@ impl Root {
     }
 }
 
-/// For each question (a part, and values of some of its variables): how much dearer the part's best solution with
-/// these values is than its best one; `None` if there is none within the limit.
-pub(super) fn priced(root: &Root, questions: &[(usize, Vec<(u32, bool)>)], node_limit: u64) -> Vec<Option<Weight>> {
-    let cost = |part: &Part, assumed: &[(u32, bool)]| {
+/// What a question comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// What the part's best solution costs, and what its best one with the values asked for.
+    Cost(Weight, Weight),
+    /// There is none with these values.
+    Impossible,
+    /// The search was given up.
+    Unknown,
+}
+
+/// For each question (a part, and values of some of its variables), what these values make of the part's best
+/// solution.
+pub(super) fn priced(root: &Root, questions: &[(usize, Vec<(u32, bool)>)], node_limit: u64) -> Vec<Answer> {
+    // `Err` if the search was given up.
+    let cost = |part: &Part, assumed: &[(u32, bool)]| -> Result<Option<Weight>, ()> {
         let local = |(var, value): &(u32, bool)| Some((part.ids.binary_search(var).ok()? as u32, *value));
-        let assumed: Option<Vec<_>> = assumed.iter().map(local).collect();
+        let assumed: Vec<_> = assumed.iter().filter_map(local).collect();
         let mut search = Search { nodes: 0, node_limit, gave_up: false, root_bound: None };
-        let found = search.node(part, &assumed?, Weight::MAX, 0)?;
-        (!search.gave_up).then_some(found.cost)
+        let found = search.node(part, &assumed, Weight::MAX, 0);
+        if search.gave_up { Err(()) } else { Ok(found.map(|found| found.cost)) }
     };
     let answers = with_stack(|| {
-        let mut best: Vec<Option<Option<Weight>>> = vec![None; root.parts.len()];
+        let mut best: Vec<Option<Result<Option<Weight>, ()>>> = vec![None; root.parts.len()];
         let mut answer = |(part, assumed): &(usize, Vec<(u32, bool)>)| {
-            let least = (*best[*part].get_or_insert_with(|| cost(&root.parts[*part], &[])))?;
-            cost(&root.parts[*part], assumed)?.checked_sub(least)
+            let least = *best[*part].get_or_insert_with(|| cost(&root.parts[*part], &[]));
+            match (least, cost(&root.parts[*part], assumed)) {
+                (Ok(Some(least)), Ok(Some(found))) => Answer::Cost(least, found),
+                (_, Ok(None)) => Answer::Impossible,
+                _ => Answer::Unknown,
+            }
         };
         questions.iter().map(&mut answer).collect()
     });
-    answers.unwrap_or_else(|| vec![None; questions.len()])
+    answers.unwrap_or_else(|| vec![Answer::Unknown; questions.len()])
 }
 
 /// A piece of the problem with numbers of its own.

@@ -64,7 +64,7 @@ pub enum UniverseErrorKind {
     /// A digest that is none.
     #[error("SHA256: {0}")]
     Digest(#[from] BadDigest),
-    /// An index of 4 GiB or more.
-    #[error("the index is larger than 4 GiB")]
+    /// Indexes of 4 GiB or more together.
+    #[error("the indexes together are larger than 4 GiB")]
     TooLarge,
 }

@@ -64,6 +64,11 @@ impl Universe {
     /// # Errors
     /// An index that is no control file, or a stanza that lacks what a package must have.
     pub fn parse(texts: Vec<IndexText>, arch: Arch) -> Result<Self, UniverseError> {
+        // Names of all texts lie side by side, their places numbered with 32 bits.
+        if texts.iter().map(|text| text.text.len()).sum::<usize>() > u32::MAX as usize {
+            let repository = texts.last().map_or(0, |text| text.repository);
+            return Err(UniverseError { repository, line: 0, package: None, kind: UniverseErrorKind::TooLarge.into() });
+        }
         let cut = |(index, text): (usize, &'_ IndexText)| {
             let start = text.text.as_ptr().addr();
             let range = move |piece: &str| piece.as_ptr().addr() - start..piece.as_ptr().addr() - start + piece.len();
