@@ -6,4 +6,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo bench --locked --bench index -- "$@"
 index=${COMPOSE_BENCH_INDEX:-target/bench-index/Packages}
-exec /usr/bin/python3 benches/peers.py "$index" "$(ls -t target/release/deps/index-* | grep -v '\.d$' | head -n 1)"
+program=$(find target/release/deps -name 'index-*' -type f -executable -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d ' ' -f 2)
+exec /usr/bin/python3 benches/peers.py "$index" "$program"

@@ -57,6 +57,7 @@ def gencaches(path):
             "Dir::State::lists": f"{root}/lists",
             "Dir::State::status": "/dev/null",
             "Dir::Cache": f"{root}/cache",
+            "Dir::Cache::pkgcache": "pkgcache.bin",
             "APT::Architecture": "amd64",
         }
         command = ["apt-cache", "gencaches"] + [f"-o{key}={value}" for key, value in options.items()]

@@ -37,10 +37,20 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Resolve the manifest anew, write its lock, and say what changed and what was chosen; builds nothing
+    ///
+    /// The lock is snapshots/NAME.lock. A line “chosen: A for `A | B` of C; instead: B (+5 KiB)” says that C needs one
+    /// of the two, that the smallest set has A, and that with B instead it would have 5 KiB more; packages.prefer and
+    /// packages.forbid decide otherwise.
     Lock(LockArgs),
     /// Say why a package or a path is in the image, and what would leave with it
+    ///
+    /// Of what the lock holds; without a good one of what a build would choose, and no lock is written. For a path or
+    /// a file's name the packages are fetched, if they are not in the cache.
     Why(WhyArgs),
     /// Draw who needs whom in the image, as DOT or Mermaid
+    ///
+    /// Of what the lock holds, as `why`. A dashed line: another package would have done too. For example:
+    /// compose graph python3.toml | dot -Tsvg -o python3.svg
     Graph(GraphArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
