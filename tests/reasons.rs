@@ -41,6 +41,16 @@ fn desk(install: &str, rest: &str) -> (Served, Desk) {
     (served, desk)
 }
 
+/// Another archive in place of the one served, for a machine that has seen neither.
+fn replaced(desk: &Desk, old: Served, packages: Vec<Pkg>) -> Served {
+    let new = Archive::new(packages).serve();
+    let text = fs::read_to_string(desk.path("demo.toml")).unwrap();
+    desk.manifest(&text.replace(&old.url, &new.url));
+    fs::write(desk.path("key.asc"), &new.key).unwrap();
+    fs::remove_dir_all(desk.path("cache")).unwrap();
+    new
+}
+
 macro_rules! snapshot {
     ($name:literal, $text:expr) => {
         insta::with_settings!({ filters => vec![(r"\d{4}-\d\d-\d\dT[\d:]+Z", "DATE"), ("http://127[^ ]*", "URL")] }, {
@@ -58,13 +68,7 @@ fn lock_says_what_was_chosen_and_what_changed() {
     let mut changed = packages();
     changed.retain(|package| package.name != "tui");
     changed.iter_mut().filter(|package| package.name == "libz").for_each(|package| package.version = "1.4".into());
-    drop(served);
-    let served = Archive::new(changed).serve();
-    let text = fs::read_to_string(desk.path("demo.toml")).unwrap();
-    let old = text.split("uris = [\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    desk.manifest(&text.replace(&old, &served.url));
-    fs::write(desk.path("key.asc"), &served.key).unwrap();
-    fs::remove_dir_all(desk.path("cache")).unwrap();
+    let _served = replaced(&desk, served, changed);
     snapshot!("lock-changed", desk.compose(&["lock", "demo.toml"]).ok().stdout);
     let json = desk.compose(&["lock", "demo.toml", "--format", "json"]).ok().stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -105,13 +109,7 @@ fn an_older_lock_keeps_its_reasons() {
     desk.compose(&["lock", "demo.toml"]).ok();
     let mut changed = packages();
     changed.push(sized("libz", "1.5", 61).depends("libc"));
-    drop(served);
-    let served = Archive::new(changed).serve();
-    let text = fs::read_to_string(desk.path("demo.toml")).unwrap();
-    let old = text.split("uris = [\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    desk.manifest(&text.replace(&old, &served.url));
-    fs::write(desk.path("key.asc"), &served.key).unwrap();
-    fs::remove_dir_all(desk.path("cache")).unwrap();
+    let _served = replaced(&desk, served, changed);
     let run = desk.compose(&["why", "demo.toml", "libz"]).ok();
     assert!(run.stdout.contains("libz 1.3") && run.stdout.contains("app 1:1.0 depends on `libz`"), "{}", run.stdout);
     // A signature that is none is no reason to look elsewhere.

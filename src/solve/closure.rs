@@ -70,6 +70,8 @@ impl<'u> Closure<'u> {
         let mut graph = DiGraph::new();
         let root = graph.add_node(Member::Root);
         let nodes: BTreeMap<_, _> = chosen.iter().map(|id| (*id, graph.add_node(Member::Package(*id)))).collect();
+        let asking: Vec<_> =
+            (0..problem.requests.len()).map(|number| graph.add_node(Member::Request(number))).collect();
         let mut connect = |from: NodeIndex, found: BTreeSet<CandidateId>, relation: &str, pre: bool| {
             for (id, node) in found.iter().filter_map(|id| Some((id, *nodes.get(id)?))).filter(|(_, n)| *n != from) {
                 let others = found.iter().filter(|other| *other != id).copied().collect();
@@ -78,11 +80,10 @@ impl<'u> Closure<'u> {
         };
         // A lock may be older than the indexes: what it holds counts too, whatever version is the newest.
         let counts = |id: &CandidateId| nodes.contains_key(id) || selection.allows(*id);
-        let mut requests = Vec::new();
-        for request in &problem.requests {
+        for (request, node) in problem.requests.iter().zip(&asking) {
             let alternatives = request.clause.alternatives().iter();
             let found = alternatives.flat_map(|relation| selection.request_matches(relation)).filter(counts);
-            requests.push((request.text.clone(), found.collect::<BTreeSet<_>>()));
+            connect(*node, found.collect(), &request.text, false);
         }
         for id in chosen {
             let package = universe.package(*id);
@@ -102,16 +103,10 @@ impl<'u> Closure<'u> {
                 connect(nodes[id], found, &text.join(" | "), pre);
             }
         }
-        let first = graph.node_count();
-        for (number, (text, found)) in requests.into_iter().enumerate() {
-            let node = graph.add_node(Member::Request(number));
-            graph.add_edge(root, node, Need { relation: text.clone(), pre: false, others: Vec::new() });
-            for (id, to) in found.iter().filter_map(|id| Some((id, *nodes.get(id)?))) {
-                let others = found.iter().filter(|other| *other != id).copied().collect();
-                graph.add_edge(node, to, Need { relation: text.clone(), pre: false, others });
-            }
+        for (request, node) in problem.requests.iter().zip(asking) {
+            let need = Need { relation: request.text.clone(), pre: false, others: Vec::new() };
+            graph.add_edge(root, node, need);
         }
-        debug_assert!(graph.node_count() >= first);
         let dominators = dominators::simple_fast(&graph, root);
         Ok(Self { universe, graph, root, nodes, dominators })
     }
