@@ -63,12 +63,13 @@ fn rsa(bits: u32) -> TestKey {
 
 #[test]
 fn accepts_a_good_signature_and_gives_exactly_the_signed_text() {
-    let key = TestKey::good(now());
-    let message = key.clearsign(RELEASE, now() - 60);
+    let time = now();
+    let key = TestKey::good(time);
+    let message = key.clearsign(RELEASE, time - 60);
     let got = compared("good", &message, &[&key]).unwrap();
     assert_eq!(String::from_utf8(got.text).unwrap(), RELEASE.replace(" \t\n", "\n"));
     assert_eq!((got.certificate.as_str(), got.signer.as_str()), (hex(&key.cert).as_str(), hex(&key.cert).as_str()));
-    assert_eq!(got.signed_at.as_second(), now() - 60);
+    assert_eq!(got.signed_at.as_second(), time - 60);
     assert!(gpgv(&[message.as_bytes()], &[&key]).unwrap_or(true));
     // As sent with CR LF, with blanks around, and with more blanks at the ends of lines: the same text.
     for other in
