@@ -401,6 +401,32 @@ impl<'a> Clauses<'a> {
         Some(result.map(|atom| (opens, atom)))
     }
 
+    /// What the next alternative is written in: up to the comma or bar that ends it; and whether it opens a clause.
+    /// `None` at the end. No valid alternative has a comma or a bar within.
+    #[inline]
+    pub fn peek(&mut self) -> Option<(bool, &'a str)> {
+        let opens = self.read == 0;
+        if opens {
+            self.rest = self.rest.trim_start_matches(is_separator);
+            if self.rest.is_empty() {
+                return None;
+            }
+        } else {
+            self.rest = skip_blanks(self.rest);
+        }
+        let length = scan::run(self.rest.as_bytes(), 0, [b',', b'|']);
+        Some((opens, self.rest.get(..length).unwrap_or_default()))
+    }
+
+    /// Passes over what [`Clauses::peek`] has given, which the caller knows to be an alternative.
+    ///
+    /// # Errors
+    /// A clause of too many alternatives.
+    #[inline]
+    pub fn pass(&mut self, written: &str) -> Result<(), RelationError> {
+        self.end(self.rest.get(written.len()..).unwrap_or_default())
+    }
+
     /// What comes next, from the comma on, where a clause was read and a comma ended it.
     pub(super) fn after_comma(&self) -> Option<&'a str> {
         let at = self.field.len() - self.rest.len();
@@ -414,6 +440,12 @@ impl<'a> Clauses<'a> {
             let bad = |error| RelationError::Version { text: shorten(self.field), error };
             Version::check(version).map_err(bad)?;
         }
+        self.end(rest).map(|()| found)
+    }
+
+    /// An alternative was read, and `rest` follows.
+    #[inline]
+    fn end(&mut self, rest: &'a str) -> Result<(), RelationError> {
         if self.read == MAX_ALTERNATIVES {
             return Err(RelationError::TooLong(shorten(self.field)));
         }
@@ -423,7 +455,7 @@ impl<'a> Clauses<'a> {
             None => (rest, 0),
             Some(_) => return Err(self.syntax(nom::Err::Error(Expected(rest, "“,” or “|”")))),
         };
-        Ok(found)
+        Ok(())
     }
 
     #[cold]

@@ -66,18 +66,14 @@ impl Reach {
     }
 }
 
-/// What is kept of a relation: 16 bytes, of which an archive has half a million.
+/// What is kept of a relation: eight bytes, of which an archive has half a million.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Half {
-    /// What it names, by its number in the piece that it was read from.
-    pub(super) name: u32,
-    pub(super) kind: Kind,
-    pub(super) reach: Reach,
-    pub(super) op: Option<Op>,
+    /// How it is written, by its number in the piece that it was read from.
+    pub(super) wording: u32,
     /// Alternatives of one clause share it.
     pub(super) clause: u16,
-    /// The version of the constraint or of the Provides; empty without.
-    pub(super) version: Span,
+    pub(super) kind: Kind,
 }
 
 /// A candidate that a name means, by name or through Provides.

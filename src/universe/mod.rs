@@ -13,6 +13,7 @@ mod satisfy;
 mod stanza;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 pub use error::{UniverseError, UniverseErrorKind};
 pub use names::NameId;

@@ -25,16 +25,16 @@ const EMPTY: Slot = Slot { id: u32::MAX, tag: 0 };
 
 /// An open-addressing table: a power of two of slots, more than half empty, so that a probe ends soon and always.
 #[derive(Debug, Clone, Default)]
-struct Table(Vec<Slot>);
+pub(super) struct Table(Vec<Slot>);
 
 impl Table {
-    fn with_room(names: usize) -> Self {
+    pub(super) fn with_room(names: usize) -> Self {
         Self(vec![EMPTY; (names * 2 + 2).next_power_of_two()])
     }
 
     /// Where the name with this hash is or belongs, and its id if it is there; `is` compares with the name of an id.
     #[inline]
-    fn slot(&self, hash: u64, is: impl Fn(u32) -> bool) -> (usize, Option<u32>) {
+    pub(super) fn slot(&self, hash: u64, is: impl Fn(u32) -> bool) -> (usize, Option<u32>) {
         // The mask makes the truncation harmless.
         let (mut at, tag) = (hash as usize & (self.0.len() - 1), (hash >> 32) as u32);
         loop {
@@ -51,9 +51,21 @@ impl Table {
     }
 
     #[inline]
-    fn put(&mut self, at: usize, hash: u64, id: u32) {
+    pub(super) fn put(&mut self, at: usize, hash: u64, id: u32) {
         if let Some(place) = self.0.get_mut(at) {
             *place = Slot { id, tag: (hash >> 32) as u32 };
+        }
+    }
+
+    /// Makes room for more if the names with these hashes, whose ids count up from 0, fill half of it.
+    #[inline]
+    pub(super) fn grow(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+        if hashes.len() * 2 >= self.0.len() {
+            *self = Self::with_room(hashes.len() * 2);
+            for (id, hash) in (0u32..).zip(hashes) {
+                let (at, _) = self.slot(hash, |_| false);
+                self.put(at, hash, id);
+            }
         }
     }
 }
@@ -86,7 +98,7 @@ impl Texts {
 /// Multiply and rotate, eight bytes at a time, the last eight again if they are not even: several times faster on
 /// short names than the standard library's.
 #[inline]
-fn hash(seed: u64, name: &str) -> u64 {
+pub(super) fn hash(seed: u64, name: &str) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let bytes = name.as_bytes();
     let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
@@ -132,13 +144,7 @@ impl PieceNames {
         let id = self.texts.push(name);
         self.hashes.push(hash);
         self.table.put(at, hash, id);
-        if self.hashes.len() * 2 >= self.table.0.len() {
-            self.table = Table::with_room(self.hashes.len() * 2);
-            for (id, hash) in (0u32..).zip(&self.hashes) {
-                let (at, _) = self.table.slot(*hash, |_| false);
-                self.table.put(at, *hash, id);
-            }
-        }
+        self.table.grow(self.hashes.iter().copied());
         id
     }
 

@@ -15,6 +15,7 @@ use super::{
     names::{FinishedNames, Names, PieceNames},
     package::Record,
     stanza::{self, Span, Stanza, Stanzas},
+    wording::{Wording, Wordings},
 };
 use crate::{
     base::Arch,
@@ -120,9 +121,9 @@ impl Universe {
         let names = &self.names;
         let mut found: Vec<(u128, Record)> = Vec::with_capacity(self.pieces.iter().map(|p| p.stanzas.len()).sum());
         for (number, piece) in (0u32..).zip(&self.pieces) {
-            found.extend((0u32..).zip(&piece.stanzas).map(|(stanza, s)| {
-                let name = piece.id(s.own);
-                (beginning(names.text(name)), Record { name, piece: number, stanza })
+            let stanzas = piece.stanzas.iter().zip(&piece.beginnings);
+            found.extend((0u32..).zip(stanzas).map(|(stanza, (s, beginning))| {
+                (*beginning, Record { name: piece.id(s.own), piece: number, stanza })
             }));
         }
         let version_of = |record: &Record| {
@@ -139,6 +140,7 @@ impl Universe {
         });
         found.dedup_by(|(_, b), (_, a)| a.name == b.name && version::compare(version_of(a), version_of(b)).is_eq());
         self.records = found.into_iter().map(|(_, record)| record).collect();
+        self.pieces.iter_mut().for_each(|piece| piece.beginnings = Vec::new());
         self.records_of = vec![(0, 0); self.names.len()];
         for (id, record) in (0u32..).zip(&self.records) {
             if let Some((first, count)) = self.records_of.get_mut(record.name.index()) {
@@ -160,7 +162,10 @@ impl Universe {
                 let provides = halves.iter().rev().take_while(|half| half.kind == Kind::Provides);
                 let first = halves.len() - provides.count();
                 let provides = halves.get(first..).unwrap_or_default();
-                provides.iter().map(move |half| (piece.id(half.name), CandidateId(id), half.version))
+                provides.iter().map(move |half| {
+                    let Wording { name, version, .. } = *piece.wording(half);
+                    (piece.id(name), CandidateId(id), version)
+                })
             })
             .collect();
         let mut next = vec![0u32; self.names.len() + 1];
@@ -343,19 +348,15 @@ impl Universe {
     }
 }
 
-/// The first bytes, in an order that is the texts' as far as they go.
-fn beginning(name: &str) -> u128 {
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
-    u128::from_be_bytes(bytes)
-}
-
 /// What was read of one piece of one text.
 #[derive(Debug)]
 struct Piece {
     text: u32,
     stanzas: Vec<Stanza>,
     halves: Vec<Half>,
+    wordings: Vec<Wording>,
+    /// What each stanza's name begins with; gone when they are sorted.
+    beginnings: Vec<u128>,
     /// Names by their numbers in the piece; gone when their ids are known.
     names: FinishedNames,
     ids: Vec<NameId>,
@@ -367,13 +368,18 @@ impl Piece {
         self.ids.get(number as usize).copied().unwrap_or(NameId(u32::MAX))
     }
 
+    fn wording(&self, half: &Half) -> &Wording {
+        &self.wordings[half.wording as usize]
+    }
+
     fn target<'t>(&self, half: &Half, text: &'t str) -> Target<'t> {
+        let wording = self.wording(half);
         Target {
-            name: self.id(half.name),
+            name: self.id(wording.name),
             kind: half.kind,
-            reach: half.reach,
+            reach: wording.reach,
             clause: usize::from(half.clause),
-            constraint: half.op.map(|op| (op, half.version.get(text))),
+            constraint: wording.op.map(|op| (op, wording.version.get(text))),
         }
     }
 }
@@ -395,7 +401,9 @@ fn read_piece(
     let mut read = Stanzas {
         stanzas: Vec::with_capacity(stanzas),
         halves: Vec::with_capacity(stanzas * 7),
+        wordings: Wordings::with_room(stanzas * 7 / 2, seed),
         names: PieceNames::with_room(stanzas * 3, seed),
+        beginnings: Vec::with_capacity(stanzas),
         broken: Vec::new(),
     };
     stanza::read(source, part, arch.as_str(), &mut read).map_err(|(line, package, kind)| {
@@ -404,6 +412,7 @@ fn read_piece(
         let line = if is_whole { line + memchr::memchr_iter(b'\n', before).count() } else { 0 };
         UniverseError { repository, line, package, kind: kind.into() }
     })?;
-    let Stanzas { stanzas, halves, names, broken } = read;
-    Ok(Piece { text, stanzas, halves, names: names.finish(), ids: Vec::new(), broken })
+    let Stanzas { stanzas, halves, wordings, names, beginnings, broken } = read;
+    let (names, wordings) = (names.finish(), wordings.finish());
+    Ok(Piece { text, stanzas, halves, wordings, beginnings, names, ids: Vec::new(), broken })
 }

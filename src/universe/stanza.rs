@@ -2,13 +2,14 @@
 
 use super::{
     MultiArch, UniverseErrorKind,
-    graph::{Half, Kind, Reach},
+    graph::{Half, Kind},
     names::PieceNames,
+    wording::Wordings,
 };
 use crate::{
     base::PackageName,
     control::{
-        Clauses, Op, RelationError, Version,
+        Clauses, RelationError, Version,
         paragraph::{Fields, ParagraphErrorKind, Piece},
     },
 };
@@ -26,7 +27,8 @@ pub(super) struct Span {
 
 impl Span {
     /// Of `piece`, which borrows from `text`, which is smaller than 4 GiB.
-    fn of(text: &str, piece: &str) -> Self {
+    #[inline]
+    pub(super) fn of(text: &str, piece: &str) -> Self {
         let start = piece.as_ptr().addr().saturating_sub(text.as_ptr().addr());
         Self { start: u32::try_from(start).unwrap_or(0), length: u32::try_from(piece.len()).unwrap_or(0) }
     }
@@ -90,7 +92,10 @@ pub(super) const RELATIONS: [(Kind, &str); 9] = [
 pub(super) struct Stanzas {
     pub(super) stanzas: Vec<Stanza>,
     pub(super) halves: Vec<Half>,
+    pub(super) wordings: Wordings,
     pub(super) names: PieceNames,
+    /// What each stanza's name begins with: see [`beginning`].
+    pub(super) beginnings: Vec<u128>,
     /// Relations that do not parse, by stanza: they matter only where their package does.
     pub(super) broken: Vec<(usize, UniverseErrorKind)>,
 }
@@ -129,6 +134,7 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
                 let start = done.start.saturating_sub(text.as_ptr().addr());
                 let end = part.as_ptr().addr() + fields.position().min(part.len()) - text.as_ptr().addr();
                 let own = out.names.add(name);
+                out.beginnings.push(beginning(name));
                 let first_half = out.halves.len() as u32;
                 let mut number = 0;
                 for ((kind, field), value) in RELATIONS.into_iter().zip(done.relations) {
@@ -176,31 +182,42 @@ fn relations(
     let mut clauses = Clauses::new(field);
     // Whether anything of the clause at hand applies: what does not is as if it were not written.
     let mut applies = false;
-    while let Some(result) = clauses.next_atom() {
-        let (opens, atom) = result?;
+    while let Some((opens, written)) = clauses.peek() {
+        let (id, wording) = match out.wordings.find(text, written) {
+            Ok(known) => {
+                clauses.pass(written)?;
+                known
+            }
+            Err(place) => {
+                let Some(atom) = clauses.next_atom() else { break };
+                out.wordings.add(place, text, written, &atom?.1, arch, &mut out.names)
+            }
+        };
         if opens && std::mem::take(&mut applies) {
             *number = number.checked_add(1).ok_or(RelationError::TooManyClauses(u16::MAX))?;
         }
-        if !atom.applies_to(arch) {
+        if !wording.applies {
             continue;
         }
         applies = true;
-        let op = atom.constraint.map(|(op, _)| op);
         // Policy 7.5: only “=” is allowed in a Provides; dpkg ignores the others.
-        if kind == Kind::Provides && op.is_some_and(|op| op != Op::Equal) {
+        if kind == Kind::Provides && !wording.may_be_provided() {
             continue;
         }
-        out.halves.push(Half {
-            name: out.names.add(atom.name),
-            kind,
-            reach: Reach::of(atom.qualifier, arch),
-            op,
-            clause: *number,
-            version: atom.constraint.map_or(Span::default(), |(_, version)| Span::of(text, version)),
-        });
+        out.halves.push(Half { wording: id, clause: *number, kind });
     }
     *number = number.checked_add(u16::from(applies)).ok_or(RelationError::TooManyClauses(u16::MAX))?;
     Ok(())
+}
+
+/// The first bytes of a name, in an order that is the texts' as far as they go.
+fn beginning(name: &str) -> u128 {
+    let mut bytes = [0; 16];
+    match name.as_bytes().first_chunk::<16>() {
+        Some(first) => bytes = *first,
+        None => bytes.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from),
+    }
+    u128::from_be_bytes(bytes)
 }
 
 /// Where the field `name` goes.
