@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Changes with what is kept and how.
-const LAYOUT: &str = "compose index 2";
+const LAYOUT: &str = "compose index 3";
 
 /// Fast, and a fifth of the size.
 const LEVEL: i32 = 3;

@@ -10,7 +10,7 @@ use super::paragraph::{Fields, ParagraphError, Piece};
 /// About this many bytes of an index make one piece.
 const PIECE: usize = 1 << 20;
 
-/// The fields that are read of a stanza.
+/// The fields that are read of a stanza, advice (`Recommends`, `Suggests`, `Enhances`) aside: nothing follows from it.
 pub const INDEX_FIELDS: &[&str] = &[
     "Package",
     "Source",
@@ -21,9 +21,6 @@ pub const INDEX_FIELDS: &[&str] = &[
     "Installed-Size",
     "Pre-Depends",
     "Depends",
-    "Recommends",
-    "Suggests",
-    "Enhances",
     "Conflicts",
     "Breaks",
     "Replaces",

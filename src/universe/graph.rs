@@ -36,6 +36,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is advice, which nothing follows from (Policy 7.2).
+    pub fn is_advice(self) -> bool {
+        matches!(self, Self::Recommends | Self::Suggests | Self::Enhances)
+    }
+
     /// Whether a chain of dependencies goes along it.
     pub fn is_dependency(self) -> bool {
         matches!(self, Self::PreDepends | Self::Depends | Self::Provides | Self::Is)

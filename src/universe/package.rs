@@ -191,10 +191,10 @@ impl<'u> Package<'u> {
         })
     }
 
-    /// Whether the relations of [`Universe::graph`] are all that the stanza says.
+    /// Whether the relations of [`Universe::relations`] are all that the stanza says, advice aside.
     ///
     /// # Errors
-    /// A relation field that does not parse.
+    /// A relation field that does not parse, the last of them.
     pub fn check_relations(&self) -> Result<(), UniverseError> {
         self.universe.broken(self.id).map_or(Ok(()), |kind| Err(self.error(kind.clone())))
     }

@@ -118,24 +118,33 @@ impl Universe {
 
     /// Newest version of each name first, the same version only once.
     fn sort(&mut self) {
-        let names = &self.names;
         let mut found: Vec<(u128, Record)> = Vec::with_capacity(self.pieces.iter().map(|p| p.stanzas.len()).sum());
         for (number, piece) in (0u32..).zip(&self.pieces) {
             let stanzas = piece.stanzas.iter().zip(&piece.beginnings);
-            found.extend((0u32..).zip(stanzas).map(|(stanza, (s, beginning))| {
-                (*beginning, Record { name: piece.id(s.own), piece: number, stanza })
-            }));
+            found.extend(
+                (0u32..).zip(stanzas).map(|(stanza, (s, beginning))| {
+                    (*beginning, Record { name: piece.id(s.own), piece: number, stanza })
+                }),
+            );
         }
-        let version_of = |record: &Record| {
-            let piece = self.pieces.get(record.piece as usize);
-            let stanza = piece.and_then(|piece| piece.stanzas.get(record.stanza as usize));
-            piece.zip(stanza).map_or("", |(piece, stanza)| stanza.version.get(self.text(piece.text)))
+        let stanza_of = |record: &Record| {
+            let piece = &self.pieces[record.piece as usize];
+            (&piece.stanzas[record.stanza as usize], self.text(piece.text))
         };
-        // The sort is stable: what comes first in the order of precedence stays first.
+        let name_of = |record: &Record| {
+            let (stanza, text) = stanza_of(record);
+            stanza.name.get(text)
+        };
+        let version_of = |record: &Record| {
+            let (stanza, text) = stanza_of(record);
+            stanza.version.get(text)
+        };
+        // The sort is stable: what comes first in the order of precedence stays first. An index is sorted already as a
+        // rule, and neighbours' names are neighbours in its text.
         found.par_sort_by(|(first, a), (second, b)| {
             first.cmp(second).then_with(|| match a.name == b.name {
                 true => version::compare(version_of(b), version_of(a)),
-                false => names.text(a.name).cmp(names.text(b.name)),
+                false => name_of(a).cmp(name_of(b)),
             })
         });
         found.dedup_by(|(_, b), (_, a)| a.name == b.name && version::compare(version_of(a), version_of(b)).is_eq());

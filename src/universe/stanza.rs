@@ -43,6 +43,7 @@ impl Span {
 pub(super) struct Stanza {
     /// All of it.
     pub(super) text: Span,
+    pub(super) name: Span,
     pub(super) version: Span,
     /// Bytes.
     pub(super) size: u64,
@@ -96,7 +97,7 @@ pub(super) struct Stanzas {
     pub(super) names: PieceNames,
     /// What each stanza's name begins with: see [`beginning`].
     pub(super) beginnings: Vec<u128>,
-    /// Relations that do not parse, by stanza: they matter only where their package does.
+    /// Relations that do not parse, by stanza, advice aside: they matter only where their package does.
     pub(super) broken: Vec<(usize, UniverseErrorKind)>,
 }
 
@@ -151,11 +152,14 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
                         if kind == Kind::Provides {
                             return Err(fail(broken));
                         }
-                        out.broken.push((out.stanzas.len(), broken));
+                        if !kind.is_advice() {
+                            out.broken.push((out.stanzas.len(), broken));
+                        }
                     }
                 }
                 out.stanzas.push(Stanza {
                     text: Span { start: start as u32, length: (end - start) as u32 },
+                    name: Span::of(text, name),
                     version: Span::of(text, version),
                     size,
                     installed_size,
@@ -253,7 +257,10 @@ fn slot<'s, 't>(found: &'s mut Found<'t>, name: &str) -> Option<&'s mut Option<&
 
 /// A value that every stanza has.
 fn needed<'t>(field: &'static str, value: Option<&'t str>) -> Result<&'t str, UniverseErrorKind> {
-    value.filter(|value| !value.is_empty()).ok_or(UniverseErrorKind::Missing(field))
+    match value {
+        Some(value) if !value.is_empty() => Ok(value),
+        _ => Err(UniverseErrorKind::Missing(field)),
+    }
 }
 
 /// What every stanza must have, checked; the sizes in bytes and KiB.
@@ -281,14 +288,12 @@ fn check<'t>(found: &Found<'t>) -> Result<Checked<'t>, UniverseErrorKind> {
         return Err(bad("Filename", filename, "a path inside the repository"));
     }
     needed("SHA256", found.sha256)?;
-    let number = |field, value: &str, most: u64| {
-        value
-            .parse::<u64>()
-            .ok()
-            .filter(|n| *n <= most)
-            .ok_or_else(|| bad(field, value, "a number that a package can have"))
+    let number = |field, value: &str, most: u64| match value.parse::<u64>() {
+        Ok(number) if number <= most => Ok(number),
+        _ => Err(bad(field, value, "a number that a package can have")),
     };
-    let size = number("Size", found.size.ok_or(UniverseErrorKind::Missing("Size"))?, MAX_SIZE)?;
+    let Some(size) = found.size else { return Err(UniverseErrorKind::Missing("Size")) };
+    let size = number("Size", size, MAX_SIZE)?;
     let installed_size = match found.installed_size {
         Some(value) if !value.is_empty() => number("Installed-Size", value, MAX_INSTALLED)?,
         // Some 128 packages of Debian lack it, and none of them is empty.
