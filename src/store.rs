@@ -21,6 +21,8 @@ pub enum Shelf {
     Indexes,
     /// Unpacked, filtered packages, by [`crate::unpack`]'s key.
     Segments,
+    /// Compressed parts of layers, by the key that [`crate::image`] gives them.
+    Packs,
 }
 
 impl Shelf {
@@ -29,6 +31,7 @@ impl Shelf {
             Self::Debs => "debs",
             Self::Indexes => "indexes",
             Self::Segments => "segments",
+            Self::Packs => "packs",
         }
     }
 }
@@ -65,7 +68,7 @@ impl Store {
     /// # Errors
     /// When the folders cannot be created.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        for folder in ["debs", "indexes", "segments", "suites", "tmp"] {
+        for folder in ["debs", "indexes", "segments", "packs", "suites", "tmp"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(StoreError::at("create", &path))?;
         }

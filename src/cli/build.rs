@@ -187,7 +187,7 @@ fn one(
         );
         return Err(Failure::words(exit::CHECK, text));
     }
-    let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.shown)?;
+    let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = target.built.clone();
     let known = before.as_ref().filter(|b| b.diff_ids == written.diff_ids && b.format == FORMAT);

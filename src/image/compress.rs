@@ -1,50 +1,34 @@
-//! One pass over a layer: plain, gzip and zstd at once, each written and hashed in order.
+//! The codecs of layers.
 //!
-//! In: the [`Piece`]s of a layer, a writer for each form wanted. Out: their digests and sizes.
-//!
-//! Each group of pieces is cut into blocks; each block becomes a gzip member (RFC 1952, section 2.2) or a zstd frame
-//! (RFC 8878, section 3) of its own, which both formats allow in one stream. Blocks are compressed in parallel, each
-//! fed to the codec whole by one thread, and written in order: the bytes depend on the layer alone, not on threads,
-//! on how pieces are cut, or on the sizes of writes. Two batches of blocks are in memory at a time.
+//! In: a block of plain bytes. Out: gzip members (RFC 1952, section 2.2) or a zstd frame (RFC 8878, section 3); both
+//! formats allow any number of them in one stream. Each is a function of its bytes alone: no time, no name, one thread
+//! that sees all of it, and the codecs' versions are those of Cargo.lock.
 
-use std::io::{self, Write};
+use std::io;
 
-use flate2::GzBuilder;
+use libdeflater::{CompressionLvl, Compressor};
 use rayon::prelude::*;
 
-use super::layer::{Block, Piece, blocks};
-use crate::{
-    base::{Progress, Sha256, Sha256Writer},
-    manifest::Compression,
-};
+use crate::manifest::Compression;
 
-// Measured with 41 MB of Python, its standard library and libraries, two busy cores (November 2026):
+// Measured with 43 MB of Python, its standard library and libraries, one thread (November 2026):
 //
-//   gzip 6  14.64 MB  0.6 s     zstd  3  13.85 MB   0.2 s
-//   gzip 7  14.55 MB  1.0 s     zstd  9  12.85 MB   0.6 s
-//   gzip 9  14.14 MB  1.8 s     zstd 15  12.68 MB   5.0 s
-//   (in 4 MiB: 14.12 MB)        zstd 19  11.48 MB  26.4 s
+//   zlib 6        15.22 MB  1.9 s     libdeflate 6   15.10 MB  0.5 s     zstd  3  13.85 MB   0.4 s
+//   zlib 9        15.14 MB  6.4 s     libdeflate 7   15.01 MB  0.7 s     zstd  9  12.85 MB   1.2 s
+//                                     libdeflate 8   14.96 MB  1.3 s     zstd 15  12.68 MB   9   s
+//                                     libdeflate 12  14.49 MB  6.2 s     zstd 19  11.48 MB  50   s
 //
-// gzip has its best level, as every pull pays for what is left out here; zstd stops before its cost jumps. Any change
-// of these numbers changes layer digests: raise [`super::FORMAT`] with it.
+// Both stop before their cost jumps. Any change of these numbers, or of a codec's version if its output differs,
+// changes layer digests: raise [`super::FORMAT`] with it.
 
 /// A zstd frame holds this many bytes of one group; also the unit of reading. A multiple of [`GZIP_BLOCK`].
-const BLOCK: usize = 4 << 20;
+pub(super) const BLOCK: usize = 4 << 20;
 /// A gzip member holds this many bytes: its window is only 32 KiB, so small blocks cost little.
 const GZIP_BLOCK: usize = 1 << 20;
-/// Of 9.
-const GZIP_LEVEL: u32 = 9;
+/// Of 12.
+const GZIP_LEVEL: i32 = 7;
 /// Of 22.
 const ZSTD_LEVEL: i32 = 9;
-
-/// Digest and length of what was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packed {
-    /// Of all bytes.
-    pub sha256: Sha256,
-    /// In bytes.
-    pub size: u64,
-}
 
 /// The media type of a layer (OCI image-spec, layer.md).
 pub fn media_type(compression: Compression) -> &'static str {
@@ -54,110 +38,22 @@ pub fn media_type(compression: Compression) -> &'static str {
     }
 }
 
-/// Where each form of a layer goes; `None` when nobody wants it.
-#[derive(Default)]
-pub(super) struct Sinks<'a> {
-    pub(super) plain: Option<&'a mut (dyn Write + Send)>,
-    pub(super) gzip: Option<&'a mut (dyn Write + Send)>,
-    pub(super) zstd: Option<&'a mut (dyn Write + Send)>,
-}
-
-/// What was written to each sink; the plain form is hashed in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Forms {
-    pub(super) plain: Packed,
-    pub(super) gzip: Option<Packed>,
-    pub(super) zstd: Option<Packed>,
-}
-
-/// Which of the streams a failure belongs to.
-#[derive(Debug)]
-pub(super) enum PackError {
-    Read(io::Error),
-    Plain(io::Error),
-    Gzip(io::Error),
-    Zstd(io::Error),
-}
-
-/// Writes the layer to all `sinks`.
-pub(super) fn pack(pieces: &[Piece], sinks: Sinks<'_>, progress: &dyn Progress) -> Result<Forms, PackError> {
-    let (gzip, zstd) = (sinks.gzip.is_some(), sinks.zstd.is_some());
-    let mut nowhere = io::sink();
-    let mut plain_out = Sha256Writer::new(sinks.plain.unwrap_or(&mut nowhere));
-    let mut gzip_out = sinks.gzip.map(Sha256Writer::new);
-    let mut zstd_out = sinks.zstd.map(Sha256Writer::new);
-    let mut write = |done: Vec<Done>| -> Result<(), PackError> {
-        for Done { plain, gzip, zstd } in done {
-            plain_out.write_all(&plain).map_err(PackError::Plain)?;
-            if let Some(out) = &mut gzip_out {
-                gzip.iter().try_for_each(|member| out.write_all(member)).map_err(PackError::Gzip)?;
-            }
-            if let Some(out) = &mut zstd_out {
-                out.write_all(&zstd).map_err(PackError::Zstd)?;
-            }
-            progress.advance(plain.len() as u64);
-        }
-        Ok(())
-    };
-
-    let blocks = blocks(pieces, BLOCK);
-    let mut rest = &blocks[..];
-    let mut before = Vec::new();
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at(batch(rest));
-        rest = later;
-        let last = std::mem::take(&mut before);
-        // While this batch is compressed, the one before it is written.
-        let (made, written) = rayon::join(
-            || now.par_iter().map(|block| make(block, gzip, zstd)).collect::<Result<Vec<_>, _>>(),
-            || write(last),
-        );
-        written?;
-        before = made?;
+/// One block of at most [`BLOCK`] bytes, compressed: parts to be written one after the other.
+pub(super) fn block(codec: Compression, plain: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    match codec {
+        Compression::Gzip => plain.par_chunks(GZIP_BLOCK).map(gzip_member).collect(),
+        Compression::Zstd => Ok(vec![zstd_frame(plain)?]),
     }
-    write(before)?;
-
-    plain_out.flush().map_err(PackError::Plain)?;
-    gzip_out.as_mut().map_or(Ok(()), Write::flush).map_err(PackError::Gzip)?;
-    zstd_out.as_mut().map_or(Ok(()), Write::flush).map_err(PackError::Zstd)?;
-    Ok(Forms { plain: packed(plain_out), gzip: gzip_out.map(packed), zstd: zstd_out.map(packed) })
 }
 
-/// One block in all forms that are wanted.
-struct Done {
-    plain: Vec<u8>,
-    gzip: Vec<Vec<u8>>,
-    zstd: Vec<u8>,
-}
-
-fn make(block: &Block<'_>, gzip: bool, zstd: bool) -> Result<Done, PackError> {
-    let plain = block.read().map_err(PackError::Read)?;
-    let members = || {
-        let members = plain.par_chunks(GZIP_BLOCK).map(gzip_member);
-        if gzip { members.collect::<Result<_, _>>() } else { Ok(Vec::new()) }
-    };
-    let frame = || if zstd { zstd_frame(&plain) } else { Ok(Vec::new()) };
-    let (gzip, zstd) = rayon::join(members, frame);
-    Ok(Done { gzip: gzip.map_err(PackError::Gzip)?, zstd: zstd.map_err(PackError::Zstd)?, plain })
-}
-
-/// How many of `blocks` are taken at a time: some two full ones for each thread.
-fn batch(blocks: &[Block<'_>]) -> usize {
-    let limit = 2 * BLOCK * rayon::current_num_threads();
-    let sums = blocks.iter().scan(0, |sum, block| {
-        let before = *sum;
-        *sum += block.len;
-        Some(before)
-    });
-    sums.take_while(|before| *before < limit).count()
-}
-
-/// No time and no name; 255 means "unknown operating system".
+/// Without time and name; the operating system is "unknown" (libdeflate's way).
 fn gzip_member(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let out = Vec::with_capacity(bytes.len() / 2);
-    let mut writer = GzBuilder::new().mtime(0).operating_system(255).write(out, flate2::Compression::new(GZIP_LEVEL));
-    writer.write_all(bytes)?;
-    writer.finish()
+    let level = CompressionLvl::new(GZIP_LEVEL).map_err(|error| io::Error::other(format!("{error:?}")))?;
+    let mut compressor = Compressor::new(level);
+    let mut out = vec![0; compressor.gzip_compress_bound(bytes.len())];
+    let length = compressor.gzip_compress(bytes, &mut out).map_err(io::Error::other)?;
+    out.truncate(length);
+    Ok(out)
 }
 
 /// With the content's size, so that readers can allocate, and with a checksum, so that `zstd -t` finds damage in a
@@ -169,103 +65,27 @@ fn zstd_frame(bytes: &[u8]) -> io::Result<Vec<u8>> {
     context.compress(bytes)
 }
 
-fn packed<W>(writer: Sha256Writer<W>) -> Packed {
-    let (_, sha256, size) = writer.finish();
-    Packed { sha256, size }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::{io::Read, sync::Arc};
+    use std::io::Read as _;
 
     use super::*;
-    use crate::{
-        base::Silent,
-        image::{
-            layer::{Source, pieces},
-            testing,
-        },
-    };
-
-    fn all(pieces: &[Piece]) -> (Forms, [Vec<u8>; 3]) {
-        let mut out = [Vec::new(), Vec::new(), Vec::new()];
-        let [plain, gzip, zstd] = &mut out;
-        let sinks = Sinks { plain: Some(plain), gzip: Some(gzip), zstd: Some(zstd) };
-        let forms = pack(pieces, sinks, &Silent).unwrap();
-        (forms, out)
-    }
+    use crate::image::testing;
 
     #[test]
-    fn all_forms_hold_the_same_and_say_what_they_are() {
-        let (tree, _keep) = testing::big_tree();
-        let (forms, [plain, gzip, zstd]) = all(&pieces(&tree));
-        assert!(plain.len() > 2 * BLOCK, "several blocks are wanted here");
-        let mut read = Vec::new();
-        flate2::read::MultiGzDecoder::new(&gzip[..]).read_to_end(&mut read).unwrap();
-        assert!(read == plain);
-        assert!(zstd::decode_all(&zstd[..]).unwrap() == plain);
-        for (packed, bytes) in [(Some(forms.plain), &plain), (forms.gzip, &gzip), (forms.zstd, &zstd)] {
-            assert_eq!(packed, Some(Packed { sha256: Sha256::of(bytes), size: bytes.len() as u64 }));
+    fn blocks_are_read_back_and_say_nothing_of_their_making() {
+        for length in [1, GZIP_BLOCK, BLOCK] {
+            let plain = testing::noise(length, 5);
+            let gzip = block(Compression::Gzip, &plain).unwrap();
+            assert_eq!(gzip.len(), length.div_ceil(GZIP_BLOCK));
+            let mut read = Vec::new();
+            flate2::read::MultiGzDecoder::new(&gzip.concat()[..]).read_to_end(&mut read).unwrap();
+            assert!(read == plain);
+            // RFC 1952, 2.3.1: no flags, no time; 255 for the operating system.
+            assert!(gzip.iter().all(|m| (&m[..8], m[9]) == (&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0][..], 255)));
+            let zstd = block(Compression::Zstd, &plain).unwrap();
+            assert!(zstd.len() == 1 && zstd::decode_all(&zstd[0][..]).unwrap() == plain);
         }
-        // RFC 1952, 2.3.1: no flags, no time; 255 for the operating system.
-        assert_eq!((&gzip[..8], gzip[9]), (&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0][..], 255));
-    }
-
-    #[test]
-    fn threads_and_the_cut_into_pieces_change_nothing() {
-        let (tree, _keep) = testing::big_tree();
-        let whole = pieces(&tree);
-        let split: Vec<Piece> = whole
-            .iter()
-            .flat_map(|piece| {
-                let mut bytes = vec![0; usize::try_from(piece.len).unwrap()];
-                piece.read_at(&mut bytes, 0).unwrap();
-                let parts: Vec<Arc<[u8]>> = bytes.chunks(777_777).map(Into::into).collect();
-                let piece = |part: Arc<[u8]>| Piece {
-                    len: part.len() as u64,
-                    source: Source::Memory(part),
-                    group: piece.group,
-                };
-                parts.into_iter().map(piece).collect::<Vec<_>>()
-            })
-            .collect();
-        assert!(split.len() > whole.len());
-        let with = |threads, pieces: &[Piece]| {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| all(pieces))
-        };
-        let one = with(1, &whole);
-        assert!(one == with(8, &whole), "1 and 8 threads");
-        assert!(one == with(3, &split), "other pieces");
-    }
-
-    #[test]
-    fn a_group_compresses_to_the_same_bytes_whatever_is_around_it() {
-        let piece =
-            |bytes: &[u8], group| Piece { len: bytes.len() as u64, source: Source::Memory(bytes.into()), group };
-        let (a, b) = (testing::noise(3_000_000, 1), testing::noise(5_000_000, 2));
-        let (_, [_, gzip, zstd]) = all(&[piece(&a, 0), piece(&b, 1)]);
-        let (_, [_, gzip_a, zstd_a]) = all(&[piece(&a, 0)]);
-        let (_, [_, gzip_b, zstd_b]) = all(&[piece(&b, 0)]);
-        assert!(gzip == [gzip_a, gzip_b].concat() && zstd == [zstd_a, zstd_b].concat());
-    }
-
-    #[test]
-    fn a_failing_sink_is_named() {
-        struct Full;
-        impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::StorageFull.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (tree, _keep) = testing::tree();
-        let pieces = pieces(&tree);
-        let run = |sinks: Sinks<'_>| pack(&pieces, sinks, &Silent).unwrap_err();
-        assert!(matches!(run(Sinks { plain: Some(&mut Full), ..Sinks::default() }), PackError::Plain(_)));
-        assert!(matches!(run(Sinks { gzip: Some(&mut Full), ..Sinks::default() }), PackError::Gzip(_)));
-        assert!(matches!(run(Sinks { zstd: Some(&mut Full), ..Sinks::default() }), PackError::Zstd(_)));
     }
 }

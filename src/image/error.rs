@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::store::StoreError;
+
 /// An output could not be written. Nothing is left under its name but what was there before.
 /// All of these are class 8, output or disk, of the exit codes.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,12 @@ pub enum ImageError {
         #[source]
         source: io::Error,
     },
+    /// A file that the manifest names was written to while the image was made.
+    #[error("a file that the manifest takes into the image changed while the image was made; build again")]
+    Changed,
+    /// The cache cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A directory that compose did not make stands where an output should go.
     #[error("{} is not empty and was not made by compose, so it is left alone; remove it, choose another output, or use --force", path.display())]
     Occupied {

@@ -1,8 +1,9 @@
-//! A tree as the plain tar archive of one layer, as a list of stretches of bytes that already exist somewhere.
+//! A tree, or the part of one that makes a layer, as a plain tar archive: a list of stretches of bytes that already
+//! exist somewhere.
 //!
-//! In: a finished [`Tree`]. Out: [`Piece`]s: all directories first (each before its children), then each package's
-//! other entries in path order, packages by name, then what the manifest and the finishing steps brought, by path,
-//! then the end marker. So an unaltered package is one range of its segment file, and a rebuild is a concatenation.
+//! In: nodes of a finished [`Tree`]. Out: [`Piece`]s: all directories first (each before its children), then each
+//! package's other entries in path order, packages by name, then what the manifest and the finishing steps brought, by
+//! path, then the end marker. So an unaltered package is one range of its segment file, and a rebuild is a concatenation.
 
 use std::{
     collections::BTreeMap,
@@ -63,19 +64,24 @@ impl Piece {
 }
 
 /// The plain tar of `tree`. The root itself is left out: whoever unpacks has a root already.
+pub fn pieces(tree: &Tree) -> Vec<Piece> {
+    pieces_of(&tree.iter().filter(|(path, _)| !path.is_root()).collect::<Vec<_>>())
+}
+
+/// The plain tar of `nodes`, which are sorted by path.
 ///
 /// A hardlink follows its target in the same group: [`Kind::Hardlink`] promises that the target sorts before it and
 /// has the same origin.
-pub fn pieces(tree: &Tree) -> Vec<Piece> {
+pub(super) fn pieces_of(nodes: &[(&RootPath, &Node)]) -> Vec<Piece> {
     let mut out = Builder::default();
-    for (path, node) in tree.iter().filter(|(path, node)| !path.is_root() && matches!(node.kind, Kind::Dir)) {
+    for (path, node) in nodes.iter().filter(|(_, node)| matches!(node.kind, Kind::Dir)) {
         header::append(path, &node.meta, &node.kind, &mut out.memory);
     }
     out.end_group();
 
     let mut packages: BTreeMap<&PackageName, Vec<(&RootPath, &Node)>> = BTreeMap::new();
     let mut rest = Vec::new();
-    for (path, node) in tree.iter().filter(|(_, node)| !matches!(node.kind, Kind::Dir)) {
+    for &(path, node) in nodes.iter().filter(|(_, node)| !matches!(node.kind, Kind::Dir)) {
         match &node.origin {
             Origin::Package(name) => packages.entry(name).or_default().push((path, node)),
             Origin::Manifest | Origin::Finish(_) => rest.push((path, node)),

@@ -4,10 +4,10 @@
 //! appear by rename when complete, and [`Written`]: digests and sizes for the lock and the report.
 //!
 //! ```text
-//! tree ─► layer: pieces of the plain tar ─► compress: gzip or zstd, block by block ─► tarball: .tar .tar.gz .tar.zst
-//!      │                                                                           └► oci: oci:DIR .oci.tar
-//!      ├► directory: the rootfs itself                    stage: temporary name, then rename
-//!      └► digest: the tree digest                         output: what is asked for, and the order of the work
+//! tree ─► layer: pieces of plain tars ─► pack: groups of them compressed, from the store ─► .tar.gz .tar.zst
+//!      │         └► .tar                   compress: gzip and zstd                          └► oci: oci:DIR .oci.tar
+//!      ├► directory: the rootfs itself     stage: temporary name, then rename
+//!      └► digest: the tree digest          output, write: what is asked for, and the order of the work
 //! ```
 
 mod beneath;
@@ -17,23 +17,25 @@ mod directory;
 mod error;
 mod layer;
 mod oci;
+mod origin;
 mod output;
+mod pack;
 mod stage;
-mod tarball;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use compress::{Packed, media_type};
+pub use compress::media_type;
 pub use digest::tree_digest;
 pub use error::ImageError;
 pub use layer::{Piece, Reader, Source, pieces, total};
 pub use oci::{ImageSpec, Layer};
 pub use output::{BadOutput, Output};
-pub use write::{Written, WrittenOutput, write_all};
+pub use pack::Packed;
+pub use write::{Written, WrittenOutput, codecs, write_all};
 
 /// The format of the bytes that this version writes: raised whenever a layer's compressed bytes would change for the
 /// same tree (codec, level, block size). The tree digest and the diffIDs do not depend on it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;

@@ -15,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{ImageError, stage::StagedFile};
+use super::{ImageError, pack::Pack};
 use crate::{
     base::{Arch, RootPath, Sha256, Sha256Writer},
     manifest::Image,
@@ -49,6 +49,8 @@ pub struct ImageSpec<'a> {
 /// A compressed layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
+    /// What is in it, for the image's history.
+    pub what: &'static str,
     /// Of the compressed bytes.
     pub digest: Sha256,
     /// Compressed, in bytes.
@@ -192,7 +194,7 @@ impl Documents {
                 stop_signal: image.stop_signal.as_deref(),
             },
             rootfs: RootFs { r#type: "layers", diff_ids: layers.iter().map(|l| l.diff_id.to_string()).collect() },
-            history: layers.iter().map(|_| History { created: &created, created_by: "compose" }).collect(),
+            history: layers.iter().map(|layer| History { created: &created, created_by: layer.what }).collect(),
         });
         let manifest = json(&Manifest {
             schema_version: 2,
@@ -250,7 +252,7 @@ impl Descriptor<'_> {
 /// A layer's compressed bytes.
 pub(super) struct Blob<'a> {
     pub(super) layer: &'a Layer,
-    pub(super) file: &'a StagedFile,
+    pub(super) packs: &'a [Pack],
 }
 
 /// Fills the empty directory `at`, called `shown` in errors, with the layout. Returns the bytes written.
@@ -262,9 +264,10 @@ pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], at: &Path, shown: 
         fs::write(at.join(name), content).map_err(failed())?;
         bytes += content.len() as u64;
     }
-    for Blob { layer, file } in blobs {
+    for Blob { layer, packs } in blobs {
         let mut out = fs::File::create(at.join(blob(layer.digest))).map_err(failed())?;
-        bytes += io::copy(&mut file.reopen()?, &mut out).map_err(failed())?;
+        packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
+        bytes += layer.size;
     }
     Ok(bytes)
 }
@@ -308,10 +311,7 @@ pub(super) fn write_tar<W: Write>(
             Entry::Dir => {}
             Entry::Bytes(bytes) => out.write_all(bytes).map_err(failed())?,
             Entry::Layer(blob) => {
-                let copied = io::copy(&mut blob.file.reopen()?.take(size), &mut out).map_err(failed())?;
-                if copied != size {
-                    return Err(failed()(io::ErrorKind::UnexpectedEof.into()));
-                }
+                blob.packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
             }
         }
         out.write_all(&vec![0; header::padding(size)]).map_err(failed())?;
@@ -372,7 +372,7 @@ mod tests {
 
     fn layer(compression: crate::manifest::Compression) -> Layer {
         let [digest, diff_id] = [b"compressed", b"plain     "].map(|bytes| Sha256::of(bytes));
-        Layer { digest, size: 10, diff_id, plain_size: 20, media_type: media_type(compression) }
+        Layer { what: "compose", digest, size: 10, diff_id, plain_size: 20, media_type: media_type(compression) }
     }
 
     fn show(docs: &Documents) -> String {
@@ -388,6 +388,7 @@ mod tests {
         let text = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
         let map = |items: &[(&str, &str)]| items.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let image = Image {
+            layers: crate::manifest::Layers::Single,
             entrypoint: text(&["/usr/bin/python3", "-c"]),
             cmd: text(&["print(\"ü\")"]),
             env: map(&[("LANG", "C.UTF-8"), ("PATH", "/app")]),

@@ -4,8 +4,7 @@
 //! removes it and leaves what was there before.
 
 use std::{
-    fs,
-    io::{self, Seek},
+    fs, io,
     os::{
         fd::AsFd,
         unix::fs::{MetadataExt, PermissionsExt},
@@ -26,7 +25,6 @@ use crate::base::RootPath;
 pub(super) struct StagedFile {
     temp: NamedTempFile,
     target: PathBuf,
-    named: bool,
 }
 
 impl StagedFile {
@@ -35,16 +33,11 @@ impl StagedFile {
         if target.is_dir() {
             return Err(ImageError::WrongKind { path: target.into(), found: "a directory", wanted: "a file" });
         }
-        Ok(Self { named: true, ..Self::scratch(target)? })
-    }
-
-    /// Opens an empty file beside `target` that never gets a name: the output `target` is made from it.
-    pub(super) fn scratch(target: &Path) -> Result<Self, ImageError> {
         let temp = builder()
             .permissions(fs::Permissions::from_mode(0o666))
             .tempfile_in(parent(target))
             .map_err(|error| ImageError::at("create", target)(plain(target, error)))?;
-        Ok(Self { temp, target: target.into(), named: false })
+        Ok(Self { temp, target: target.into() })
     }
 
     /// The name that it will have.
@@ -57,19 +50,10 @@ impl StagedFile {
         self.temp.as_file_mut()
     }
 
-    /// What was written, from its start.
-    pub(super) fn reopen(&self) -> Result<fs::File, ImageError> {
-        let mut file = self.temp.reopen().map_err(ImageError::at("read back", &self.target))?;
-        file.rewind().map_err(ImageError::at("read back", &self.target))?;
-        Ok(file)
-    }
-
-    /// Gives it its name; removes it if it is to have none.
+    /// Gives it its name.
     pub(super) fn commit(self) -> Result<(), ImageError> {
-        let Self { temp, target, named } = self;
-        if named {
-            temp.persist(&target).map_err(|error| ImageError::at("replace", &target)(error.error))?;
-        }
+        let Self { temp, target } = self;
+        temp.persist(&target).map_err(|error| ImageError::at("replace", &target)(error.error))?;
         Ok(())
     }
 }

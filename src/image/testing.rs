@@ -46,7 +46,7 @@ fn add(tree: &mut Tree, name: &str, mut entries: Vec<(&str, Meta, Kind)>) -> Nam
         spans.push((at, meta, kind, start..bytes.len() as u64, data));
     }
     file.write_all(&bytes).unwrap();
-    let segment = Arc::new(SegmentFile::open(file.path()).unwrap());
+    let segment = Arc::new(SegmentFile::kept(file.path(), Sha256::of(&bytes)));
     for (at, meta, kind, span, data) in spans {
         let kind = match kind {
             Kind::File(content) => Kind::File(Content::Segment {

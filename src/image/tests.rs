@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     base::{Arch, RootPath, Sha256, Silent},
-    manifest::{Compression, Image},
+    manifest::{Compression, Image, Layers},
+    store::Store,
     tree::{Kind, Origin, Tree},
 };
 
@@ -30,15 +31,33 @@ fn outputs(at: &Path, names: &[&str]) -> Vec<Output> {
     names.iter().map(|name| Output::parse(&place(name)).unwrap()).collect()
 }
 
-fn write_as(tree: &Tree, at: &Path, names: &[&str], compression: Compression) -> Result<Written, ImageError> {
-    let image = Image { compression, entrypoint: vec!["/usr/bin/tool".into()], ..Image::default() };
+fn write_as(
+    tree: &Tree,
+    at: &Path,
+    names: &[&str],
+    layers: Layers,
+    compression: Compression,
+) -> Result<Written, ImageError> {
+    let store = tempfile::tempdir().unwrap();
+    write_with(&Store::open(store.path()).unwrap(), tree, at, names, layers, compression)
+}
+
+fn write_with(
+    store: &Store,
+    tree: &Tree,
+    at: &Path,
+    names: &[&str],
+    layers: Layers,
+    compression: Compression,
+) -> Result<Written, ImageError> {
+    let image = Image { layers, compression, entrypoint: vec!["/usr/bin/tool".into()], ..Image::default() };
     let epoch = jiff::Timestamp::from_second(testing::EPOCH).unwrap();
     let spec = ImageSpec { name: "test", arch: Arch::Amd64, epoch, user: Some("65532".into()), image: &image };
-    write_all(tree, &spec, &outputs(at, names), false, &Silent)
+    write_all(tree, &spec, &outputs(at, names), false, store, &Silent)
 }
 
 fn write(tree: &Tree, at: &Path, names: &[&str]) -> Result<Written, ImageError> {
-    write_as(tree, at, names, Compression::Gzip)
+    write_as(tree, at, names, Layers::Single, Compression::Gzip)
 }
 
 fn names(at: &Path) -> Vec<String> {
@@ -180,12 +199,17 @@ fn bytes_do_not_depend_on_threads() {
 #[test]
 fn one_output_alone_is_the_same_as_among_others() {
     let (tree, _keep) = testing::tree();
-    for compression in [Compression::Gzip, Compression::Zstd] {
+    for (layers, compression) in [
+        (Layers::Single, Compression::Gzip),
+        (Layers::Single, Compression::Zstd),
+        (Layers::ByOrigin, Compression::Gzip),
+        (Layers::ByOrigin, Compression::Zstd),
+    ] {
         let all = tempfile::tempdir().unwrap();
-        write_as(&tree, all.path(), &ALL, compression).unwrap();
+        write_as(&tree, all.path(), &ALL, layers, compression).unwrap();
         for name in &ALL[1..] {
             let temp = tempfile::tempdir().unwrap();
-            write_as(&tree, temp.path(), &[name], compression).unwrap();
+            write_as(&tree, temp.path(), &[name], layers, compression).unwrap();
             let name = name.strip_prefix("oci:").unwrap_or(name);
             assert_eq!(names(temp.path()), [name], "nothing else is left there");
             let read = |at: &Path| {
@@ -195,6 +219,58 @@ fn one_output_alone_is_the_same_as_among_others() {
             assert!(read(all.path()) == read(temp.path()), "{name}");
         }
     }
+}
+
+#[test]
+fn layers_by_origin_hold_the_tree_together() {
+    let (tree, _keep) = testing::tree();
+    let temp = tempfile::tempdir().unwrap();
+    let names = ["x.oci.tar", "oci:layout", "x.tar", "x.tar.gz"];
+    let written = write_as(&tree, temp.path(), &names, Layers::ByOrigin, Compression::Gzip).unwrap();
+    assert_eq!(
+        written.layers.iter().map(|layer| layer.what).collect::<Vec<_>>(),
+        ["compose: base", "compose: C libraries", "compose: the manifest's files"]
+    );
+    let mut all = BTreeMap::new();
+    for (layer, diff_id) in written.layers.iter().zip(&written.diff_ids) {
+        let blob = fs::read(temp.path().join("layout/blobs/sha256").join(layer.digest.hex())).unwrap();
+        let plain = gunzip(&blob);
+        assert_eq!((Sha256::of(&blob), Sha256::of(&plain)), (layer.digest, *diff_id));
+        assert_eq!((blob.len() as u64, plain.len() as u64), (layer.size, layer.plain_size));
+        for (path, seen) in testing::tar_listing(&plain) {
+            let before = all.get(&path);
+            assert!(before.is_none_or(|before| *before == seen && seen.kind == 'd'), "{path} differs between layers");
+            all.insert(path, seen);
+        }
+    }
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), testing::listing(&tree));
+    // Archives of the whole are the same however the image is cut.
+    let single = tempfile::tempdir().unwrap();
+    let one = write(&tree, single.path(), &names).unwrap();
+    assert_eq!(one.layers.len(), 1);
+    for name in ["x.tar", "x.tar.gz"] {
+        assert!(fs::read(temp.path().join(name)).unwrap() == fs::read(single.path().join(name)).unwrap(), "{name}");
+    }
+    for name in ["layout", "x.oci.tar"] {
+        assert_eq!(temp.path().join(name).exists(), single.path().join(name).exists());
+    }
+    // And the diffIDs are known without any compression.
+    let plain = write_as(&tree, temp.path(), &["rootfs/"], Layers::ByOrigin, Compression::Gzip).unwrap();
+    assert_eq!((plain.diff_ids, plain.layers), (written.diff_ids, vec![]));
+}
+
+#[test]
+fn a_filled_store_gives_the_same_bytes() {
+    let (tree, _keep) = testing::big_tree();
+    let (folder, temp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(folder.path()).unwrap();
+    let run = |names: &[&str]| {
+        write_with(&store, &tree, temp.path(), names, Layers::ByOrigin, Compression::Zstd).unwrap();
+        names.iter().map(|name| fs::read(temp.path().join(name)).unwrap()).collect::<Vec<_>>()
+    };
+    let names = ["x.oci.tar", "x.tar.zst"];
+    let cold = run(&names);
+    assert!(cold == run(&names));
 }
 
 #[test]
@@ -245,7 +321,7 @@ fn a_second_run_replaces_its_own_outputs_and_no_others() {
 
 #[test]
 fn a_failure_leaves_what_was_there() {
-    let (mut tree, keep) = testing::tree();
+    let (tree, keep) = testing::tree();
     let temp = tempfile::tempdir().unwrap();
     let at = temp.path();
     fs::write(at.join("x.tar"), "old").unwrap();
@@ -256,7 +332,7 @@ fn a_failure_leaves_what_was_there() {
     assert_eq!((names(at), fs::read(at.join("x.tar")).unwrap()), (vec!["x.tar".to_owned()], b"old".to_vec()));
 
     // A tree that contradicts itself fails in the directory, after the archives are done.
-    tree = testing::tree().0;
+    let (mut tree, _keep) = testing::tree();
     tree.insert_file(RootPath::literal("app/a"), 0o644, *b"", Origin::Manifest).unwrap();
     tree.get_mut(&RootPath::literal("app/a")).unwrap().kind = Kind::Hardlink(RootPath::literal("nowhere"));
     let error = write(&tree, at, &ALL).unwrap_err();
@@ -314,7 +390,7 @@ fn skopeo_takes_the_archive_as_oci_and_as_docker() {
 fn umoci_unpacks_the_tree() {
     let (tree, _keep) = testing::tree();
     let temp = tempfile::tempdir().unwrap();
-    write(&tree, temp.path(), &["oci:layout"]).unwrap();
+    write_as(&tree, temp.path(), &["oci:layout"], Layers::ByOrigin, Compression::Gzip).unwrap();
     let mut args = vec!["unpack", "--image", "layout:latest", "bundle"];
     let root = rustix::process::geteuid().is_root();
     if !root {

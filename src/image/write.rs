@@ -1,26 +1,40 @@
 //! The order of the work: everything is prepared under temporary names, then all names change.
 //!
-//! In: tree, spec, outputs. Out: [`Written`].
+//! In: tree, spec, outputs, the store. Out: [`Written`].
+//!
+//! What is compressed is in the store before anything is written; then hashing the plain layers, and hashing the
+//! compressed ones, go side by side, and each output is put together from what is there.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
 
 use super::{
     ImageError, ImageSpec, Layer, Output,
-    compress::Packed,
     digest::tree_digest,
-    directory, layer, media_type,
+    directory,
+    layer::{self, Piece},
+    media_type,
     oci::{self, Blob, Documents},
+    origin,
+    pack::{self, Pack, PackError, Packed},
     stage::{self, StagedDir, StagedFile},
-    tarball::{self, Files},
 };
 use crate::{
     base::{Progress, Sha256},
-    manifest::Compression,
+    manifest::{Compression, Layers},
+    store::Store,
     tree::Tree,
 };
 
 /// Room for an image's documents and headers, in bytes.
 const OCI_EXTRA: u64 = 64 << 10;
+
+const CODECS: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +62,21 @@ pub struct WrittenOutput {
     pub sha256: Option<Sha256>,
 }
 
+/// The compressions that `outputs` need of an image whose layers have `layers`.
+pub fn codecs(outputs: &[Output], layers: Compression) -> Vec<Compression> {
+    let is_wanted = |codec: &Compression| {
+        outputs.iter().any(|output| match output {
+            Output::OciDir(_) | Output::OciTar(_) => *codec == layers,
+            _ => archive(output) == Some(Some(*codec)),
+        })
+    };
+    CODECS.into_iter().filter(is_wanted).collect()
+}
+
 /// Writes `tree` to all `outputs`. `force` lets a directory that compose did not make be replaced.
 ///
-/// Each compression is done once. Nothing appears under an output's name before all outputs are complete.
+/// Each group of a layer is compressed once, and kept in `store`. Nothing appears under an output's name before all
+/// outputs are complete.
 ///
 /// # Errors
 /// When anything cannot be written; then no output's name has changed (but for those renamed before a rename failed)
@@ -60,6 +86,7 @@ pub fn write_all(
     spec: &ImageSpec<'_>,
     outputs: &[Output],
     force: bool,
+    store: &Store,
     progress: &dyn Progress,
 ) -> Result<Written, ImageError> {
     for (i, output) in outputs.iter().enumerate() {
@@ -67,67 +94,87 @@ pub fn write_all(
             return Err(ImageError::Twice { path: output.path().into() });
         }
     }
-    let compression = spec.image.compression;
-    let mut files = Files::default();
-    let mut stages = Vec::new();
-    for output in outputs {
-        stages.push(Stage::new(output, force, &mut files)?);
-    }
-    let oci = |output: &&Output| matches!(output, Output::OciDir(_) | Output::OciTar(_));
-    let slot = Form::from(compression).slot(&mut files);
-    if let (None, Some(output)) = (&slot, outputs.iter().find(oci)) {
-        *slot = Some(StagedFile::scratch(output.path())?);
-    }
+    let mut stages = outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>()?;
 
-    let pieces = layer::pieces(tree);
-    let total = layer::total(&pieces);
+    let plans = Plan::all(tree, spec.image.layers);
+    let whole = Whole::of(tree, &plans, outputs);
+    let is_oci = outputs.iter().any(|output| matches!(output, Output::OciDir(_) | Output::OciTar(_)));
+    let codec = spec.image.compression;
+    let layer_pieces: Vec<&[Piece]> = plans.iter().map(|plan| &plan.pieces[..]).collect();
+    let is_tar = |codec: &Compression| outputs.iter().any(|output| archive(output) == Some(Some(*codec)));
+    let tars: Vec<Compression> = CODECS.into_iter().filter(is_tar).collect();
+
+    let layers_total: u64 = layer_pieces.iter().map(|pieces| layer::total(pieces)).sum();
     let directories = outputs.iter().filter(|output| matches!(output, Output::Directory(_))).count() as u64;
-    progress.phase("Writing", Some(total + directories * directory::bytes(tree)));
-    let digest = tree_digest(tree);
-    let forms = tarball::write(&pieces, &mut files, progress)?;
-    let packed = match compression {
-        Compression::Gzip => forms.gzip,
-        Compression::Zstd => forms.zstd,
+    let forms = 1 + u64::from(is_oci) + tars.len() as u64 + u64::from(whole.apart);
+    progress.phase("Writing", Some(forms * layers_total + directories * directory::bytes(tree)));
+
+    let pack = |codec, pieces| pack::pack_all(store, codec, pieces, progress).map_err(unpacked);
+    let packs: Vec<Vec<Pack>> = match is_oci {
+        true => layer_pieces.iter().map(|pieces| pack(codec, pieces)).collect::<Result<_, _>>()?,
+        false => Vec::new(),
     };
-    let layers: Vec<Layer> = packed
-        .map(|packed| Layer {
+    let tar_packs: Vec<(Compression, Vec<Pack>)> = tars
+        .into_iter()
+        .map(|codec| Ok((codec, pack(codec, whole.pieces(&plans))?)))
+        .collect::<Result<_, ImageError>>()?;
+
+    // The plain tar goes to its outputs while it is hashed.
+    let mut plain_outputs: Vec<&mut StagedFile> = Vec::new();
+    for stage in &mut stages {
+        if let Stage::Tar(None, file) = stage {
+            plain_outputs.push(file);
+        }
+    }
+    let sum = |packs: &Vec<Pack>| pack::concat(packs, io::sink()).map_err(unread);
+    let (plain, sums) = rayon::join(
+        || plain_digests(&layer_pieces, &whole, &plans, &mut plain_outputs, progress),
+        || packs.par_iter().map(sum).collect::<Result<Vec<_>, _>>(),
+    );
+    let (plain, sums) = (plain?, sums?);
+    let layers: Vec<Layer> = plans
+        .iter()
+        .zip(&plain.layers)
+        .zip(&sums)
+        .map(|((plan, plain), packed)| Layer {
+            what: plan.what,
             digest: packed.sha256,
             size: packed.size,
-            diff_id: forms.plain.sha256,
-            plain_size: forms.plain.size,
-            media_type: media_type(compression),
+            diff_id: plain.sha256,
+            plain_size: plain.size,
+            media_type: media_type(codec),
         })
-        .into_iter()
         .collect();
+    let digest = tree_digest(tree);
     let docs = Documents::new(spec, digest, &layers);
-    // While an OCI output is written, its layer is there twice.
-    let oci_needed = 2 * layers.iter().map(|layer| layer.size).sum::<u64>() + OCI_EXTRA;
+    let blobs: Vec<Blob<'_>> = layers.iter().zip(&packs).map(|(layer, packs)| Blob { layer, packs }).collect();
+    let oci_needed = layers.iter().map(|layer| layer.size).sum::<u64>() + OCI_EXTRA;
 
     let mut notes = Vec::new();
     let mut written = Vec::new();
     for (output, stage) in outputs.iter().zip(&mut stages) {
+        let target = output.path();
         let (bytes, sha256) = match stage {
             Stage::Rootfs(dir) => {
                 let made = directory::fill(tree, dir.path(), dir.target(), progress);
                 notes.extend(made.map_err(|error| error.needing(dir.target(), directory::needed(tree)))?);
                 (directory::bytes(tree), None)
             }
-            Stage::Form(form, copy) => {
-                let packed = form.packed(&forms);
-                if let (Some(copy), Some(from)) = (copy, form.file(&files)) {
-                    tarball::copy(from, copy)?;
-                }
-                (packed.map_or(0, |packed| packed.size), packed.map(|packed| packed.sha256))
+            Stage::Tar(None, _) => (plain.whole.size, Some(plain.whole.sha256)),
+            Stage::Tar(Some(codec), file) => {
+                let packs = tar_packs.iter().find(|(of, _)| of == codec).map_or(&[][..], |(_, packs)| packs);
+                let packed = pack::concat(packs, file.file()).map_err(|error| {
+                    ImageError::at("write", target)(error).needing(target, packs.iter().map(Pack::len).sum())
+                })?;
+                (packed.size, Some(packed.sha256))
             }
             Stage::OciDir(dir) => {
-                let blobs = blobs(&layers, &files, compression);
                 let made = oci::write_dir(&docs, &blobs, dir.path(), dir.target());
                 (made.map_err(|error| error.needing(dir.target(), oci_needed))?, None)
             }
             Stage::OciTar(file) => {
-                let (blobs, target) = (blobs(&layers, &files, compression), file.target().to_path_buf());
-                let made = oci::write_tar(&docs, &blobs, spec.epoch.as_second(), file.file(), &target);
-                let (sha256, bytes) = made.map_err(|error| error.needing(&target, oci_needed))?;
+                let made = oci::write_tar(&docs, &blobs, spec.epoch.as_second(), file.file(), target);
+                let (sha256, bytes) = made.map_err(|error| error.needing(target, oci_needed))?;
                 (bytes, Some(sha256))
             }
         };
@@ -136,99 +183,132 @@ pub fn write_all(
     for stage in stages {
         notes.extend(stage.commit()?);
     }
-    for file in [files.plain, files.gzip, files.zstd].into_iter().flatten() {
-        file.commit()?;
-    }
-    Ok(Written { tree: digest, diff_ids: vec![forms.plain.sha256], layers, outputs: written, notes })
+    let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();
+    Ok(Written { tree: digest, diff_ids, layers, outputs: written, notes })
 }
 
-/// The forms of a layer's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Plain,
-    Gzip,
-    Zstd,
+/// A layer to be made.
+struct Plan {
+    what: &'static str,
+    pieces: Vec<Piece>,
 }
 
-impl Form {
-    fn packed(self, forms: &super::compress::Forms) -> Option<Packed> {
-        match self {
-            Self::Plain => Some(forms.plain),
-            Self::Gzip => forms.gzip,
-            Self::Zstd => forms.zstd,
-        }
-    }
-
-    fn file(self, files: &Files) -> Option<&StagedFile> {
-        match self {
-            Self::Plain => files.plain.as_ref(),
-            Self::Gzip => files.gzip.as_ref(),
-            Self::Zstd => files.zstd.as_ref(),
-        }
-    }
-
-    fn slot(self, files: &mut Files) -> &mut Option<StagedFile> {
-        match self {
-            Self::Plain => &mut files.plain,
-            Self::Gzip => &mut files.gzip,
-            Self::Zstd => &mut files.zstd,
+impl Plan {
+    fn all(tree: &Tree, layers: Layers) -> Vec<Self> {
+        match layers {
+            Layers::Single => vec![Self { what: "compose", pieces: layer::pieces(tree) }],
+            Layers::ByOrigin => {
+                let plan =
+                    |part: origin::Part<'_>| Self { what: part.role.words(), pieces: layer::pieces_of(&part.nodes) };
+                origin::parts(tree).into_iter().map(plan).collect()
+            }
         }
     }
 }
 
-impl From<Compression> for Form {
-    fn from(compression: Compression) -> Self {
-        match compression {
-            Compression::Gzip => Self::Gzip,
-            Compression::Zstd => Self::Zstd,
+/// The tree as one tar: the only layer, or made apart from several, where an output wants it.
+struct Whole {
+    apart: bool,
+    pieces: Vec<Piece>,
+}
+
+impl Whole {
+    fn of(tree: &Tree, plans: &[Plan], outputs: &[Output]) -> Self {
+        let apart = plans.len() != 1 && outputs.iter().any(|output| archive(output).is_some());
+        Self { apart, pieces: if apart { layer::pieces(tree) } else { Vec::new() } }
+    }
+
+    fn pieces<'a>(&'a self, plans: &'a [Plan]) -> &'a [Piece] {
+        match plans {
+            [only] if !self.apart => &only.pieces,
+            _ => &self.pieces,
         }
+    }
+}
+
+/// Digests of plain tars.
+struct Plain {
+    /// Of each layer.
+    layers: Vec<Packed>,
+    /// Of the whole tree in one.
+    whole: Packed,
+}
+
+/// Hashes every layer, and writes the whole tree to `outputs`.
+fn plain_digests(
+    layers: &[&[Piece]],
+    whole: &Whole,
+    plans: &[Plan],
+    outputs: &mut [&mut StagedFile],
+    progress: &dyn Progress,
+) -> Result<Plain, ImageError> {
+    let targets: Vec<PathBuf> = outputs.iter().map(|file| file.target().to_path_buf()).collect();
+    let mut sinks: Vec<&mut File> = outputs.iter_mut().map(|file| file.file()).collect();
+    let pieces = whole.pieces(plans);
+    let needed = layer::total(pieces);
+    let failed = |(sink, error): (Option<usize>, io::Error)| match sink.and_then(|at| targets.get(at)) {
+        Some(path) => ImageError::at("write", path)(error).needing(path, needed),
+        None => unread(error),
+    };
+    let (whole_sum, layer_sums) = rayon::join(
+        || pack::plain(pieces, &mut sinks, progress),
+        || match layers {
+            [_] if !whole.apart => Ok(Vec::new()),
+            _ => layers.par_iter().map(|pieces| pack::plain(pieces, &mut [], progress)).collect::<Result<Vec<_>, _>>(),
+        },
+    );
+    let (whole_sum, mut layer_sums) = (whole_sum.map_err(failed)?, layer_sums.map_err(failed)?);
+    if layer_sums.is_empty() && !layers.is_empty() {
+        layer_sums.push(whole_sum);
+    }
+    Ok(Plain { layers: layer_sums, whole: whole_sum })
+}
+
+/// Whether `output` is the tree as one tar, and how compressed.
+fn archive(output: &Output) -> Option<Option<Compression>> {
+    match output {
+        Output::Tar(_) => Some(None),
+        Output::TarGz(_) => Some(Some(Compression::Gzip)),
+        Output::TarZst(_) => Some(Some(Compression::Zstd)),
+        Output::Directory(_) | Output::OciDir(_) | Output::OciTar(_) => None,
+    }
+}
+
+fn unread(source: io::Error) -> ImageError {
+    ImageError::Segment { what: "the layer".into(), source }
+}
+
+fn unpacked(error: PackError) -> ImageError {
+    match error {
+        PackError::Read(source) => unread(source),
+        PackError::Changed => ImageError::Changed,
+        PackError::Store(error) => ImageError::Store(error),
     }
 }
 
 /// An output under its temporary name.
 enum Stage {
     Rootfs(StagedDir),
-    /// One of [`Files`], or a copy of it.
-    Form(Form, Option<StagedFile>),
+    Tar(Option<Compression>, StagedFile),
     OciDir(StagedDir),
     OciTar(StagedFile),
 }
 
 impl Stage {
-    fn new(output: &Output, force: bool, files: &mut Files) -> Result<Self, ImageError> {
-        let path = output.path();
-        Ok(match output {
-            Output::Tar(_) | Output::TarGz(_) | Output::TarZst(_) => {
-                let staged = StagedFile::new(path)?;
-                let form = match output {
-                    Output::TarGz(_) => Form::Gzip,
-                    Output::TarZst(_) => Form::Zstd,
-                    _ => Form::Plain,
-                };
-                let slot = form.slot(files);
-                if slot.is_some() {
-                    Self::Form(form, Some(staged))
-                } else {
-                    *slot = Some(staged);
-                    Self::Form(form, None)
-                }
-            }
-            Output::OciDir(_) => Self::OciDir(StagedDir::new(path, oci::is_ours, force)?),
-            Output::OciTar(_) => Self::OciTar(StagedFile::new(path)?),
-            Output::Directory(_) => Self::Rootfs(StagedDir::new(path, stage::is_rootfs, force)?),
+    fn new(output: &Output, force: bool) -> Result<Self, ImageError> {
+        let path: &Path = output.path();
+        Ok(match (output, archive(output)) {
+            (_, Some(codec)) => Self::Tar(codec, StagedFile::new(path)?),
+            (Output::OciDir(_), _) => Self::OciDir(StagedDir::new(path, oci::is_ours, force)?),
+            (Output::OciTar(_), _) => Self::OciTar(StagedFile::new(path)?),
+            _ => Self::Rootfs(StagedDir::new(path, stage::is_rootfs, force)?),
         })
     }
 
     fn commit(self) -> Result<Vec<String>, ImageError> {
         match self {
             Self::Rootfs(dir) | Self::OciDir(dir) => dir.commit(),
-            Self::OciTar(file) | Self::Form(_, Some(file)) => file.commit().map(|()| Vec::new()),
-            Self::Form(_, None) => Ok(Vec::new()),
+            Self::OciTar(file) | Self::Tar(_, file) => file.commit().map(|()| Vec::new()),
         }
     }
-}
-
-fn blobs<'a>(layers: &'a [Layer], files: &'a Files, compression: Compression) -> Vec<Blob<'a>> {
-    let file = Form::from(compression).file(files);
-    layers.iter().zip(file).map(|(layer, file)| Blob { layer, file }).collect()
 }

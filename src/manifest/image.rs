@@ -3,7 +3,7 @@
 //! In: tables of the manifest. Out: [`Image`], [`Policy`].
 
 use super::{
-    Compression, Image, Policy, PolicyRule,
+    Compression, Image, Layers, Policy, PolicyRule,
     error::{Fault, quote},
     reader::Table,
     rootfs::image_path,
@@ -26,15 +26,12 @@ pub(super) fn image(mut table: Table<'_>) -> Image {
     let mut volumes = table.list("volumes", |value| value.parsed(path)).unwrap_or_default();
     volumes.sort_unstable();
     let stop_signal = table.get("stop-signal").and_then(|value| value.parsed(signal));
-    if let Some(value) = table.get("layers")
-        && value.choice(&[("single", false), ("by-origin", true)]) == Some(true)
-    {
-        value.unsupported("“by-origin”");
-    }
+    let choices = [("single", Layers::Single), ("by-origin", Layers::ByOrigin)];
+    let layers = table.get("layers").and_then(|value| value.choice(&choices)).unwrap_or_default();
     let choices = [("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
     let compression = table.get("compression").and_then(|value| value.choice(&choices)).unwrap_or_default();
     table.done();
-    Image { entrypoint, cmd, env, workdir, labels, annotations, ports, volumes, stop_signal, compression }
+    Image { entrypoint, cmd, env, workdir, labels, annotations, ports, volumes, stop_signal, layers, compression }
 }
 
 fn env_name(name: &str) -> Result<(), Fault> {

@@ -101,7 +101,8 @@ fn accounts(canon: &mut Canon, table: &Accounts) {
 }
 
 fn image(canon: &mut Canon, table: &Image) {
-    let Image { entrypoint, cmd, env, workdir, labels, annotations, ports, volumes, stop_signal, compression } = table;
+    let Image { entrypoint, cmd, env, workdir, labels, annotations, ports, volumes, stop_signal, layers, compression } =
+        table;
     canon.list(entrypoint, |canon, word| canon.text(word));
     canon.list(cmd, |canon, word| canon.text(word));
     for map in [env, labels, annotations] {
@@ -116,6 +117,10 @@ fn image(canon: &mut Canon, table: &Image) {
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
     });
+    // The default says nothing: locks made before there was a choice stay good.
+    if *layers == Layers::ByOrigin {
+        canon.text("by-origin");
+    }
 }
 
 /// The canonical text while it is written.

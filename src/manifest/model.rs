@@ -206,8 +206,21 @@ pub struct Image {
     pub volumes: Vec<String>,
     /// StopSignal.
     pub stop_signal: Option<String>,
+    /// How OCI outputs are cut into layers.
+    pub layers: Layers,
     /// Layer compression in OCI outputs.
     pub compression: Compression,
+}
+
+/// How an image is cut into layers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layers {
+    /// All in one.
+    #[default]
+    Single,
+    /// One each for base, C libraries, interpreter, Python modules and the manifest's own files: an update changes the
+    /// layer that it concerns.
+    ByOrigin,
 }
 
 /// How layers are compressed.

@@ -84,7 +84,7 @@ fn content(path: &Path) -> io::Result<Content> {
     let mut hash = Sha256Writer::new(io::sink());
     io::copy(&mut fs::File::open(path)?, &mut hash)?;
     let (_, sha256, length) = hash.finish();
-    Ok(Content::Segment { file: Arc::new(SegmentFile::on_demand(path)), range: 0..length, sha256 })
+    Ok(Content::Segment { file: Arc::new(SegmentFile::new(path)), range: 0..length, sha256 })
 }
 
 #[cfg(test)]

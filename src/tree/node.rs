@@ -83,25 +83,22 @@ pub enum Content {
 }
 
 /// A file that holds one unpacked package, a piece of tar archive without end marker; or one file of this machine.
+/// It is open only while something is read: an image may have more of them than a process may hold open.
 #[derive(Debug)]
 pub struct SegmentFile {
     path: PathBuf,
-    /// `None`: opened anew for each read.
-    file: Option<File>,
+    key: Option<Sha256>,
 }
 
 impl SegmentFile {
-    /// Opens for reading.
-    ///
-    /// # Errors
-    /// As the operating system says.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.into(), file: Some(File::open(path)?) })
+    /// A file of this machine.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.into(), key: None }
     }
 
-    /// A file that is opened only while something is read: for trees of more files than a process may hold open.
-    pub fn on_demand(path: &Path) -> Self {
-        Self { path: path.into(), file: None }
+    /// An entry of the store, found sound; its bytes are a function of `key`.
+    pub fn kept(path: &Path, key: Sha256) -> Self {
+        Self { path: path.into(), key: Some(key) }
     }
 
     /// Where it lies.
@@ -109,15 +106,17 @@ impl SegmentFile {
         &self.path
     }
 
+    /// What decides over its bytes; `None`: nothing does, they may change at any time.
+    pub fn key(&self) -> Option<&Sha256> {
+        self.key.as_ref()
+    }
+
     /// Fills `buf` from `offset` on.
     ///
     /// # Errors
     /// As the operating system says; an early end of the file is an error.
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        match &self.file {
-            Some(file) => file.read_exact_at(buf, offset),
-            None => File::open(&self.path)?.read_exact_at(buf, offset),
-        }
+        File::open(&self.path)?.read_exact_at(buf, offset)
     }
 }
 

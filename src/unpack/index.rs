@@ -150,7 +150,7 @@ impl Index {
 
 /// The segment stored at `path` under `key`, read and checked whole. `None` when anything is not as it was written.
 pub(super) fn load(path: &Path, key: &Sha256) -> Option<Segment> {
-    let file = SegmentFile::open(path).ok()?;
+    let file = SegmentFile::kept(path, *key);
     let length = fs::metadata(path).ok()?.len();
     let mut trailer = [0; TRAILER as usize];
     let index_end = length.checked_sub(TRAILER)?;

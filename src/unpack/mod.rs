@@ -31,7 +31,7 @@ pub use segment::{Entry, Script, Segment};
 use crate::{
     base::{PackageName, Progress, Sha256, Sha256Writer},
     deb::{DebFault, Limits},
-    store::{Shelf, Store, StoreError},
+    store::{Shelf, Store},
     tree::SegmentFile,
 };
 
@@ -84,8 +84,7 @@ fn make(store: &Store, key: Sha256, item: &Item, filter: &Filter, limits: &Limit
     written.map_err(survey::write_error(&place, index.payload.0))?;
     drop(out);
     let path = store.keep(Shelf::Segments, &key, temp)?;
-    let file = SegmentFile::open(&path).map_err(StoreError::at("open", &path))?;
-    Ok(index.segment(Arc::new(file)))
+    Ok(index.segment(Arc::new(SegmentFile::kept(&path, key))))
 }
 
 /// The store could have been damaged since the download; a segment must not inherit that.
