@@ -125,6 +125,7 @@ pub fn assemble(
     let release = release_facts(lock);
     let input = finish::Input { arch, packages: &shipped, accounts: &manifest.accounts, release: &release };
     let report = finish::finish(&mut tree, &input)?;
+    tree.date();
     let mut findings = check::check(&tree, arch)?;
     findings.extend(check::policy(&tree, &manifest.policy.forbid));
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })

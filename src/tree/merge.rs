@@ -2,6 +2,8 @@
 //!
 //! In: segments and who may replace whom (`Replaces`). Out: the tree, or every conflict at once.
 
+use std::collections::BTreeMap;
+
 use super::{Content, Kind, Node, NotADirectory, Origin, Tree};
 use crate::{
     base::{PackageName, RootPath},
@@ -86,6 +88,8 @@ impl Tree {
             return self.insert(path, node).map_err(|error| blocked(self, error));
         };
         let base = matches!(there.origin, Origin::Finish(_));
+        let oldest = there.meta.mtime.min(node.meta.mtime);
+        let are_dirs = matches!((&there.kind, &node.kind), (Kind::Dir, Kind::Dir));
         let usual = |n: &Node| n.meta.mode == 0o755 && n.meta.uid == 0 && n.meta.gid == 0;
         let take = match (&there.kind, &node.kind) {
             // A directory's special mode beats the usual one; base directories have theirs from base-files.
@@ -103,7 +107,34 @@ impl Tree {
                 (Origin::Manifest, _) => false,
             },
         };
-        if take { self.insert(path, node).map_err(|error| blocked(self, error)) } else { Ok(()) }
+        if take {
+            self.insert(path.clone(), node).map_err(|error| blocked(self, error))?;
+        }
+        // A directory that several ship is as old as the oldest of them says: an update leaves it alone as a rule.
+        if are_dirs && let Some(dir) = self.get_mut(&path) {
+            dir.meta.mtime = oldest;
+        }
+        Ok(())
+    }
+
+    /// Gives everything that no package brought the date of the oldest package, which is that of its newest file: the
+    /// manifest's files and what was made here have none of their own, and the image's would change them, and so
+    /// their layers, with every update of anything.
+    pub fn date(&mut self) {
+        let mut newest: BTreeMap<&PackageName, i64> = BTreeMap::new();
+        for node in self.nodes.values().filter(|node| !matches!(node.kind, Kind::Dir)) {
+            if let Origin::Package(name) = &node.origin {
+                let date = newest.entry(name).or_insert(node.meta.mtime);
+                *date = node.meta.mtime.max(*date);
+            }
+        }
+        let Some(date) = newest.into_values().min() else { return };
+        let made = |node: &&mut Node| !matches!(node.origin, Origin::Package(_));
+        // A directory that packages share has a date of its own.
+        let undated = |node: &&mut Node| node.meta.mtime == self.epoch;
+        for node in self.nodes.values_mut().filter(made).filter(undated) {
+            node.meta.mtime = date;
+        }
     }
 
     /// `path` with the links among its parents followed, so that what a package ships below a link to a directory

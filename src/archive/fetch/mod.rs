@@ -237,15 +237,20 @@ impl Fetcher {
         sha256: &Sha256,
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
-        if let Some(path) = store.get(shelf, sha256)
-            && path.metadata().is_ok_and(|meta| meta.len() == size)
-        {
+        let there = || store.get(shelf, sha256).filter(|path| path.metadata().is_ok_and(|meta| meta.len() == size));
+        if let Some(path) = there() {
             progress.advance(size);
             return Ok(path);
         }
-        let download = self.download(store, urls, size, sha256, progress)?;
         let disk = |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source };
-        download.keep(store, shelf, sha256).map_err(disk)
+        // Another run may be at it: it is fetched once.
+        match Download::wait(store, sha256, self.settings.stall_timeout, there).map_err(disk)? {
+            Ok(download) => self.fill(download, urls, size, sha256, progress)?.keep(store, shelf, sha256).map_err(disk),
+            Err(path) => {
+                progress.advance(size);
+                Ok(path)
+            }
+        }
     }
 
     /// Fetches a file and verifies it, without giving it a name yet.
@@ -260,9 +265,23 @@ impl Fetcher {
         sha256: &Sha256,
         progress: &dyn Progress,
     ) -> Result<Download, FetchError> {
-        let first = urls.first().ok_or(FetchError::NoUrl)?;
-        let disk = |source| FetchError::Disk { url: shown(first), size, source };
-        let mut download = Download::open(store, sha256).map_err(disk)?;
+        let disk = |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source };
+        let stable = Download::open(store, sha256).map_err(disk)?;
+        let download = stable.map_or_else(|| Download::own(store).map_err(disk), Ok)?;
+        self.fill(download, urls, size, sha256, progress)
+    }
+
+    fn fill(
+        &self,
+        mut download: Download,
+        urls: &[String],
+        size: u64,
+        sha256: &Sha256,
+        progress: &dyn Progress,
+    ) -> Result<Download, FetchError> {
+        if urls.is_empty() {
+            return Err(FetchError::NoUrl);
+        }
         let want = Want { size, sha256 };
         let mut reported = 0;
         let mut errors = Vec::new();

@@ -8,6 +8,7 @@ use std::{
     io::{self, Seek as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -17,6 +18,9 @@ use crate::{
     base::Sha256,
     store::{Shelf, Store, StoreError},
 };
+
+/// Between two looks at another run's download.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A file being downloaded, or whole and verified once [`super::Fetcher::download`] returns it.
 #[derive(Debug)]
@@ -31,25 +35,62 @@ enum Place {
 }
 
 impl Download {
-    /// Opens the stable place for `key` if no other run holds it, else one of its own.
-    pub(super) fn open(store: &Store, key: &Sha256) -> Result<Self, StoreError> {
+    /// Opens the stable place for `key`; `None` while another run holds it.
+    pub(super) fn open(store: &Store, key: &Sha256) -> Result<Option<Self>, StoreError> {
         let path = store.partial(key);
         // Another run may rename or remove the file between open and lock: then the lock is on something else.
         for _ in 0..8 {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
             let file = file.map_err(StoreError::at("open", &path))?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                break;
+                return Ok(None);
             }
             let mine = file.metadata().map_err(StoreError::at("read", &path))?;
             match fs::symlink_metadata(&path) {
                 Ok(there) if (there.dev(), there.ino()) == (mine.dev(), mine.ino()) => {
-                    return Ok(Self(Place::Stable { path, file }));
+                    return Ok(Some(Self(Place::Stable { path, file })));
                 }
                 _ => {}
             }
         }
+        Ok(None)
+    }
+
+    /// Opens a place of its own.
+    pub(super) fn own(store: &Store) -> Result<Self, StoreError> {
         store.temp().map(|temp| Self(Place::Own(temp)))
+    }
+
+    /// Waits for the stable place for `key`, until another run has made what `there` looks for (`Err`), or for too
+    /// long: then it opens one of its own. Too long is `patience` without a byte more in the other's file.
+    pub(super) fn wait<T>(
+        store: &Store,
+        key: &Sha256,
+        patience: Duration,
+        there: impl Fn() -> Option<T>,
+    ) -> Result<Result<Self, T>, StoreError> {
+        let size = || fs::metadata(store.partial(key)).map_or(0, |meta| meta.len());
+        let (mut since, mut before) = (Instant::now(), size());
+        loop {
+            let mine = Self::open(store, key)?;
+            // Looked for with the lock in hand: whoever held it before has renamed its file by now.
+            if let Some(found) = there() {
+                if let Some(mine) = mine {
+                    mine.discard();
+                }
+                return Ok(Err(found));
+            }
+            if let Some(mine) = mine {
+                return Ok(Ok(mine));
+            }
+            let now = size();
+            if now != before {
+                (since, before) = (Instant::now(), now);
+            } else if since.elapsed() > patience {
+                return Self::own(store).map(Ok);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// The open file.
@@ -76,10 +117,9 @@ impl Download {
         match self.0 {
             Place::Own(temp) => store.keep(shelf, key, temp),
             Place::Stable { path, file } => {
-                let target = store.path(shelf, key);
-                fs::rename(&path, &target).map_err(StoreError::at("keep", &target))?;
+                let kept = store.adopt(shelf, key, &path)?;
                 drop(file);
-                Ok(target)
+                Ok(kept)
             }
         }
     }

@@ -1,0 +1,186 @@
+//! The content-addressed store below `$COMPOSE_CACHE`: what was downloaded and verified or made from that, each by a
+//! SHA-256 that decides over its bytes.
+//!
+//! In: whole, verified bytes. Out: paths of entries. They appear by rename, so a reader sees all of one or nothing,
+//! however many runs share the store and whenever one is killed. A run holds the store's lock for as long as it lives,
+//! shared with other runs; nothing is removed but by who holds it alone.
+
+mod lock;
+mod upkeep;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use lock::Lock;
+use tempfile::NamedTempFile;
+pub use upkeep::{Holding, Removed};
+
+use crate::base::Sha256;
+
+/// What kind of thing an entry is: the folder that it lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// `.deb` files by their own digest.
+    Debs,
+    /// Decompressed Packages indexes, by the digest of the decompressed text.
+    Indexes,
+    /// Unpacked, filtered packages, by [`crate::unpack`]'s key.
+    Segments,
+    /// Compressed parts of layers, by the key that [`crate::image`] gives them.
+    Packs,
+}
+
+impl Shelf {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Debs, Self::Indexes, Self::Segments, Self::Packs];
+
+    /// Its folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Debs => "debs",
+            Self::Indexes => "indexes",
+            Self::Segments => "segments",
+            Self::Packs => "packs",
+        }
+    }
+}
+
+/// How much later than its last use an entry is marked as used again.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A store on disk, in use: clones share its lock, which the last of them gives back.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    lock: Arc<Lock>,
+    /// Whether anything was added.
+    grew: Arc<AtomicBool>,
+}
+
+/// A failure of the store, with the path that it happened at.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct StoreError {
+    /// What was tried, as a verb: "create", "write".
+    pub action: &'static str,
+    /// Where.
+    pub path: PathBuf,
+    /// Why not.
+    #[source]
+    pub source: io::Error,
+}
+
+impl StoreError {
+    /// For `map_err`.
+    pub fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self { action, path: path.into(), source }
+    }
+}
+
+impl Store {
+    /// Opens the store at `root`, creating it if needed. If no other run uses it, what killed runs left in its
+    /// temporary folder is swept away; downloads that can be resumed stay for some days.
+    ///
+    /// # Errors
+    /// When the folders cannot be created.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        for folder in Shelf::ALL.map(Shelf::folder).iter().chain(&["suites", "tmp"]) {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(StoreError::at("create", &path))?;
+        }
+        let lock = Lock::open(&root.join("lock"))?;
+        let store = Self { root: root.into(), lock: Arc::new(lock), grew: Arc::default() };
+        if store.lock.alone() {
+            store.sweep();
+        }
+        store.lock.share();
+        Ok(store)
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether this run has added anything.
+    pub fn grew(&self) -> bool {
+        self.grew.load(Ordering::Relaxed)
+    }
+
+    /// Where the entry is or would be.
+    pub fn path(&self, shelf: Shelf, key: &Sha256) -> PathBuf {
+        self.root.join(shelf.folder()).join(key.hex())
+    }
+
+    /// The entry's path, if it is there.
+    pub fn get(&self, shelf: Shelf, key: &Sha256) -> Option<PathBuf> {
+        let path = self.path(shelf, key);
+        let meta = path.metadata().ok().filter(fs::Metadata::is_file)?;
+        // What is removed first is what was not used for longest. That a mark cannot be set does no harm.
+        let now = SystemTime::now();
+        if meta.modified().is_ok_and(|used| now.duration_since(used).is_ok_and(|since| since > HOUR)) {
+            let _ = fs::File::open(&path).and_then(|file| file.set_modified(now));
+        }
+        Some(path)
+    }
+
+    /// Takes an entry away that turned out to be damaged.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn remove(&self, shelf: Shelf, key: &Sha256) -> Result<(), StoreError> {
+        let path = self.path(shelf, key);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::at("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file in the store's temporary folder, gone when dropped.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn temp(&self) -> Result<NamedTempFile, StoreError> {
+        let folder = self.root.join("tmp");
+        NamedTempFile::new_in(&folder).map_err(StoreError::at("create a file in", &folder))
+    }
+
+    /// A stable place in the temporary folder for a download that can be resumed.
+    pub fn partial(&self, key: &Sha256) -> PathBuf {
+        self.root.join("tmp").join(format!("{}.partial", key.hex()))
+    }
+
+    /// Makes `file` the entry `key`. Whoever comes second to the same entry replaces equal bytes by equal bytes.
+    ///
+    /// # Errors
+    /// When the rename fails.
+    pub fn keep(&self, shelf: Shelf, key: &Sha256, file: NamedTempFile) -> Result<PathBuf, StoreError> {
+        let path = self.path(shelf, key);
+        file.persist(&path).map_err(|error| StoreError { action: "keep", path: path.clone(), source: error.error })?;
+        self.grew.store(true, Ordering::Relaxed);
+        Ok(path)
+    }
+
+    /// Makes the file at `from`, in the temporary folder, the entry `key`.
+    ///
+    /// # Errors
+    /// When the rename fails.
+    pub fn adopt(&self, shelf: Shelf, key: &Sha256, from: &Path) -> Result<PathBuf, StoreError> {
+        let path = self.path(shelf, key);
+        fs::rename(from, &path).map_err(StoreError::at("keep", &path))?;
+        self.grew.store(true, Ordering::Relaxed);
+        Ok(path)
+    }
+
+    /// The folder for what is remembered of each suite (the last Release accepted).
+    pub fn suites(&self) -> PathBuf {
+        self.root.join("suites")
+    }
+}
