@@ -3,21 +3,21 @@
 //! In: the manifest, one target of its lock, where to fetch from. Out: the tree, ready to be written, and what was
 //! noticed on the way.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
+use super::supply;
 use crate::{
-    archive::{FetchError, Fetcher, fetch_deb},
+    archive::{FetchError, Fetcher},
     base::{Arch, PackageName, Progress},
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
+    image::ImageError,
     lock::{Lock, LockedPackage, Target},
-    manifest::{ContentRule, Manifest, OMIT_GROUPS, Rootfs},
-    store::Store,
+    manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
+    store::{Store, StoreError},
     tree::{Conflict, FilesError, Tree},
-    unpack::{BadPattern, Filter, FilterSpec, Item, OmitSpec, Segment, UnpackError, unpack_all},
+    unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment, UnpackError},
 };
 
 /// How to come by packages.
@@ -65,6 +65,12 @@ pub enum AssembleError {
     /// A package cannot be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A package cannot be compressed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// A package is not what the lock says.
     #[error(
         "{package}: its control file says version {found}, the lock says {locked}; the archive gave another package under this name"
@@ -92,7 +98,8 @@ fn list(conflicts: &[Conflict]) -> String {
     conflicts.iter().map(|conflict| format!("  {conflict}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Makes the tree of one target.
+/// Makes the tree of one target. Packages that are not in the store yet are compressed with each of `codecs` as soon as
+/// they are unpacked.
 ///
 /// # Errors
 /// [`AssembleError`].
@@ -102,9 +109,10 @@ pub fn assemble(
     arch: Arch,
     target: &Target,
     epoch: i64,
+    codecs: &[Compression],
     download: Download<'_>,
 ) -> Result<Assembled, AssembleError> {
-    let segments = segments(manifest, target, download)?;
+    let segments = segments(manifest, target, codecs, download)?;
     let mut tree = Tree::new(epoch);
     finish::prepare(&mut tree, arch)?;
     let replaces = Replaces::of(&target.packages, &segments);
@@ -131,17 +139,14 @@ pub fn assemble(
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })
 }
 
-/// The packages of a target, unpacked.
-fn segments(manifest: &Manifest, target: &Target, download: Download<'_>) -> Result<Vec<Segment>, AssembleError> {
-    let filter = filter(&manifest.rootfs)?;
-    let debs = fetch(&target.packages, download)?;
-    let items: Vec<_> = target
-        .packages
-        .iter()
-        .zip(debs)
-        .map(|(package, deb)| Item { package: package.name.clone(), deb, sha256: package.sha256 })
-        .collect();
-    let segments = unpack_all(download.store, &items, &filter, &Default::default(), download.progress)?;
+/// The packages of a target, unpacked, and compressed with each of `codecs`.
+fn segments(
+    manifest: &Manifest,
+    target: &Target,
+    codecs: &[Compression],
+    download: Download<'_>,
+) -> Result<Vec<Segment>, AssembleError> {
+    let segments = supply::segments(&target.packages, &filter(&manifest.rootfs)?, codecs, download)?;
     check_versions(&target.packages, &segments)?;
     Ok(segments)
 }
@@ -153,7 +158,7 @@ fn segments(manifest: &Manifest, target: &Target, download: Download<'_>) -> Res
 /// [`AssembleError`].
 pub fn controls(manifest: &Manifest, target: &Target, download: Download<'_>) -> Result<String, AssembleError> {
     let mut text = String::new();
-    for (package, segment) in target.packages.iter().zip(segments(manifest, target, download)?) {
+    for (package, segment) in target.packages.iter().zip(segments(manifest, target, &[], download)?) {
         for (name, value) in Paragraphs::new(&segment.control).flatten().flat_map(|p| p.fields().collect::<Vec<_>>()) {
             if !["Filename", "Size", "SHA256"].iter().any(|own| own.eq_ignore_ascii_case(name)) {
                 text.push_str(&format!("{name}: {value}\n"));
@@ -163,22 +168,6 @@ pub fn controls(manifest: &Manifest, target: &Target, download: Download<'_>) ->
         text.push_str(&format!("Filename: {filename}\nSize: {size}\nSHA256: {}\n\n", sha256.hex()));
     }
     Ok(text)
-}
-
-fn fetch(packages: &[LockedPackage], download: Download<'_>) -> Result<Vec<PathBuf>, AssembleError> {
-    let Download { fetcher, store, bases, progress } = download;
-    progress.phase("Fetching packages", Some(packages.iter().map(|package| package.size).sum()));
-    let fetched: Vec<_> = packages
-        .par_iter()
-        .map(|package| {
-            let bases = bases.get(&package.repository).ok_or_else(|| AssembleError::NoRepository {
-                package: package.name.clone(),
-                repository: package.repository.clone(),
-            })?;
-            Ok(fetch_deb(fetcher, store, bases, &package.filename, package.size, &package.sha256, progress)?)
-        })
-        .collect();
-    fetched.into_iter().collect()
 }
 
 /// The manifest's `[rootfs]`, its groups spelled out.

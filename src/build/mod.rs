@@ -7,6 +7,7 @@ mod assemble;
 mod draw;
 mod explain;
 mod resolve;
+mod supply;
 
 pub use assemble::{AssembleError, Assembled, Download, assemble, controls};
 pub use draw::{dot, mermaid};

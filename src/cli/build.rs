@@ -21,7 +21,7 @@ use crate::{
     base::{Arch, Progress},
     build::{Ask, Resolved, assemble, resolve},
     check::Severity,
-    image::{FORMAT, ImageSpec, Output, pieces, total, write_all},
+    image::{FORMAT, ImageSpec, Output, codecs, pieces, total, write_all},
     lock::{Built, Lock},
     manifest,
 };
@@ -169,7 +169,8 @@ fn one(
 ) -> Result<BuiltImage, Failure> {
     let target = lock.targets.get(&arch).expect("checked when the lock was chosen");
     let bases = desk.bases(lock);
-    let assembled = assemble(&desk.manifest, lock, arch, target, epoch.as_second(), desk.download(&bases))?;
+    let codecs = codecs(outputs, desk.manifest.image.compression);
+    let assembled = assemble(&desk.manifest, lock, arch, target, epoch.as_second(), &codecs, desk.download(&bases))?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
         assembled.findings.iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {

@@ -80,6 +80,8 @@ impl From<AssembleError> for Failure {
     fn from(error: AssembleError) -> Self {
         let code = match error {
             AssembleError::Fetch(error) => return error.into(),
+            AssembleError::Store(error) => return error.into(),
+            AssembleError::Image(error) => return error.into(),
             AssembleError::NoRepository { .. } | AssembleError::Pattern(_) | AssembleError::Files(_) => exit::USAGE,
             AssembleError::Version { .. } => exit::TRUST,
             AssembleError::Unpack(ref error) => match error.fault {

@@ -171,7 +171,7 @@ enum Told {
 
 fn tree(desk: &Desk, lock: &Lock, arch: Arch, target: &Target) -> Result<Tree, Failure> {
     let bases = desk.bases(lock);
-    Ok(assemble(&desk.manifest, lock, arch, target, lock.epoch.as_second(), desk.download(&bases))?.tree)
+    Ok(assemble(&desk.manifest, lock, arch, target, lock.epoch.as_second(), &[], desk.download(&bases))?.tree)
 }
 
 fn place(desk: &Desk, lock: &Lock, arch: Arch, target: &Target, what: &str) -> Result<Place, Failure> {

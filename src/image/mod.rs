@@ -33,7 +33,7 @@ pub use error::ImageError;
 pub use layer::{Piece, Reader, Source, pieces, total};
 pub use oci::{ImageSpec, Layer};
 pub use output::{BadOutput, Output};
-pub use pack::Packed;
+pub use pack::{Packed, is_sound, prepare};
 pub use write::{Written, WrittenOutput, codecs, write_all};
 
 /// The format of the bytes that this version writes: raised whenever a layer's compressed bytes would change for the

@@ -11,13 +11,14 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rayon::prelude::*;
 
 use super::{
-    FORMAT,
+    FORMAT, ImageError,
     compress::{self, BLOCK},
     layer::{Piece, Reader, Source, blocks, total},
 };
@@ -25,6 +26,7 @@ use crate::{
     base::{Progress, Sha256, Sha256Writer},
     manifest::Compression,
     store::{Shelf, Store, StoreError},
+    unpack::Segment,
 };
 
 const MAGIC: &[u8; 16] = b"compose pack\n\0\0\0";
@@ -71,6 +73,16 @@ pub(super) enum PackError {
     Store(StoreError),
 }
 
+impl From<PackError> for ImageError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::Read(source) => Self::Segment { what: "the layer".into(), source },
+            PackError::Changed => Self::Changed,
+            PackError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// The groups of a layer, in order.
 pub(super) fn groups(pieces: &[Piece]) -> impl Iterator<Item = &[Piece]> {
     pieces.chunk_by(|a, b| a.group == b.group)
@@ -102,6 +114,24 @@ pub(super) fn pack(store: &Store, codec: Compression, group: &[Piece]) -> Result
         return Ok(pack);
     }
     make(store, codec, group, &key, content)
+}
+
+/// Compresses a package ahead of time, as the group that it is in a layer if nothing of it is altered.
+///
+/// # Errors
+/// When the segment cannot be read, or the store not be written.
+pub fn prepare(store: &Store, codec: Compression, segment: &Segment) -> Result<(), ImageError> {
+    let end = segment.entries.iter().map(|entry| entry.span.end).max().unwrap_or(0);
+    if end > 0 {
+        let piece = Piece { source: Source::Segment(Arc::clone(&segment.file), 0..end), len: end, group: 0 };
+        pack(store, codec, &[piece])?;
+    }
+    Ok(())
+}
+
+/// Whether the entry at `path` is sound under this key.
+pub fn is_sound(path: &Path, key: &Sha256) -> bool {
+    load(path.into(), key).is_some()
 }
 
 /// What decides over a group's compressed bytes; and the digest of its plain bytes where only that does.
@@ -259,7 +289,7 @@ pub(super) fn plain(
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::{fs, sync::Arc};
+    use std::fs;
 
     use super::*;
     use crate::{

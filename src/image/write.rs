@@ -21,7 +21,7 @@ use super::{
     media_type,
     oci::{self, Blob, Documents},
     origin,
-    pack::{self, Pack, PackError, Packed},
+    pack::{self, Pack, Packed},
     stage::{self, StagedDir, StagedFile},
 };
 use crate::{
@@ -109,7 +109,7 @@ pub fn write_all(
     let forms = 1 + u64::from(is_oci) + tars.len() as u64 + u64::from(whole.apart);
     progress.phase("Writing", Some(forms * layers_total + directories * directory::bytes(tree)));
 
-    let pack = |codec, pieces| pack::pack_all(store, codec, pieces, progress).map_err(unpacked);
+    let pack = |codec, pieces| pack::pack_all(store, codec, pieces, progress).map_err(ImageError::from);
     let packs: Vec<Vec<Pack>> = match is_oci {
         true => layer_pieces.iter().map(|pieces| pack(codec, pieces)).collect::<Result<_, _>>()?,
         false => Vec::new(),
@@ -276,14 +276,6 @@ fn archive(output: &Output) -> Option<Option<Compression>> {
 
 fn unread(source: io::Error) -> ImageError {
     ImageError::Segment { what: "the layer".into(), source }
-}
-
-fn unpacked(error: PackError) -> ImageError {
-    match error {
-        PackError::Read(source) => unread(source),
-        PackError::Changed => ImageError::Changed,
-        PackError::Store(error) => ImageError::Store(error),
-    }
 }
 
 /// An output under its temporary name.

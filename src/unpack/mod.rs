@@ -18,10 +18,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 pub use error::{UnpackError, UnpackFault};
@@ -29,7 +26,7 @@ pub use filter::{BadPattern, Filter, FilterSpec, OmitSpec};
 pub use segment::{Entry, Script, Segment};
 
 use crate::{
-    base::{PackageName, Progress, Sha256, Sha256Writer},
+    base::{PackageName, Sha256, Sha256Writer},
     deb::{DebFault, Limits},
     store::{Shelf, Store},
     tree::SegmentFile,
@@ -55,20 +52,26 @@ pub fn key(deb: &Sha256, filter: &Filter) -> Sha256 {
     Sha256::of(&[&b"compose segment"[..], &format, deb.bytes(), filter.digest().bytes()].concat())
 }
 
-/// The segment of one package: from the store if a sound one is there, else unpacked and put there.
+/// The segment of the package `package` with the digest `sha256`, if a sound one is in the store.
+pub fn kept(store: &Store, package: &PackageName, sha256: &Sha256, filter: &Filter) -> Option<Segment> {
+    let key = key(sha256, filter);
+    let path = store.get(Shelf::Segments, &key)?;
+    index::load(&path, &key).filter(|segment| segment.package == *package)
+}
+
+/// Whether the entry at `path` is a sound segment under this key.
+pub fn is_sound(path: &Path, key: &Sha256) -> bool {
+    index::load(path, key).is_some()
+}
+
+/// Unpacks one package, and puts its segment into the store.
 ///
 /// # Errors
 /// When the `.deb` is not the verified one, is malformed, ships what cannot be, or cannot be written.
-pub fn segment(store: &Store, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackError> {
-    let Item { package, deb, sha256 } = item;
-    let key = key(sha256, filter);
-    let found = store.get(Shelf::Segments, &key).and_then(|path| index::load(&path, &key));
-    if let Some(segment) = found.filter(|segment| segment.package == *package) {
-        return Ok(segment);
-    }
-    make(store, key, item, filter, limits).map_err(|fault| UnpackError {
-        package: package.clone(),
-        deb: deb.clone(),
+pub fn unpack(store: &Store, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackError> {
+    make(store, key(&item.sha256, filter), item, filter, limits).map_err(|fault| UnpackError {
+        package: item.package.clone(),
+        deb: item.deb.clone(),
         fault,
     })
 }
@@ -94,43 +97,4 @@ fn check_digest(deb: &Path, expected: Sha256) -> Result<(), UnpackFault> {
     copied.map_err(DebFault::Read)?;
     let (_, found, _) = hash.finish();
     if found == expected { Ok(()) } else { Err(UnpackFault::Digest { expected, found }) }
-}
-
-/// The segments of many packages, in the order of `items`; the largest are begun first. Runs in the current rayon
-/// pool, so `pool.install(|| unpack_all(…))` decides over the number of threads, which the result never depends on.
-///
-/// # Errors
-/// The failure of the first package, in the order of `items`, of those that failed before the rest was called off.
-pub fn unpack_all(
-    store: &Store,
-    items: &[Item],
-    filter: &Filter,
-    limits: &Limits,
-    progress: &dyn Progress,
-) -> Result<Vec<Segment>, UnpackError> {
-    // A file that is not there fails when its turn comes.
-    let size = |item: &Item| item.deb.metadata().map_or(0, |meta| meta.len());
-    let mut order: Vec<(usize, u64)> = items.iter().map(size).enumerate().collect();
-    progress.phase("Unpacking", Some(order.iter().map(|(_, bytes)| bytes).sum()));
-    order.sort_by_key(|&(at, bytes)| (std::cmp::Reverse(bytes), at));
-    let failed = AtomicBool::new(false);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    rayon::scope_fifo(|scope| {
-        for &(at, bytes) in &order {
-            let (failed, results) = (&failed, &results);
-            scope.spawn_fifo(move |_| {
-                let Some(item) = items.get(at).filter(|_| !failed.load(Ordering::Relaxed)) else { return };
-                let result = segment(store, item, filter, limits);
-                if result.is_err() {
-                    failed.store(true, Ordering::Relaxed);
-                }
-                progress.advance(bytes);
-                results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(at, _)| *at);
-    // Whoever was called off left no result, but then another one left an error.
-    results.into_iter().map(|(_, result)| result).collect()
 }

@@ -6,9 +6,9 @@ use std::{fs, path::PathBuf};
 
 use tar::EntryType;
 
-use super::{Filter, FilterSpec, Item, OmitSpec, Segment, UnpackError, UnpackFault, key, segment, unpack_all};
+use super::{Filter, FilterSpec, Item, OmitSpec, Segment, UnpackError, UnpackFault, kept, key};
 use crate::{
-    base::{RootPath, Sha256, Silent},
+    base::{RootPath, Sha256},
     deb::{
         DebFault, Limits,
         fixture::{Tar, ar, control, deb},
@@ -45,6 +45,12 @@ impl Bench {
     fn place(&self, item: &Item) -> PathBuf {
         self.store.path(Shelf::Segments, &key(&item.sha256, &Filter::nothing()))
     }
+}
+
+/// From the store, or unpacked.
+fn segment(store: &Store, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackError> {
+    let found = kept(store, &item.package, &item.sha256, filter);
+    found.map_or_else(|| super::unpack(store, item, filter, limits), Ok)
 }
 
 fn unpack(data: Tar) -> Result<Segment, UnpackError> {
@@ -370,22 +376,4 @@ fn nothing_is_left_behind_by_a_failure() {
     for folder in ["tmp", "segments"] {
         assert_eq!(fs::read_dir(bench.folder.path().join("store").join(folder)).unwrap().count(), 0, "{folder}");
     }
-}
-
-#[test]
-fn many_packages_come_back_in_order_whatever_the_threads() {
-    let bench = Bench::new();
-    let size = |i: usize| (i * 7919) % 5000;
-    let mut items: Vec<_> =
-        (0..30).map(|i| bench.item(&deb(Tar::new().file(&format!("f{i}"), &vec![1; size(i)])))).collect();
-    for threads in [1, 2, 8] {
-        let store = Store::open(&bench.folder.path().join(format!("store{threads}"))).unwrap();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let all = pool.install(|| unpack_all(&store, &items, &Filter::nothing(), &Limits::default(), &Silent)).unwrap();
-        let names: Vec<_> = all.iter().map(|segment| segment.entries[0].path.to_string()).collect();
-        assert_eq!(names, (0..30).map(|i| format!("/f{i}")).collect::<Vec<_>>());
-    }
-    items[20].sha256 = Sha256::of(b"");
-    let error = unpack_all(&bench.store, &items, &Filter::nothing(), &Limits::default(), &Silent).unwrap_err();
-    assert_eq!(error.deb, items[20].deb);
 }
