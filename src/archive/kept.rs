@@ -51,6 +51,11 @@ pub fn kept_index(store: &Store, index: &Sha256) -> Option<Vec<String>> {
     unpack(&std::fs::read(path).ok()?)
 }
 
+/// Whether the entry at `path` is sound.
+pub fn is_kept_sound(path: &std::path::Path) -> bool {
+    std::fs::read(path).is_ok_and(|entry| unpack(&entry).is_some())
+}
+
 /// The entry of these pieces.
 ///
 /// # Errors

@@ -54,6 +54,29 @@ pub enum Command {
     Graph(GraphArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
+    /// Show, tidy and check the cache: packages, indexes, and what was made of them
+    ///
+    /// It is $COMPOSE_CACHE, else $XDG_CACHE_HOME/compose, else ~/.cache/compose; runs share it. When a build has made it
+    /// larger than $COMPOSE_CACHE_LIMIT (10 GiB unless set), what was not used for longest goes.
+    #[command(subcommand)]
+    Cache(CacheCommand),
+}
+
+/// What is done with the cache.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CacheCommand {
+    /// Say what is in it
+    Info,
+    /// Remove what was not used for longest, once no other run uses the cache
+    Gc {
+        /// Leave at most this much, such as "2 GiB" or 0 [default: $COMPOSE_CACHE_LIMIT, else 10 GiB]
+        #[arg(long, value_name = "SIZE")]
+        limit: Option<String>,
+    },
+    /// Read every entry, and remove those that are damaged
+    Verify,
+    /// Say where it is
+    Path,
 }
 
 /// What is resolved, and from where.

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     args::{BuildArgs, LockArgs},
+    cache,
     desk::Desk,
     exit::{self, Failure},
     print,
@@ -60,6 +61,7 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 
 /// Builds the manifest's images.
 pub fn build(args: &BuildArgs) -> Result<(), Failure> {
+    let limit = cache::limit()?;
     let desk = Desk::open(&args.resolve)?;
     let outputs = outputs(args, &desk)?;
     let (mut lock, solved) = locked_or_solved(args, &desk)?;
@@ -77,6 +79,12 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     // Nothing is written where nothing changed: a lock under version control stays as it is.
     if !args.locked && (solved || lock != found) {
         lock.write(&desk.lock_path)?;
+    }
+    // A cache that cannot be tidied is the next run's trouble, not this one's.
+    if let Ok(removed) = desk.store.clone().collect_if_idle(limit)
+        && removed.entries > 0
+    {
+        desk.shown.notice(&format!("The cache was full: {} entries unused for longest were removed", removed.entries));
     }
     desk.shown.clear();
     print(&report::build(&desk, &lock, &images, solved, args.format))

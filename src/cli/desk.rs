@@ -110,7 +110,7 @@ impl Desk {
 }
 
 /// `$COMPOSE_CACHE`, else `$XDG_CACHE_HOME/compose`, else `~/.cache/compose` (XDG Base Directory Specification).
-fn cache_folder() -> Result<PathBuf, Failure> {
+pub fn cache_folder() -> Result<PathBuf, Failure> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("COMPOSE_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("compose")))

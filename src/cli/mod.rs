@@ -4,6 +4,7 @@
 
 mod args;
 mod build;
+mod cache;
 mod desk;
 pub mod exit;
 mod failure;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())
         }
+        (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };
     match done {

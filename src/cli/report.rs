@@ -62,7 +62,7 @@ pub fn run_as(manifest: &Manifest, tree: &Tree) -> Result<Option<String>, Failur
 }
 
 /// Megabytes as people read them.
-fn mb(bytes: u64) -> String {
+pub fn mb(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "one decimal of a size")]
     let size = bytes as f64 / 1e6;
     format!("{size:.1} MB")

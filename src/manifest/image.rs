@@ -99,6 +99,11 @@ pub(super) fn policy(mut table: Table<'_>) -> Policy {
     Policy { forbid, max_size }
 }
 
+/// Bytes of a size as a manifest has it; `None` for anything else.
+pub fn size_in_bytes(text: &str) -> Option<u64> {
+    size(text).ok()
+}
+
 /// Bytes: `45 MiB`, `45 MB`, `300 KiB`, `1.5 GiB`, `4096`.
 fn size(text: &str) -> Result<u64, Fault> {
     let bad = || Fault::new(format!("“{}” is not a size", quote(text))).help("write such as \"45 MiB\" or \"45 MB\"");

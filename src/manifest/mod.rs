@@ -24,6 +24,7 @@ mod tests;
 
 pub use error::{Drawn, ManifestError, ManifestErrors};
 pub use groups::{ContentRule, DEFAULT_OMIT, OMIT_GROUPS, OmitGroup, omit_group};
+pub use image::size_in_bytes as size;
 pub use meaning::meaning;
 pub use model::*;
 pub use provided::default_provided;

@@ -1,0 +1,119 @@
+//! `compose cache …`: the store as its owner sees it.
+//!
+//! In: a subcommand. Out: a report; `gc` and `verify` remove entries.
+
+use std::{env, fmt::Write as _, fs, io, path::Path};
+
+use super::{
+    args::CacheCommand,
+    desk::cache_folder,
+    exit::{self, Failure},
+    print,
+    report::mb,
+};
+use crate::{
+    archive,
+    base::{Sha256, Sha256Writer},
+    image, manifest,
+    store::{Shelf, Store},
+    unpack,
+};
+
+/// The store may grow to this many bytes, unless `COMPOSE_CACHE_LIMIT` says otherwise.
+const LIMIT: u64 = 10 << 30;
+
+/// Runs the subcommand.
+pub fn cache(command: &CacheCommand) -> Result<(), Failure> {
+    let folder = cache_folder()?;
+    if let CacheCommand::Path = command {
+        return print(&format!("{}\n", folder.display()));
+    }
+    let store = Store::open(&folder)?;
+    match command {
+        CacheCommand::Path => Ok(()),
+        CacheCommand::Info => info(&store),
+        CacheCommand::Gc { limit } => gc(&store, limit.as_deref()),
+        CacheCommand::Verify => verify(&store),
+    }
+}
+
+/// The most bytes that the store may hold.
+///
+/// # Errors
+/// When `COMPOSE_CACHE_LIMIT` is no size.
+pub fn limit() -> Result<u64, Failure> {
+    match env::var("COMPOSE_CACHE_LIMIT") {
+        Ok(text) if !text.is_empty() => size("COMPOSE_CACHE_LIMIT", &text),
+        _ => Ok(LIMIT),
+    }
+}
+
+fn size(what: &str, text: &str) -> Result<u64, Failure> {
+    let wrong = || format!("{what} is “{text}”, which is no size; write such as \"5 GiB\" or \"500 MB\"");
+    manifest::size(text).ok_or_else(|| Failure::words(exit::USAGE, wrong()))
+}
+
+fn info(store: &Store) -> Result<(), Failure> {
+    let limit = limit()?;
+    let mut text = format!("{}\n", store.root().display());
+    let holdings = store.holdings()?;
+    for holding in &holdings {
+        let _ = writeln!(text, "{:10} {:6} entries {:>12}", holding.shelf.folder(), holding.entries, mb(holding.bytes));
+    }
+    let entries: usize = holdings.iter().map(|holding| holding.entries).sum();
+    let bytes = holdings.iter().map(|holding| holding.bytes).sum();
+    let _ = writeln!(text, "{:10} {entries:6} entries {:>12} of at most {}", "together", mb(bytes), mb(limit));
+    print(&text)
+}
+
+fn gc(store: &Store, given: Option<&str>) -> Result<(), Failure> {
+    let limit = given.map_or_else(limit, |text| size("--limit", text))?;
+    let removed = store.collect(limit)?;
+    print(&format!(
+        "removed {} entries ({}), those unused for longest; {} are left\n",
+        removed.entries,
+        mb(removed.bytes),
+        mb(removed.left)
+    ))
+}
+
+/// Reads every entry, and removes those that are not what their names promise.
+fn verify(store: &Store) -> Result<(), Failure> {
+    let mut text = String::new();
+    let mut damaged = 0;
+    for shelf in Shelf::ALL {
+        let keys = store.keys(shelf)?;
+        let sound = |key: &Sha256| -> Result<bool, Failure> {
+            let path = store.path(shelf, key);
+            Ok(match shelf {
+                Shelf::Debs => digest(&path).is_some_and(|found| found == *key),
+                Shelf::Indexes => archive::is_kept_sound(&path),
+                Shelf::Segments => unpack::is_sound(&path, key),
+                Shelf::Packs => image::is_sound(&path, key),
+            })
+        };
+        let mut bad = Vec::new();
+        for key in &keys {
+            // What another run removes meanwhile was not damaged.
+            if !sound(key)? && store.path(shelf, key).exists() {
+                store.remove(shelf, key)?;
+                bad.push(key);
+            }
+        }
+        let _ = writeln!(text, "{:10} {:6} sound {:6} damaged", shelf.folder(), keys.len() - bad.len(), bad.len());
+        for key in &bad {
+            let _ = writeln!(text, "  removed {}", store.path(shelf, key).display());
+        }
+        damaged += bad.len();
+    }
+    if damaged > 0 {
+        let _ = writeln!(text, "{damaged} damaged entries were removed; the next build makes them anew");
+    }
+    print(&text)
+}
+
+fn digest(path: &Path) -> Option<Sha256> {
+    let mut hash = Sha256Writer::new(io::sink());
+    io::copy(&mut io::BufReader::with_capacity(256 << 10, fs::File::open(path).ok()?), &mut hash).ok()?;
+    Some(hash.finish().1)
+}
