@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    base::{Arch, PackageName, Sha256},
+    base::{Arch, PackageName, Sha256, aside},
     control::Version,
 };
 
@@ -242,13 +242,7 @@ impl Lock {
         let failed = |source| LockError::Io { action: "write", path: path.into(), source };
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
-        let mut temp = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        io::Write::write_all(&mut temp, self.to_string().as_bytes()).map_err(failed)?;
-        temp.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        aside::write(path, self.to_string().as_bytes(), 0o644).map_err(failed)
     }
 }
 

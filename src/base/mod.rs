@@ -2,6 +2,7 @@
 //!
 //! In: raw text and bytes at the edge. Out: values that are valid by construction.
 
+pub mod aside;
 mod arch;
 mod digest;
 mod name;

@@ -2,11 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{
-    env,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::env;
 
 use jiff::Timestamp;
 
@@ -19,7 +15,7 @@ use super::{
     report::{self, BuiltImage},
 };
 use crate::{
-    base::{Arch, Progress},
+    base::{Arch, Progress, aside},
     build::{Ask, Resolved, assemble, resolve},
     check::Severity,
     image::{FORMAT, ImageSpec, Output, codecs, pieces, total, write_all},
@@ -39,24 +35,13 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
     let resolved = solve(&desk, before.as_ref(), Ask { choices: true, proof: args.proof.is_some() })?;
     let proof = desk.archs.first().and_then(|arch| resolved.more.get(arch)?.proof.as_deref());
     if let Some((file, text)) = args.proof.as_deref().zip(proof) {
-        replace(file, text).map_err(|source| {
+        aside::write(file, text.as_bytes(), 0o666).map_err(|source| {
             Failure::words(exit::OUTPUT, format!("cannot write the proof {}: {}", file.display(), source.kind()))
         })?;
     }
     resolved.lock.write(&desk.lock_path)?;
     desk.shown.clear();
     print(&report::lock(&desk, &resolved, before.as_ref(), args.format))
-}
-
-/// Writes a file whole or not at all.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temp = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .tempfile_in(folder)?;
-    temp.write_all(text.as_bytes())?;
-    temp.persist(file).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// Builds the manifest's images.

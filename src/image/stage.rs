@@ -5,10 +5,7 @@
 
 use std::{
     fs, io,
-    os::{
-        fd::AsFd,
-        unix::fs::{MetadataExt, PermissionsExt},
-    },
+    os::{fd::AsFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -19,7 +16,7 @@ use rustix::{
 use tempfile::NamedTempFile;
 
 use super::{ImageError, beneath};
-use crate::base::RootPath;
+use crate::base::{RootPath, aside};
 
 /// A file on its way.
 pub(super) struct StagedFile {
@@ -33,9 +30,7 @@ impl StagedFile {
         if target.is_dir() {
             return Err(ImageError::WrongKind { path: target.into(), found: "a directory", wanted: "a file" });
         }
-        let temp = builder()
-            .permissions(fs::Permissions::from_mode(0o666))
-            .tempfile_in(parent(target))
+        let temp = aside::file(parent(target), 0o666)
             .map_err(|error| ImageError::at("create", target)(plain(target, error)))?;
         Ok(Self { temp, target: target.into() })
     }
@@ -62,6 +57,7 @@ impl StagedFile {
 pub(super) struct StagedDir {
     /// Removed on drop.
     temp: PathBuf,
+    _held: fs::File,
     target: PathBuf,
     replaces: bool,
 }
@@ -97,8 +93,9 @@ impl StagedDir {
             }
             Err(error) => return Err(ImageError::at("look at", &target)(error)),
         };
-        let temp = builder().tempdir_in(parent(&target)).map_err(ImageError::at("create", &target))?.keep();
-        Ok(Self { temp, target, replaces })
+        let made = aside::dir(parent(&target));
+        let (temp, held) = made.map_err(|error| ImageError::at("create", &target)(plain(&target, error)))?;
+        Ok(Self { temp, _held: held, target, replaces })
     }
 
     /// The name that it will have.
@@ -184,11 +181,11 @@ fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
     }
 }
 
-/// Hidden, and short enough whatever the target is called.
-fn builder() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".compose-");
-    builder
+/// Removes what killed runs left beside the output `target`; that they cannot be removed is no failure.
+pub(super) fn sweep(target: &Path) {
+    for (leftover, _held) in aside::abandoned(parent(target)) {
+        let _ = remove(&leftover);
+    }
 }
 
 /// Whether the non-empty directory at `path` is a rootfs that compose wrote, and nothing was added at its top since:

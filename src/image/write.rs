@@ -94,6 +94,7 @@ pub fn write_all(
             return Err(ImageError::Twice { path: output.path().into() });
         }
     }
+    outputs.iter().for_each(|output| stage::sweep(output.path()));
     let mut stages = outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>()?;
 
     let plans = Plan::all(tree, spec.image.layers);

@@ -1,0 +1,136 @@
+//! Files and folders under a temporary name beside their own, until they are whole.
+//!
+//! In: the folder that something will appear in. Out: a new, empty file or folder there, held by a lock (flock(2)) for
+//! as long as its maker lives. So what a killed run left is told from what another run is writing to, and the next run
+//! in the same folder takes it away.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use tempfile::{Builder, NamedTempFile};
+
+/// What temporary names begin with: hidden, and short enough whatever the final name is.
+const PREFIX: &str = ".compose-";
+
+/// How often a new name is tried when another run takes the file for a leftover before it is locked.
+const TRIES: usize = 8;
+
+/// A new file in `folder` with these permissions as far as the umask lets them; gone when dropped.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn file(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let make = || Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(mode)).tempfile_in(folder);
+    for _ in 1..TRIES {
+        let temp = make()?;
+        if is_held(temp.as_file(), temp.path()) {
+            return Ok(temp);
+        }
+    }
+    make()
+}
+
+/// A new folder in `folder`, mode 0700; it is the caller's to remove, and held while the file lives.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn dir(folder: &Path) -> io::Result<(PathBuf, File)> {
+    let make = || -> io::Result<(PathBuf, File)> {
+        let path = Builder::new().prefix(PREFIX).tempdir_in(folder)?.keep();
+        let held = File::open(&path)?;
+        Ok((path, held))
+    };
+    for _ in 1..TRIES {
+        match make() {
+            Ok((path, held)) if is_held(&held, &path) => return Ok((path, held)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound || !folder.is_dir() => return Err(error),
+            _ => {}
+        }
+    }
+    make()
+}
+
+/// Locks a new file; whether it is still the one at `path`. Where there are no locks, nobody takes it either.
+fn is_held(file: &File, path: &Path) -> bool {
+    if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return true;
+    }
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// What killed runs left in `folder`; each is locked while its file lives, and to be removed.
+pub fn abandoned(folder: &Path) -> Vec<(PathBuf, File)> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let random = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
+        if !random.is_some_and(|rest| rest.len() == 6 && rest.iter().all(u8::is_ascii_alphanumeric)) {
+            continue;
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(entry.path());
+        if let Ok(file) = opened
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            out.push((entry.path(), file));
+        }
+    }
+    out
+}
+
+/// Writes `text` to the file at `path`, whole, by rename.
+///
+/// # Errors
+/// As the operating system says; an earlier file is then still there.
+pub fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for (leftover, _held) in abandoned(folder) {
+        // Of folders others know more; what cannot be removed does no harm.
+        let _ = fs::remove_file(leftover);
+    }
+    let mut temp = file(folder, mode)?;
+    io::Write::write_all(&mut temp, text)?;
+    temp.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_holds_is_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let found = || {
+            let mut names: Vec<_> =
+                abandoned(folder.path()).into_iter().map(|(path, _)| path.file_name().unwrap().to_owned()).collect();
+            names.sort();
+            names
+        };
+        let (file, (dir, held)) = (file(folder.path(), 0o600).unwrap(), super::dir(folder.path()).unwrap());
+        assert!(found().is_empty(), "both are held");
+        for name in [".compose-abcDE1", ".compose-abcDE", ".compose-abcDE12", ".compose-abc.E1", "compose-abcDE1"] {
+            fs::write(at(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("compose-abcDE1", at(".compose-linked")).unwrap();
+        fs::create_dir(at(".compose-folder")).unwrap();
+        assert_eq!(found(), [".compose-abcDE1", ".compose-folder"]);
+        drop(held);
+        assert_eq!(found().len(), 3);
+        fs::remove_dir(dir).unwrap();
+        drop(file);
+        assert_eq!(found().len(), 2);
+        write(&at("lock"), b"text", 0o644).unwrap();
+        assert_eq!((found(), fs::read(at("lock")).unwrap()), (vec![".compose-folder".into()], b"text".to_vec()));
+    }
+}
