@@ -101,13 +101,25 @@ pub(super) fn unresolved(
         };
         !loaders.get(index).is_some_and(|loaders| loaders.iter().all(loads))
     });
-    for (object, name) in missing.iter().filter_map(|(index, name)| Some((objects.get(*index)?, name))) {
+    for (index, object, name) in missing.iter().filter_map(|(index, name)| Some((index, objects.get(*index)?, name))) {
+        // A package's library that nothing here loads, beside what it needs: the program that would know the folder
+        // is another package's, and not in the image.
+        let beside = object.path.parent().and_then(|folder| tree.resolve_from(&folder, name));
+        let is_library = object.interpreter.is_none() && object.package.is_some();
+        let is_idle = is_library && beside.is_some() && !loaders.contains_key(index);
         let name = shown(name);
-        findings.push(object.finding(
+        let mut finding = object.finding(
             "missing-library",
             format!("it needs {name}, which is in no place where the loader looks"),
             format!("add “soname:{name}” to packages.install, or remove the file with [rootfs] remove"),
-        ));
+        );
+        if is_idle {
+            finding.severity = Severity::Warning;
+            finding.message =
+                format!("it needs {name}, which lies beside it, where only a program that nobody installed looks");
+            finding.hint = "remove the file with [rootfs] remove if nothing loads it".into();
+        }
+        findings.push(finding);
     }
     Ok(findings)
 }

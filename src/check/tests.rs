@@ -125,6 +125,22 @@ fn what_every_loader_has_loaded_is_there() {
 }
 
 #[test]
+fn a_packages_library_that_nothing_loads_may_need_what_lies_beside_it() {
+    let severities = |interpreter, origin| {
+        let mut tree = Tree::new(0);
+        put(&mut tree, "usr/private/liba.so", 0o644, elf(X86_64, &[(NEEDED, "libb.so")], interpreter));
+        put(&mut tree, "usr/private/libb.so", 0o644, elf(X86_64, &[], None));
+        tree.get_mut(&RootPath::literal("usr/private/liba.so")).unwrap().origin = origin;
+        let findings = check(&tree, Arch::Amd64).unwrap();
+        findings.into_iter().filter(|f| f.code == "missing-library").map(|f| f.severity).collect::<Vec<_>>()
+    };
+    let package = || Origin::Package("pkg".parse().unwrap());
+    assert_eq!(severities(None, package()), [Severity::Warning]);
+    assert_eq!(severities(Some("/lib64/ld-linux-x86-64.so.2"), package()), [Severity::Error]);
+    assert_eq!(severities(None, Origin::Manifest), [Severity::Error]);
+}
+
+#[test]
 fn a_library_of_another_machine_does_not_count() {
     let mut tree = Tree::new(0);
     put(&mut tree, "usr/bin/program", 0o755, elf(X86_64, &[(NEEDED, "libx.so.1")], None));

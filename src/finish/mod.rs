@@ -6,6 +6,7 @@
 //! Whatever the manifest itself put somewhere stays. What steps add is owned by root and dated with the tree's epoch.
 
 mod accounts;
+mod alternatives;
 mod base;
 mod ca_certificates;
 mod dpkg_status;
@@ -142,6 +143,7 @@ pub fn finish(tree: &mut Tree, input: &Input<'_>) -> Result<Report, FinishError>
     timezone::write(tree)?;
     ca_certificates::write(tree)?;
     python::write(tree)?;
+    alternatives::write(tree, input.packages)?;
     // After everything that may be a library or a certificate of some package.
     ldcache::write(tree, input.arch)?;
     dpkg_status::write(tree, input.packages)?;

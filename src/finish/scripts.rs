@@ -3,7 +3,7 @@
 //! In: preinst and postinst of each package. Out: a [`Verdict`] on each. What debhelper adds by itself is taken away
 //! first; the rest is looked up in a table, and what is in no table counts as not reproduced, until somebody looks.
 
-use super::Shipped;
+use super::{Shipped, alternatives};
 use crate::base::PackageName;
 
 /// What is to be said of one script.
@@ -83,8 +83,12 @@ pub fn classify(package: &str, script: &str, text: &[u8]) -> Verdict {
     if !matches!(script, "preinst" | "postinst") {
         return Irrelevant("it is not run when a package is installed");
     }
-    if is_trivial(&String::from_utf8_lossy(text)) {
+    let text = String::from_utf8_lossy(text);
+    if is_trivial(&text) {
         return Verdict::Trivial;
+    }
+    if script == "postinst" && is_trivial(&alternatives::without_calls(&text)) {
+        return Covered("alternatives");
     }
     let known = TABLE.iter().find(|(pattern, name, _)| *name == script && matches(pattern, package));
     known.map_or(Verdict::NotReproduced, |(_, _, verdict)| *verdict)
@@ -147,6 +151,7 @@ mod tests {
     fn judges() {
         let unknown = KNOWN.replace("dh_python3", "dh_installtmpfiles/13.24");
         let more = format!("{KNOWN}rm -rf /\n");
+        let linked = format!("{KNOWN}update-alternatives --install /a \\\n a /b 1\n");
         for (package, script, text, verdict) in [
             ("x", "postinst", "#!/bin/sh\nset -e\n", Verdict::Trivial),
             ("x", "postinst", KNOWN, Verdict::Trivial),
@@ -156,6 +161,9 @@ mod tests {
             ("python3.13-minimal", "postinst", &more, Covered("python")),
             ("python3.13-evil", "postinst", &more, Verdict::NotReproduced),
             ("base-passwd", "preinst", &more, Covered("accounts")),
+            ("x", "postinst", &linked, Covered("alternatives")),
+            ("x", "preinst", &linked, Verdict::NotReproduced),
+            ("x", "postinst", &linked.replace("/b", "/$b"), Verdict::NotReproduced),
         ] {
             assert_eq!(classify(package, script, text.as_bytes()), verdict, "{package} {script} {text}");
         }
