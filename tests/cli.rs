@@ -219,6 +219,47 @@ fn update_takes_what_is_new_and_the_lock_command_says_so() {
 }
 
 #[test]
+fn an_update_of_a_library_changes_one_small_layer() {
+    let lib = |version: &str, content: &str| {
+        pkg("libssl3t64", version)
+            .dir("usr", 0o755)
+            .dir("usr/lib", 0o755)
+            .file("usr/lib/libssl.so.3", 0o644, content)
+            .file("usr/share/doc/libssl3t64/copyright", 0o644, "free")
+    };
+    let python =
+        pkg("python3", "3.13").depends("libssl3t64, tzdata, python3-flask").file("usr/bin/python3", 0o755, [7; 9000]);
+    let module = pkg("python3-flask", "1").file("usr/lib/python3/flask.py", 0o644, "import socket");
+    let data = pkg("tzdata", "2026a").file("usr/share/zoneinfo/Etc/UTC", 0o644, "TZif2");
+    let mut archive = Archive::new(vec![lib("3.5.0", "old"), python, module, data]);
+    let served = archive.serve();
+    let rest = "[image]\nlayers = \"by-origin\"\n[[files]]\npath = \"/app/main.py\"\ncontent = \"print()\"\n";
+    let desk = Desk::new(&served, "install = [\"python3\"]", rest);
+    let layers = |name: &str, more: &[&str]| -> Vec<String> {
+        desk.compose(&[&["demo.toml", "-o", name], more].concat()).ok();
+        let lock = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap();
+        let list = lock.split("\nlayers = [\n").nth(1).unwrap().split(']').next().unwrap();
+        list.lines().map(|line| line.trim().to_owned()).collect()
+    };
+    let before = layers("oci:before", &[]);
+    assert_eq!(before.len(), 5, "base, C libraries, interpreter, Python modules, own files");
+    archive.packages[0] = lib("3.5.1", "new");
+    let now = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S UTC").to_string();
+    assert_ne!(archive.release.insert("Date".into(), now.clone()), Some(now), "the image's date changes too");
+    *served.files.lock().unwrap() = archive.files();
+    let after = layers("oci:after", &["--update"]);
+    let changed: Vec<usize> = (0..5).filter(|i| before[*i] != after[*i]).collect();
+    assert_eq!(changed, [1], "the layer of C libraries alone");
+    let blob = |layer: &str| {
+        desk.path("after/blobs/sha256").join(layer.trim_matches(['"', ',']).trim_start_matches("sha256:"))
+    };
+    assert!(blob(&after[1]).exists());
+    let shared = |dir: &str| fs::read_dir(desk.path(dir).join("blobs/sha256")).unwrap().map(|e| e.unwrap().file_name());
+    let old: std::collections::BTreeSet<_> = shared("before").collect();
+    assert_eq!(shared("after").filter(|name| old.contains(name)).count(), 4);
+}
+
+#[test]
 fn the_manifests_own_files_and_accounts_are_in_the_image() {
     let (served, desk) = desk();
     fs::create_dir(desk.path("src")).unwrap();
@@ -253,7 +294,7 @@ fn refused(name: &str, code: i32, desk: &Desk, served: &Served, args: &[&str]) {
     insta::assert_snapshot!(name, settled(desk, served, &messages.join("\n")));
 }
 
-const PHASES: [&str; 5] = ["Fetching indexes", "Solving", "Fetching packages", "Unpacking", "Writing"];
+const PHASES: [&str; 4] = ["Fetching indexes", "Solving", "Fetching and unpacking", "Writing"];
 
 #[test]
 fn bad_manifests_and_requests() {

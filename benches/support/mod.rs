@@ -1,8 +1,8 @@
 //! The index that the benches read: trixie main for amd64 from the machine's own mirror, or `COMPOSE_BENCH_INDEX`.
-#![allow(clippy::unwrap_used, reason = "a bench may fail loudly")]
+#![allow(clippy::unwrap_used, dead_code, reason = "a bench may fail loudly, and each uses its part")]
 
 #[path = "../../tests/support/mirror.rs"]
-mod mirror;
+pub mod mirror;
 
 use std::{fs, sync::Arc};
 

@@ -129,10 +129,12 @@ impl Tree {
             }
         }
         let Some(date) = newest.into_values().min() else { return };
-        let made = |node: &&mut Node| !matches!(node.origin, Origin::Package(_));
-        // A directory that packages share has a date of its own.
-        let undated = |node: &&mut Node| node.meta.mtime == self.epoch;
-        for node in self.nodes.values_mut().filter(made).filter(undated) {
+        // What no package brought, and directories that none of them described; one that packages share has its date.
+        let is_undated = |node: &&mut Node| {
+            let is_made = !matches!(node.origin, Origin::Package(_)) || matches!(node.kind, Kind::Dir);
+            is_made && node.meta.mtime == self.epoch
+        };
+        for node in self.nodes.values_mut().filter(is_undated) {
             node.meta.mtime = date;
         }
     }
@@ -214,4 +216,72 @@ fn conflict((path, there): (RootPath, Node), node: &Node, second: &PackageName) 
         Origin::Finish(step) => format!("compose's own step “{step}”"),
     };
     Conflict { path, first, first_is: is(&there), second: second.clone(), second_is: is(node) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        base::Sha256,
+        tree::{Meta, SegmentFile},
+    };
+
+    /// A package of directories (with a slash at the end) and empty files, all of one date but the last.
+    fn segment(name: &str, date: i64, last: i64, paths: &[&str]) -> Segment {
+        let file = Arc::new(SegmentFile::kept("/nowhere".as_ref(), Sha256::of(name.as_bytes())));
+        let entry = |(i, path): (usize, &&str)| Entry {
+            path: RootPath::parse(path.as_bytes()).unwrap(),
+            meta: Meta::root(
+                if path.ends_with('/') { 0o755 } else { 0o644 },
+                if i + 1 == paths.len() { last } else { date },
+            ),
+            kind: if path.ends_with('/') { Kind::Dir } else { Kind::File(Content::inline(*b"")) },
+            span: 0..0,
+        };
+        Segment {
+            package: name.parse().unwrap(),
+            entries: paths.iter().enumerate().map(entry).collect(),
+            file,
+            control: "".into(),
+            md5sums: Vec::new(),
+            scripts: Vec::new(),
+            omitted: Vec::new(),
+        }
+    }
+
+    fn date(tree: &Tree, path: &str) -> i64 {
+        tree.get(&RootPath::parse(path.as_bytes()).unwrap()).unwrap().meta.mtime
+    }
+
+    #[test]
+    fn an_update_leaves_dates_alone() {
+        let build = |date_of_b: i64, epoch: i64| {
+            let mut tree = Tree::new(epoch);
+            let node =
+                Node { meta: Meta::root(0o755, epoch), kind: Kind::Dir, origin: Origin::Finish("base"), ready: None };
+            tree.insert(RootPath::literal("usr"), node.clone()).unwrap();
+            tree.insert(RootPath::literal("proc"), node).unwrap();
+            let a = segment("a", 100, 150, &["usr/", "usr/lib/", "usr/lib/a"]);
+            let b = segment("b", date_of_b, date_of_b, &["usr/", "usr/lib/", "usr/b/", "usr/b/b"]);
+            tree.merge(&[b, a], |_, _| false).unwrap();
+            tree.insert_file(RootPath::literal("app/main"), 0o644, *b"", Origin::Manifest).unwrap();
+            tree.date();
+            tree
+        };
+        let (before, after) = (build(200, 300), build(400, 500));
+        for (path, wanted) in [("usr", 100), ("usr/lib", 100), ("usr/lib/a", 150), ("proc", 150), ("app/main", 150)] {
+            assert_eq!((date(&before, path), date(&after, path)), (wanted, wanted), "{path}");
+        }
+        assert_eq!((date(&before, "usr/b/b"), date(&after, "usr/b/b")), (200, 400));
+        // Clamped, as everything is.
+        let early = build(400, 120);
+        assert_eq!(["usr/lib/a", "app/main", "usr/b/b"].map(|path| date(&early, path)), [120; 3]);
+        // Without packages there is no other date than the epoch.
+        let mut empty = Tree::new(7);
+        empty.date();
+        assert_eq!(empty.iter().map(|(_, node)| node.meta.mtime).collect::<Vec<_>>(), [7]);
+    }
 }
