@@ -363,6 +363,26 @@ fn gnu_tar_lists_the_tree() {
 }
 
 #[test]
+fn libarchive_and_python_read_the_archives() {
+    let (tree, _keep) = testing::big_tree();
+    let temp = tempfile::tempdir().unwrap();
+    write(&tree, temp.path(), &["x.tar", "x.tar.gz", "x.tar.zst"]).unwrap();
+    // The content of every file, one after the other, in the order of the archive.
+    let Some(plain) = oracle("tar", &["-xOf", "x.tar"], temp.path()) else { return };
+    assert!(plain.len() > 14_000_000);
+    for name in ["x.tar", "x.tar.gz", "x.tar.zst"] {
+        let read = oracle("bsdtar", &["-xOf", name], temp.path());
+        assert!(read.is_none_or(|read| read == plain), "libarchive, {name}");
+    }
+    let script = "import sys, tarfile\ntar = tarfile.open(sys.argv[1])\nfor entry in tar:\n if entry.isreg():\n  \
+                  sys.stdout.buffer.write(tar.extractfile(entry).read())\n";
+    for name in ["x.tar", "x.tar.gz"] {
+        let read = oracle("python3", &["-c", script, name], temp.path());
+        assert!(read.is_none_or(|read| read == plain), "Python, {name}");
+    }
+}
+
+#[test]
 fn zstd_tests_the_frames() {
     let (tree, _keep) = testing::big_tree();
     let temp = tempfile::tempdir().unwrap();
