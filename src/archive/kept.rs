@@ -4,7 +4,7 @@
 //! number of frames, then for each its packed and plain length (little-endian, 32 bits), then the frames, each with
 //! zstd's own checksum: what was cut short or damaged is not taken.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 
 use rayon::prelude::*;
 
@@ -107,9 +107,8 @@ fn unpack_frame(frame: &[u8], plain: u32) -> Option<String> {
     if plain > MAX_PIECE {
         return None;
     }
-    let mut bytes = Vec::with_capacity(plain as usize + 1);
-    let decoder = zstd::stream::read::Decoder::with_buffer(frame).ok()?.single_frame();
-    decoder.take(u64::from(plain) + 1).read_to_end(&mut bytes).ok()?;
+    // At once into a place of its size: what is longer does not fit, and is an error.
+    let bytes = zstd::bulk::decompress(frame, plain as usize).ok()?;
     (bytes.len() == plain as usize).then(|| String::from_utf8(bytes).ok())?
 }
 
