@@ -134,11 +134,51 @@ fn what_is_damaged_is_found_and_made_anew() {
     for path in [deb.unwrap(), pack.unwrap()] {
         fs::write(path, "damaged").unwrap();
     }
-    let run = desk.compose(&["cache", "verify"]).ok();
-    assert!(run.stdout.contains("2 damaged entries were removed"), "{}", run.stdout);
+    let run = desk.compose(&["cache", "verify"]);
+    assert_eq!(run.code, Some(6));
+    assert!(run.stderr.contains("2 damaged entries were removed from the cache"), "{}", run.stderr);
+    assert!(run.stdout.contains(&format!("removed {}", deb.unwrap().display())), "{}", run.stdout);
     assert!(!deb.unwrap().exists() && !pack.unwrap().exists());
     let again = desk.compose(&["cache", "verify"]).ok();
     assert!(again.stdout.contains("packs") && !again.stdout.contains("removed"), "{}", again.stdout);
+}
+
+#[test]
+fn a_locked_build_that_differs_leaves_the_output_alone() {
+    let (_served, desk) = desk();
+    desk.compose(&arguments(&[])).ok();
+    let before = fs::read(desk.path("x.oci.tar")).unwrap();
+    let lock = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap();
+    let tree = lock.lines().find(|line| line.starts_with("tree = ")).unwrap();
+    let other = format!("tree = \"{}\"", compose::base::Sha256::of(b"another tree"));
+    fs::write(desk.path("snapshots/demo.lock"), lock.replace(tree, &other)).unwrap();
+    fs::write(desk.path("x.tar"), "mine").unwrap();
+    let run = desk.compose(&arguments(&["--locked"]));
+    assert_eq!(run.code, Some(7), "{}", run.stderr);
+    assert!(run.stderr.contains("nothing was written"), "{}", run.stderr);
+    assert!(fs::read(desk.path("x.oci.tar")).unwrap() == before);
+    assert_eq!(fs::read_to_string(desk.path("x.tar")).unwrap(), "mine");
+}
+
+#[test]
+fn a_cache_that_may_only_be_read_serves_what_it_has() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_served, desk) = desk();
+    desk.compose(&arguments(&[])).ok();
+    let wanted = taken(&desk);
+    let folders = ["", "debs", "indexes", "segments", "packs", "suites", "tmp"];
+    let set = |mode| {
+        for folder in folders {
+            fs::set_permissions(desk.path("cache").join(folder), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        fs::set_permissions(desk.path("cache/lock"), fs::Permissions::from_mode(mode & 0o666)).unwrap();
+    };
+    set(0o555);
+    // Root may write anywhere; then this shows less.
+    desk.compose(&arguments(&["--locked", "--offline"])).ok();
+    assert!(taken(&desk) == wanted);
+    desk.compose(&["cache", "info"]).ok();
+    set(0o755);
 }
 
 #[test]

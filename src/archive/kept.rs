@@ -1,8 +1,8 @@
 //! Indexes in the store: stripped, in zstd frames that are unpacked side by side.
 //!
 //! In: a verified index's text, or an entry of the store. Out: an entry, or the texts of its pieces. A file is the
-//! number of frames, then for each its packed and plain length (little-endian, 32 bits), then the frames, each with
-//! zstd's own checksum: what was cut short or damaged is not taken.
+//! key that it is stored under, the number of frames, then for each its packed and plain length (little-endian, 32 bits),
+//! then the frames, each with zstd's own checksum: what was cut short, damaged or misplaced is not taken.
 
 use std::io::{self, Write as _};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Changes with what is kept and how.
-const LAYOUT: &str = "compose index 3";
+const LAYOUT: &str = "compose index 4";
 
 /// Fast, and a fifth of the size.
 const LEVEL: i32 = 3;
@@ -39,7 +39,7 @@ pub fn keep_index(store: &Store, index: &Sha256, text: &str) -> Result<(), Store
     let key = key(index);
     let path = store.path(Shelf::Indexes, &key);
     let mut file = store.temp()?;
-    let packed = pack(&pieces).map_err(StoreError::at("write", &path))?;
+    let packed = pack(&key, &pieces).map_err(StoreError::at("write", &path))?;
     file.write_all(&packed).map_err(StoreError::at("write", &path))?;
     store.keep(Shelf::Indexes, &key, file)?;
     Ok(())
@@ -47,20 +47,21 @@ pub fn keep_index(store: &Store, index: &Sha256, text: &str) -> Result<(), Store
 
 /// The pieces of a kept index; `None` if there is none, or a damaged one.
 pub fn kept_index(store: &Store, index: &Sha256) -> Option<Vec<String>> {
-    let path = store.get(Shelf::Indexes, &key(index))?;
-    unpack(&std::fs::read(path).ok()?)
+    let key = key(index);
+    let path = store.get(Shelf::Indexes, &key)?;
+    unpack(&key, &std::fs::read(path).ok()?)
 }
 
-/// Whether the entry at `path` is sound.
-pub fn is_kept_sound(path: &std::path::Path) -> bool {
-    std::fs::read(path).is_ok_and(|entry| unpack(&entry).is_some())
+/// Whether the entry at `path` is sound under this key.
+pub fn is_kept_sound(path: &std::path::Path, key: &Sha256) -> bool {
+    std::fs::read(path).is_ok_and(|entry| unpack(key, &entry).is_some())
 }
 
 /// The entry of these pieces.
 ///
 /// # Errors
 /// zstd's.
-pub(super) fn pack(pieces: &[String]) -> io::Result<Vec<u8>> {
+pub(super) fn pack(key: &Sha256, pieces: &[String]) -> io::Result<Vec<u8>> {
     let frames: Vec<Vec<u8>> = pieces
         .par_iter()
         .map(|piece| {
@@ -71,7 +72,8 @@ pub(super) fn pack(pieces: &[String]) -> io::Result<Vec<u8>> {
         })
         .collect::<io::Result<_>>()?;
     let length = |bytes: usize| u32::try_from(bytes).map_err(io::Error::other);
-    let mut out = length(frames.len())?.to_le_bytes().to_vec();
+    let mut out = key.bytes().to_vec();
+    out.extend(length(frames.len())?.to_le_bytes());
     for (frame, piece) in frames.iter().zip(pieces) {
         out.extend(length(frame.len())?.to_le_bytes());
         out.extend(length(piece.len())?.to_le_bytes());
@@ -81,7 +83,8 @@ pub(super) fn pack(pieces: &[String]) -> io::Result<Vec<u8>> {
 }
 
 /// The pieces of an entry; `None` if it is damaged.
-pub(super) fn unpack(entry: &[u8]) -> Option<Vec<String>> {
+pub(super) fn unpack(key: &Sha256, entry: &[u8]) -> Option<Vec<String>> {
+    let entry = entry.strip_prefix(key.bytes())?;
     let number = |at: usize| Some(u32::from_le_bytes(*entry.get(at..)?.first_chunk::<4>()?));
     let count = number(0)? as usize;
     let mut frames = Vec::new();
@@ -117,26 +120,34 @@ fn unpack_frame(frame: &[u8], plain: u32) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn own() -> Sha256 {
+        Sha256::of(b"own")
+    }
+
     #[test]
     fn gives_back_what_it_took() {
         for pieces in [vec![], vec!["a".to_owned()], vec!["ä".repeat(99_999), String::new(), "c\n".into()]] {
-            assert_eq!(unpack(&pack(&pieces).unwrap()).unwrap(), pieces);
+            assert_eq!(unpack(&own(), &pack(&own(), &pieces).unwrap()).unwrap(), pieces);
         }
     }
 
     #[test]
     fn takes_nothing_damaged() {
-        let whole = pack(&["Package: a\n".repeat(1000), "Package: b\n".repeat(1000)]).unwrap();
+        let whole = pack(&own(), &["Package: a\n".repeat(1000), "Package: b\n".repeat(1000)]).unwrap();
         for length in 0..whole.len() {
-            assert!(unpack(&whole[..length]).is_none(), "cut at {length}");
+            assert!(unpack(&own(), &whole[..length]).is_none(), "cut at {length}");
         }
         for at in 0..whole.len() {
             let mut bad = whole.clone();
             bad[at] ^= 0x10;
             // A bit of a frame's header that says nothing may change; the text never does.
-            assert!(unpack(&bad).is_none_or(|pieces| pieces == unpack(&whole).unwrap()), "damaged at {at}");
+            assert!(
+                unpack(&own(), &bad).is_none_or(|pieces| pieces == unpack(&own(), &whole).unwrap()),
+                "damaged at {at}"
+            );
         }
-        assert!(unpack(&[whole, b"x".to_vec()].concat()).is_none());
-        assert!(unpack(&u32::MAX.to_le_bytes()).is_none());
+        assert!(unpack(&Sha256::of(b"other"), &whole).is_none());
+        assert!(unpack(&own(), &[whole, b"x".to_vec()].concat()).is_none());
+        assert!(unpack(&own(), &[&own().bytes()[..], &u32::MAX.to_le_bytes()].concat()).is_none());
     }
 }

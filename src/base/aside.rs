@@ -11,11 +11,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::{
+    fs::{FlockOperation, OFlags, flock},
+    io::Errno,
+};
 use tempfile::{Builder, NamedTempFile};
 
-/// What temporary names begin with: hidden, and short enough whatever the final name is.
-const PREFIX: &str = ".compose-";
+/// What temporary names begin with: hidden, and short enough whatever the final name is. With so many letters and
+/// digits after it, it is nobody's own file.
+const PREFIX: &str = ".compose-tmp-";
+const RANDOM: usize = 16;
 
 /// How often a new name is tried when another run takes the file for a leftover before it is locked.
 const TRIES: usize = 8;
@@ -25,7 +30,7 @@ const TRIES: usize = 8;
 /// # Errors
 /// When it cannot be made.
 pub fn file(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    let make = || Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(mode)).tempfile_in(folder);
+    let make = || builder().permissions(Permissions::from_mode(mode)).tempfile_in(folder);
     for _ in 1..TRIES {
         let temp = make()?;
         if is_held(temp.as_file(), temp.path()) {
@@ -41,7 +46,7 @@ pub fn file(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
 /// When it cannot be made.
 pub fn dir(folder: &Path) -> io::Result<(PathBuf, File)> {
     let make = || -> io::Result<(PathBuf, File)> {
-        let path = Builder::new().prefix(PREFIX).tempdir_in(folder)?.keep();
+        let path = builder().tempdir_in(folder)?.keep();
         let held = File::open(&path)?;
         Ok((path, held))
     };
@@ -55,10 +60,19 @@ pub fn dir(folder: &Path) -> io::Result<(PathBuf, File)> {
     make()
 }
 
+fn builder() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).rand_bytes(RANDOM);
+    builder
+}
+
 /// Locks a new file; whether it is still the one at `path`. Where there are no locks, nobody takes it either.
 fn is_held(file: &File, path: &Path) -> bool {
-    if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return true;
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        // Another run has taken it for a leftover, and is about to remove it.
+        Err(Errno::WOULDBLOCK) => return false,
+        Err(_) => return true,
     }
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
@@ -72,7 +86,11 @@ pub fn abandoned(folder: &Path) -> Vec<(PathBuf, File)> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let random = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
-        if !random.is_some_and(|rest| rest.len() == 6 && rest.iter().all(u8::is_ascii_alphanumeric)) {
+        // What a folder replaced in two steps was called in between.
+        let random = random.map(|rest| rest.strip_suffix(b".old").unwrap_or(rest));
+        let is_ours = |rest: &[u8]| rest.len() == RANDOM && rest.iter().all(u8::is_ascii_alphanumeric);
+        let owner = entry.metadata().map(|meta| meta.uid());
+        if !random.is_some_and(is_ours) || owner.ok() != Some(rustix::process::geteuid().as_raw()) {
             continue;
         }
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
@@ -119,18 +137,22 @@ mod tests {
         };
         let (file, (dir, held)) = (file(folder.path(), 0o600).unwrap(), super::dir(folder.path()).unwrap());
         assert!(found().is_empty(), "both are held");
-        for name in [".compose-abcDE1", ".compose-abcDE", ".compose-abcDE12", ".compose-abc.E1", "compose-abcDE1"] {
-            fs::write(at(name), "").unwrap();
+        let (leftover, old) = (".compose-tmp-0123456789abcdEF", ".compose-tmp-aaaaaaaaaaaaaaaa.old");
+        for name in
+            [".compose-backup", ".compose-tmp-0123456789abcdE", ".compose-tmp-0123456789abcdE.", ".compose-tmp-"]
+        {
+            fs::write(at(name), "somebody's own").unwrap();
         }
-        std::os::unix::fs::symlink("compose-abcDE1", at(".compose-linked")).unwrap();
-        fs::create_dir(at(".compose-folder")).unwrap();
-        assert_eq!(found(), [".compose-abcDE1", ".compose-folder"]);
+        fs::write(at(leftover), "").unwrap();
+        std::os::unix::fs::symlink(leftover, at(".compose-tmp-linkedlinkedlink")).unwrap();
+        fs::create_dir(at(old)).unwrap();
+        assert_eq!(found(), [leftover, old]);
         drop(held);
         assert_eq!(found().len(), 3);
         fs::remove_dir(dir).unwrap();
         drop(file);
         assert_eq!(found().len(), 2);
         write(&at("lock"), b"text", 0o644).unwrap();
-        assert_eq!((found(), fs::read(at("lock")).unwrap()), (vec![".compose-folder".into()], b"text".to_vec()));
+        assert_eq!((found(), fs::read(at("lock")).unwrap()), (vec![old.into()], b"text".to_vec()));
     }
 }

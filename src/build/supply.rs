@@ -116,12 +116,13 @@ impl Work<'_> {
 
     fn unpack(self, package: &LockedPackage, deb: PathBuf) -> Result<Segment, AssembleError> {
         let Download { store, progress, .. } = self.download;
+        let seen = store.identity(Shelf::Debs, &package.sha256);
         let mut item = Item { package: package.name.clone(), deb, sha256: package.sha256 };
         let mut result = unpack::unpack(store, &item, self.filter, &Default::default());
         // Damaged in the store since it was verified: it goes, and is fetched anew.
         if result.as_ref().is_err_and(|error| matches!(error.fault, UnpackFault::Digest { .. })) {
             progress.notice(&format!("{} is damaged in the cache: fetching it anew", item.deb.display()));
-            store.remove(Shelf::Debs, &package.sha256)?;
+            store.remove(Shelf::Debs, &package.sha256, seen)?;
             item.deb = self.fetch(package)?;
             result = unpack::unpack(store, &item, self.filter, &Default::default());
         }
@@ -205,7 +206,8 @@ mod tests {
             assert_eq!((kept(Shelf::Debs), kept(Shelf::Segments), kept(Shelf::Packs)), (30, 30, 30));
             // What is unpacked needs no .deb.
             for package in &bench.packages {
-                store.remove(Shelf::Debs, &package.sha256).unwrap();
+                let seen = store.identity(Shelf::Debs, &package.sha256);
+                store.remove(Shelf::Debs, &package.sha256, seen).unwrap();
             }
             assert_eq!((paths(&run()), kept(Shelf::Debs)), (wanted.clone(), 0));
         }

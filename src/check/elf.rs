@@ -111,7 +111,7 @@ pub(super) fn unresolved(
         let mut finding = object.finding(
             "missing-library",
             format!("it needs {name}, which is in no place where the loader looks"),
-            format!("add “soname:{name}” to packages.install, or remove the file with [rootfs] remove"),
+            format!("add the package that ships {name} to packages.install, or remove the file with [rootfs] remove"),
         );
         if is_idle {
             finding.severity = Severity::Warning;

@@ -73,7 +73,7 @@ pub enum CacheCommand {
         #[arg(long, value_name = "SIZE")]
         limit: Option<String>,
     },
-    /// Read every entry, and remove those that are damaged
+    /// Read every entry, and remove those that are damaged; exits with 6 if there were any
     Verify,
     /// Say where it is
     Path,

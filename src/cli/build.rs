@@ -18,7 +18,7 @@ use crate::{
     base::{Arch, Progress, aside},
     build::{Ask, Resolved, assemble, resolve},
     check::Severity,
-    image::{FORMAT, ImageSpec, Output, codecs, pieces, total, write_all},
+    image::{FORMAT, ImageSpec, Output, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock},
     manifest,
 };
@@ -181,6 +181,10 @@ fn one(
         );
         return Err(Failure::words(exit::CHECK, text));
     }
+    if args.locked && target.built.as_ref().is_some_and(|before| before.tree != tree_digest(&assembled.tree)) {
+        let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
+        return Err(Failure::words(exit::DIFFERS, text));
+    }
     let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = target.built.clone();
@@ -190,10 +194,6 @@ fn one(
         (layers, _) => layers.iter().map(|layer| layer.digest).collect(),
     };
     let built = Built { tree: written.tree, diff_ids: written.diff_ids.clone(), layers, format: FORMAT };
-    if args.locked && before.as_ref().is_some_and(|before| before.tree != built.tree) {
-        let text = "the build differs from the lock: its tree digest is another one\n  next step: build without --locked and look at the lock's changes";
-        return Err(Failure::words(exit::DIFFERS, text));
-    }
     if let Some(target) = lock.targets.get_mut(&arch) {
         target.built = Some(built);
     }

@@ -15,7 +15,7 @@ use crate::{
     archive,
     base::{Sha256, Sha256Writer},
     image, manifest,
-    store::{Shelf, Store},
+    store::{Shelf, Store, StoreError},
     unpack,
 };
 
@@ -44,7 +44,8 @@ pub fn cache(command: &CacheCommand) -> Result<(), Failure> {
 pub fn limit() -> Result<u64, Failure> {
     match env::var("COMPOSE_CACHE_LIMIT") {
         Ok(text) if !text.is_empty() => size("COMPOSE_CACHE_LIMIT", &text),
-        _ => Ok(LIMIT),
+        Ok(_) | Err(env::VarError::NotPresent) => Ok(LIMIT),
+        Err(env::VarError::NotUnicode(text)) => size("COMPOSE_CACHE_LIMIT", &text.to_string_lossy()),
     }
 }
 
@@ -68,6 +69,7 @@ fn info(store: &Store) -> Result<(), Failure> {
 
 fn gc(store: &Store, given: Option<&str>) -> Result<(), Failure> {
     let limit = given.map_or_else(limit, |text| size("--limit", text))?;
+    store.hold_alone(|| eprintln!("waiting until no other run uses the cache"))?;
     let removed = store.collect(limit)?;
     print(&format!(
         "removed {} entries ({}), those unused for longest; {} are left\n",
@@ -77,26 +79,33 @@ fn gc(store: &Store, given: Option<&str>) -> Result<(), Failure> {
     ))
 }
 
-/// Reads every entry, and removes those that are not what their names promise.
+/// Reads every entry, and removes those that are not what their names promise: then the exit code says so. What cannot
+/// be read is no less sound for that, and a failure of its own.
 fn verify(store: &Store) -> Result<(), Failure> {
     let mut text = String::new();
     let mut damaged = 0;
     for shelf in Shelf::ALL {
         let keys = store.keys(shelf)?;
-        let sound = |key: &Sha256| -> Result<bool, Failure> {
+        let sound = |key: &Sha256, found: Sha256| {
             let path = store.path(shelf, key);
-            Ok(match shelf {
-                Shelf::Debs => digest(&path).is_some_and(|found| found == *key),
-                Shelf::Indexes => archive::is_kept_sound(&path),
+            match shelf {
+                Shelf::Debs => found == *key,
+                Shelf::Indexes => archive::is_kept_sound(&path, key),
                 Shelf::Segments => unpack::is_sound(&path, key),
                 Shelf::Packs => image::is_sound(&path, key),
-            })
+            }
         };
         let mut bad = Vec::new();
         for key in &keys {
-            // What another run removes meanwhile was not damaged.
-            if !sound(key)? && store.path(shelf, key).exists() {
-                store.remove(shelf, key)?;
+            let (path, seen) = (store.path(shelf, key), store.identity(shelf, key));
+            let found = match digest(&path) {
+                Ok(found) => found,
+                // Another run has removed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::at("read", &path)(error).into()),
+            };
+            if !sound(key, found) {
+                store.remove(shelf, key, seen)?;
                 bad.push(key);
             }
         }
@@ -106,14 +115,16 @@ fn verify(store: &Store) -> Result<(), Failure> {
         }
         damaged += bad.len();
     }
+    print(&text)?;
     if damaged > 0 {
-        let _ = writeln!(text, "{damaged} damaged entries were removed; the next build makes them anew");
+        let words = format!("{damaged} damaged entries were removed from the cache; the next build makes them anew");
+        return Err(Failure::words(exit::CHECK, words));
     }
-    print(&text)
+    Ok(())
 }
 
-fn digest(path: &Path) -> Option<Sha256> {
+fn digest(path: &Path) -> io::Result<Sha256> {
     let mut hash = Sha256Writer::new(io::sink());
-    io::copy(&mut io::BufReader::with_capacity(256 << 10, fs::File::open(path).ok()?), &mut hash).ok()?;
-    Some(hash.finish().1)
+    io::copy(&mut io::BufReader::with_capacity(256 << 10, fs::File::open(path)?), &mut hash)?;
+    Ok(hash.finish().1)
 }

@@ -34,7 +34,17 @@ impl From<ManifestErrors> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(exit::OUTPUT, error)
+        use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let next = match error.source.kind() {
+            StorageFull | QuotaExceeded => {
+                "free some space, run `compose cache gc --limit SIZE`, or set COMPOSE_CACHE to a folder with more"
+            }
+            PermissionDenied | ReadOnlyFilesystem => "set COMPOSE_CACHE to a folder that you may write to",
+            _ => return Self::new(exit::OUTPUT, error),
+        };
+        let mut failure = Self::new(exit::OUTPUT, error);
+        failure.text += &format!("\n  next step: {next}");
+        failure
     }
 }
 
@@ -96,6 +106,10 @@ impl From<AssembleError> for Failure {
 
 impl From<ImageError> for Failure {
     fn from(error: ImageError) -> Self {
-        Self::new(exit::OUTPUT, error)
+        match error {
+            ImageError::Store(error) => error.into(),
+            ImageError::Twice { .. } | ImageError::Inside { .. } => Self::new(exit::USAGE, error),
+            error => Self::new(exit::OUTPUT, error),
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! `/var/lib/dpkg/status.d/NAME` and `NAME.md5sums`, the form of distroless images: scanners read every package and
 //! the files that it really has in the image. (dpkg itself would write `/var/lib/dpkg/status`.)
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+};
 
 use md5::{Digest as _, Md5};
 
 use super::{FinishError, Shipped, at, put_file};
 use crate::{
     base::{PackageName, RootPath},
-    tree::{Kind, Node, Origin, Tree},
+    tree::{Content, Kind, Node, Origin, Tree},
 };
 
 const STEP: &str = "status.d";
@@ -30,7 +33,7 @@ pub fn write(tree: &mut Tree, packages: &[Shipped<'_>]) -> Result<(), FinishErro
         let sum = match known {
             Some(sum) if is_unchanged(node) => hex(sum),
             _ => match tree.content(path) {
-                Some(content) => hex(&Md5::digest(content.read().map_err(at(path))?).into()),
+                Some(content) => hex(&md5(content).map_err(at(path))?),
                 None => continue,
             },
         };
@@ -54,6 +57,18 @@ pub fn write(tree: &mut Tree, packages: &[Shipped<'_>]) -> Result<(), FinishErro
         put_file(tree, &path, bytes, STEP)?;
     }
     Ok(())
+}
+
+/// Read in parts: a file may be larger than memory.
+fn md5(content: &Content) -> io::Result<[u8; 16]> {
+    const PART: usize = 1 << 20;
+    let (mut hash, mut at) = (Md5::new(), 0);
+    while at < content.len() {
+        let part = content.read_part(at, PART)?;
+        hash.update(&part);
+        at += part.len() as u64;
+    }
+    Ok(hash.finalize().into())
 }
 
 /// Whether the bytes are those that the package shipped.

@@ -67,6 +67,14 @@ pub enum ImageError {
         /// What should be written.
         wanted: &'static str,
     },
+    /// An output would be written into another.
+    #[error("{} would lie inside {}, which is an output too; write them beside each other", path.display(), outer.display())]
+    Inside {
+        /// The output.
+        path: PathBuf,
+        /// The folder that it would be in.
+        outer: PathBuf,
+    },
     /// Two outputs of one run would have the same name.
     #[error("{} is asked for twice; name each output once", path.display())]
     Twice {

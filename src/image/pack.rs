@@ -4,8 +4,9 @@
 //! members or zstd frames. Behind it stand its key and the SHA-256 of the run and a magic: what was cut short, damaged
 //! or misplaced is made anew, never used.
 //!
-//! The key of an unaltered package's group follows from its segment's. What else is in a layer is read and hashed, and
-//! hashed again while it is compressed: a file that changes meanwhile never becomes another one's entry.
+//! The key of a package's group follows from its segment's. What is in memory is hashed. Files of this machine, of which a
+//! tree read from a folder consists, are read and hashed, and hashed again while they are compressed: one that changes
+//! meanwhile never becomes another one's entry.
 
 use std::{
     fs::File,

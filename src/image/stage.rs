@@ -135,6 +135,10 @@ impl StagedDir {
                 found: "a mount point",
                 wanted: "a directory output (name a directory inside it instead)",
             }),
+            Err(Errno::EXIST) => {
+                let words = "another run made it meanwhile; run again";
+                Err(ImageError::at("create", &self.target)(io::Error::new(io::ErrorKind::AlreadyExists, words)))
+            }
             Err(error) => Err(ImageError::at("replace", &self.target)(error.into())),
             Ok(()) => Ok(match remove(&self.temp) {
                 Ok(()) => Vec::new(),
@@ -177,7 +181,7 @@ fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
     let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
     match error.raw_os_error().or(source.and_then(std::io::Error::raw_os_error)) {
         Some(code) => std::io::Error::from_raw_os_error(code),
-        None => error,
+        None => error.kind().into(),
     }
 }
 

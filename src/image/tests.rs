@@ -284,6 +284,8 @@ fn two_outputs_of_one_form_are_equal() {
     }
     assert_eq!(names(at).len(), 6);
     assert!(matches!(write(&tree, at, &["x.tar", "./x.tar"]), Err(ImageError::Twice { .. })));
+    let inside = write(&tree, at, &["r/x.tar", "r/"]);
+    assert!(matches!(inside, Err(ImageError::Inside { .. })), "{inside:?}");
 }
 
 #[test]

@@ -94,6 +94,13 @@ pub fn write_all(
             return Err(ImageError::Twice { path: output.path().into() });
         }
     }
+    let folders = outputs.iter().filter(|output| matches!(output, Output::Directory(_) | Output::OciDir(_)));
+    for outer in folders.map(Output::path) {
+        let is_inside = |path: &&Path| path.starts_with(outer) && path.components().ne(outer.components());
+        if let Some(path) = outputs.iter().map(Output::path).find(is_inside) {
+            return Err(ImageError::Inside { path: path.into(), outer: outer.into() });
+        }
+    }
     outputs.iter().for_each(|output| stage::sweep(output.path()));
     let mut stages = outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>()?;
 

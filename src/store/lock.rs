@@ -18,6 +18,8 @@ impl Lock {
     /// Opens the file; nothing is held yet.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        // A cache that may only be read can be used as far as it goes.
+        let file = file.or_else(|error| File::open(path).map_err(|_| error));
         file.map(Self).map_err(StoreError::at("open", path))
     }
 

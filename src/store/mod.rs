@@ -3,13 +3,14 @@
 //!
 //! In: whole, verified bytes. Out: paths of entries. They appear by rename, so a reader sees all of one or nothing,
 //! however many runs share the store and whenever one is killed. A run holds the store's lock for as long as it lives,
-//! shared with other runs; nothing is removed but by who holds it alone.
+//! shared with other runs; nothing sound is removed but by who holds it alone.
 
 mod lock;
 mod upkeep;
 
 use std::{
     fs, io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -55,6 +56,10 @@ impl Shelf {
 /// How much later than its last use an entry is marked as used again.
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Tells a file from another that was put in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity(u64, u64, i64, i64);
+
 /// A store on disk, in use: clones share its lock, which the last of them gives back.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -98,7 +103,7 @@ impl Store {
         let lock = Lock::open(&root.join("lock"))?;
         let store = Self { root: root.into(), lock: Arc::new(lock), grew: Arc::default() };
         if store.lock.alone() {
-            store.sweep();
+            store.sweep(upkeep::STALE);
         }
         store.lock.share();
         Ok(store)
@@ -131,12 +136,22 @@ impl Store {
         Some(path)
     }
 
-    /// Takes an entry away that turned out to be damaged.
+    /// Which file an entry is now.
+    pub fn identity(&self, shelf: Shelf, key: &Sha256) -> Option<Identity> {
+        let meta = self.path(shelf, key).metadata().ok()?;
+        Some(Identity(meta.dev(), meta.ino(), meta.mtime(), meta.mtime_nsec()))
+    }
+
+    /// Takes an entry away that turned out to be damaged, unless another run has put a new one there since it was
+    /// `seen`.
     ///
     /// # Errors
     /// When it is there and cannot be removed.
-    pub fn remove(&self, shelf: Shelf, key: &Sha256) -> Result<(), StoreError> {
+    pub fn remove(&self, shelf: Shelf, key: &Sha256, seen: Option<Identity>) -> Result<(), StoreError> {
         let path = self.path(shelf, key);
+        if self.identity(shelf, key) != seen {
+            return Ok(());
+        }
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::at("remove", &path)(error)),
             _ => Ok(()),
@@ -149,7 +164,9 @@ impl Store {
     /// When it cannot be created.
     pub fn temp(&self) -> Result<NamedTempFile, StoreError> {
         let folder = self.root.join("tmp");
-        NamedTempFile::new_in(&folder).map_err(StoreError::at("create a file in", &folder))
+        // Whoever may read the folder may read what is in it: a cache can be shared.
+        let made = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(&folder);
+        made.map_err(|error| StoreError::at("create a file in", &folder)(error.kind().into()))
     }
 
     /// A stable place in the temporary folder for a download that can be resumed.

@@ -12,7 +12,7 @@ use super::{Shelf, Store, StoreError};
 use crate::base::Sha256;
 
 /// A download that nobody went on with for so long is swept away.
-const STALE: Duration = Duration::from_secs(3 * 24 * 3600);
+pub(super) const STALE: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// What lies on one shelf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +66,30 @@ impl Store {
         Ok(keys)
     }
 
-    /// Waits until no other run uses the store, and removes what was not used for longest until at most `limit` bytes
-    /// are left. The store is this run's alone from then on.
+    /// Waits until no other run uses the store, which is this one's alone from then on; `waiting` is called if it takes
+    /// time.
     ///
     /// # Errors
-    /// When a folder cannot be read, an entry not be removed, or the file system has no locks.
-    pub fn collect(&self, limit: u64) -> Result<Removed, StoreError> {
-        if !self.lock.wait_alone() {
-            let source = std::io::ErrorKind::Unsupported.into();
-            return Err(StoreError { action: "lock", path: self.root.join("lock"), source });
+    /// When the file system has no locks.
+    pub fn hold_alone(&self, waiting: impl FnOnce()) -> Result<(), StoreError> {
+        if self.lock.alone() {
+            return Ok(());
         }
-        self.sweep();
+        waiting();
+        if self.lock.wait_alone() {
+            return Ok(());
+        }
+        let source = std::io::ErrorKind::Unsupported.into();
+        Err(StoreError { action: "lock", path: self.root.join("lock"), source })
+    }
+
+    /// Removes what was not used for longest until at most `limit` bytes are left, and all that is in the temporary
+    /// folder. To be called by who holds the store alone.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or an entry not be removed.
+    pub fn collect(&self, limit: u64) -> Result<Removed, StoreError> {
+        self.sweep(Duration::ZERO);
         self.shrink(limit)
     }
 
@@ -123,13 +136,13 @@ impl Store {
         Ok(out)
     }
 
-    /// Removes what killed runs left in the temporary folder. To be called by who holds the store alone. What cannot
-    /// be removed costs space and nothing else.
-    pub(super) fn sweep(&self) {
+    /// Removes what killed runs left in the temporary folder, downloads that can be resumed only once they are `stale`.
+    /// To be called by who holds the store alone. What cannot be removed costs space and nothing else.
+    pub(super) fn sweep(&self, stale: Duration) {
         let now = SystemTime::now();
         let is_fresh = |entry: &fs::DirEntry| {
             let touched = entry.metadata().and_then(|meta| meta.modified());
-            touched.is_ok_and(|at| now.duration_since(at).is_ok_and(|since| since < STALE))
+            touched.is_ok_and(|at| now.duration_since(at).is_ok_and(|since| since < stale))
         };
         for entry in fs::read_dir(self.root.join("tmp")).into_iter().flatten().flatten() {
             let can_go_on = entry.file_name().to_string_lossy().ends_with(".partial");
@@ -180,8 +193,13 @@ mod tests {
         assert_eq!(store.collect(11).unwrap(), Removed { entries: 1, bytes: 100, left: 11 });
         assert!(store.get(Shelf::Debs, &old).is_none() && store.get(Shelf::Segments, &older).is_none());
         assert_eq!((store.keys(Shelf::Packs).unwrap(), store.keys(Shelf::Indexes).unwrap()), (vec![used], vec![new]));
-        store.remove(Shelf::Packs, &used).unwrap();
-        store.remove(Shelf::Packs, &used).unwrap();
+        let seen = store.identity(Shelf::Packs, &used);
+        store.remove(Shelf::Packs, &used, None).unwrap();
+        assert_eq!(store.identity(Shelf::Packs, &used), seen, "another one than was seen stays");
+        for _ in 0..2 {
+            store.remove(Shelf::Packs, &used, seen).unwrap();
+            assert_eq!(store.identity(Shelf::Packs, &used), None);
+        }
         assert!(store.grew());
     }
 

@@ -1,4 +1,4 @@
-//! A directory of this machine as a tree: for `[[files]] source = "dir/"`, for audits of a rootfs, and for tests.
+//! A directory of this machine as a tree: for audits of a rootfs, and for tests.
 //!
 //! In: a directory. Out: [`Tree`] with the modes, owners, links and whole-second times found; every file's bytes stay
 //! where they are and are read when wanted.
