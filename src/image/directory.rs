@@ -8,7 +8,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
+    io::{self, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::Mutex,
@@ -22,7 +22,7 @@ use rustix::{
 
 use super::{ImageError, beneath};
 use crate::{
-    base::{Progress, RootPath},
+    base::{Progress, RootPath, Sha256Writer},
     tree::{Content, Kind, Meta, Node, Tree},
 };
 
@@ -140,6 +140,9 @@ impl Writer<'_> {
     }
 
     fn copy(&self, content: &Content, file: &mut std::fs::File, path: &RootPath) -> Result<(), ImageError> {
+        // A file of this machine may have changed since it was taken into the tree.
+        let may_change = matches!(content, Content::Segment { file, .. } if file.key().is_none());
+        let mut hash = Sha256Writer::new(io::sink());
         let mut offset = 0;
         while offset < content.len() {
             let part = content
@@ -147,10 +150,13 @@ impl Writer<'_> {
                 .map_err(|source| ImageError::Segment { what: path.to_string(), source })?;
             let shown = self.shown.join(path.as_path());
             file.write_all(&part).map_err(ImageError::at("write", &shown))?;
+            if may_change {
+                hash.write_all(&part).map_err(ImageError::at("write", &shown))?;
+            }
             offset += part.len() as u64;
             self.progress.advance(part.len() as u64);
         }
-        Ok(())
+        if may_change && hash.finish().1 != content.sha256() { Err(ImageError::Changed) } else { Ok(()) }
     }
 
     fn hard_link(&self, parent: &RootPath, path: &RootPath, target: &RootPath) -> Result<(), ImageError> {

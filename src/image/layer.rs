@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    base::{PackageName, RootPath},
+    base::{PackageName, RootPath, Sha256},
     tree::{Content, Kind, Node, Origin, SegmentFile, Tree, header},
 };
 
@@ -37,6 +37,8 @@ pub struct Piece {
 pub enum Source {
     /// A range of a segment file.
     Segment(Arc<SegmentFile>, Range<u64>),
+    /// The whole of a file of this machine, and the digest that it had when it was taken into the tree.
+    File(Arc<SegmentFile>, Sha256),
     /// In memory.
     Memory(Arc<[u8]>),
 }
@@ -53,6 +55,7 @@ impl Piece {
         }
         match &self.source {
             Source::Segment(file, range) => file.read_at(buf, range.start + offset),
+            Source::File(file, _) => file.read_at(buf, offset),
             Source::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let from = bytes.get(start..).and_then(|rest| rest.get(..buf.len()));
@@ -125,7 +128,13 @@ impl Builder {
             match content {
                 Content::Inline(bytes) if bytes.len() > SHARED => self.share(bytes),
                 Content::Inline(bytes) => self.memory.extend_from_slice(bytes),
-                Content::Segment { file, range, .. } => self.segment(file, range),
+                Content::Segment { file, range, .. } if file.key().is_some() => self.segment(file, range),
+                Content::Segment { range, .. } if range.is_empty() => {}
+                Content::Segment { file, range, sha256 } => {
+                    self.flush();
+                    let source = Source::File(Arc::clone(file), *sha256);
+                    self.pieces.push(Piece { source, len: range.end - range.start, group: self.group });
+                }
             }
             self.memory.resize(self.memory.len() + header::padding(content.len()), 0);
         }
@@ -211,6 +220,15 @@ pub(super) struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// Which bytes of it are from which piece, and where in that they begin.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Piece, u64, Range<usize>)> {
+        self.parts.iter().scan(0, |at, (piece, offset, n)| {
+            let range = *at..*at + n;
+            *at = range.end;
+            Some((*piece, *offset, range))
+        })
+    }
+
     /// Its bytes.
     pub(super) fn read(&self) -> io::Result<Vec<u8>> {
         let mut out = vec![0; self.len];

@@ -4,9 +4,9 @@
 //! members or zstd frames. Behind it stand its key and the SHA-256 of the run and a magic: what was cut short, damaged
 //! or misplaced is made anew, never used.
 //!
-//! The key of a package's group follows from its segment's. What is in memory is hashed. Files of this machine, of which a
-//! tree read from a folder consists, are read and hashed, and hashed again while they are compressed: one that changes
-//! meanwhile never becomes another one's entry.
+//! The key of a package's group follows from its segment's. What is in memory is hashed. A file of this machine has the
+//! digest that it had when it was taken into the tree, and whoever reads it compares: one that has changed since is told,
+//! and never becomes another one's entry.
 
 use std::{
     fs::File,
@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use super::{
     FORMAT, ImageError,
     compress::{self, BLOCK},
-    layer::{Piece, Reader, Source, blocks, total},
+    layer::{Piece, Source, blocks, total},
 };
 use crate::{
     base::{Progress, Sha256, Sha256Writer},
@@ -110,11 +110,11 @@ pub(super) fn pack_all(
 
 /// One group compressed: from the store, or made and put there.
 pub(super) fn pack(store: &Store, codec: Compression, group: &[Piece]) -> Result<Pack, PackError> {
-    let (key, content) = key(codec, group).map_err(PackError::Read)?;
+    let key = key(codec, group).map_err(PackError::Read)?;
     if let Some(pack) = store.get(Shelf::Packs, &key).and_then(|path| load(path, &key)) {
         return Ok(pack);
     }
-    make(store, codec, group, &key, content)
+    make(store, codec, group, &key)
 }
 
 /// Compresses a package ahead of time, as the group that it is in a layer if nothing of it is altered.
@@ -135,8 +135,8 @@ pub fn is_sound(path: &Path, key: &Sha256) -> bool {
     load(path.into(), key).is_some()
 }
 
-/// What decides over a group's compressed bytes; and the digest of its plain bytes where only that does.
-fn key(codec: Compression, group: &[Piece]) -> io::Result<(Sha256, Option<Sha256>)> {
+/// What decides over a group's compressed bytes.
+fn key(codec: Compression, group: &[Piece]) -> io::Result<Sha256> {
     let mut out = Sha256Writer::new(io::sink());
     out.write_all(b"compose pack")?;
     out.write_all(&FORMAT.to_le_bytes())?;
@@ -144,22 +144,19 @@ fn key(codec: Compression, group: &[Piece]) -> io::Result<(Sha256, Option<Sha256
         Compression::Gzip => b'g',
         Compression::Zstd => b'z',
     }])?;
-    let is_fixed = |piece: &Piece| !matches!(&piece.source, Source::Segment(file, _) if file.key().is_none());
-    if !group.iter().all(is_fixed) {
-        let mut content = Sha256Writer::new(io::sink());
-        io::copy(&mut io::BufReader::with_capacity(CHUNK, Reader::new(group)), &mut content)?;
-        let content = content.finish().1;
-        out.write_all(b"c")?;
-        out.write_all(content.bytes())?;
-        return Ok((out.finish().1, Some(content)));
-    }
     for piece in group {
         match &piece.source {
             Source::Segment(file, range) => {
+                let key = file.key().ok_or_else(|| io::Error::other("a segment without a key"))?;
                 out.write_all(b"s")?;
-                out.write_all(file.key().map_or(&[][..], |key| key.bytes()))?;
+                out.write_all(key.bytes())?;
                 out.write_all(&range.start.to_le_bytes())?;
                 out.write_all(&range.end.to_le_bytes())?;
+            }
+            Source::File(_, sha256) => {
+                out.write_all(b"f")?;
+                out.write_all(&piece.len.to_le_bytes())?;
+                out.write_all(sha256.bytes())?;
             }
             Source::Memory(bytes) => {
                 out.write_all(b"m")?;
@@ -168,41 +165,53 @@ fn key(codec: Compression, group: &[Piece]) -> io::Result<(Sha256, Option<Sha256
             }
         }
     }
-    Ok((out.finish().1, None))
+    Ok(out.finish().1)
 }
 
-fn make(
-    store: &Store,
-    codec: Compression,
-    group: &[Piece],
-    key: &Sha256,
-    content: Option<Sha256>,
-) -> Result<Pack, PackError> {
+fn make(store: &Store, codec: Compression, group: &[Piece], key: &Sha256) -> Result<Pack, PackError> {
     let mut temp = store.temp().map_err(PackError::Store)?;
     let path = store.path(Shelf::Packs, key);
     let failed = |error| PackError::Store(StoreError::at("write", &path)(error));
-    let mut plain = Sha256Writer::new(io::sink());
+    let mut watch = Watch::default();
     let mut out = Sha256Writer::new(temp.as_file_mut());
     for blocks in blocks(group, BLOCK).chunks(AT_ONCE) {
         let made = blocks.par_iter().map(|block| {
             let bytes = block.read()?;
             let packed = compress::block(codec, &bytes)?;
-            Ok((bytes, packed))
+            Ok((block, bytes, packed))
         });
-        for (bytes, packed) in made.collect::<io::Result<Vec<_>>>().map_err(PackError::Read)? {
-            if content.is_some() {
-                plain.write_all(&bytes).map_err(PackError::Read)?;
+        for (block, bytes, packed) in made.collect::<io::Result<Vec<_>>>().map_err(PackError::Read)? {
+            for (piece, offset, range) in block.parts() {
+                if !watch.sees(piece, offset, bytes.get(range).unwrap_or_default()) {
+                    return Err(PackError::Changed);
+                }
             }
             packed.iter().try_for_each(|member| out.write_all(member)).map_err(failed)?;
         }
-    }
-    if content.is_some_and(|content| plain.finish().1 != content) {
-        return Err(PackError::Changed);
     }
     let (file, sha256, len) = out.finish();
     file.write_all(&[key.bytes(), &sha256.bytes()[..], MAGIC].concat()).map_err(failed)?;
     let path = store.keep(Shelf::Packs, key, temp).map_err(PackError::Store)?;
     Ok(Pack { path, len })
+}
+
+/// Sees files of this machine go by, part after part, and knows whether they are what they were.
+#[derive(Default)]
+struct Watch(Option<Sha256Writer<io::Sink>>);
+
+impl Watch {
+    /// The next bytes of `piece`, from `offset` on; `false` if they were the last and the whole has another digest.
+    fn sees(&mut self, piece: &Piece, offset: u64, bytes: &[u8]) -> bool {
+        let Source::File(_, sha256) = &piece.source else { return true };
+        let mut hash = self.0.take().filter(|_| offset > 0).unwrap_or_else(|| Sha256Writer::new(io::sink()));
+        // Nothing fails in a sink.
+        let _ = hash.write_all(bytes);
+        if offset + bytes.len() as u64 == piece.len {
+            return hash.finish().1 == *sha256;
+        }
+        self.0 = Some(hash);
+        true
+    }
 }
 
 /// The entry at `path`, read and checked whole.
@@ -261,30 +270,39 @@ pub(super) fn concat(packs: &[Pack], out: impl Write) -> io::Result<Packed> {
     Ok(out.into())
 }
 
+/// Why a plain layer could not be read or written.
+#[derive(Debug)]
+pub(super) enum PlainError {
+    /// What it is made of cannot be read.
+    Read(io::Error),
+    /// A file of this machine changed meanwhile.
+    Changed,
+    /// The sink with this number cannot be written.
+    Write(usize, io::Error),
+}
+
 /// The plain bytes of `pieces`, written to each of `sinks`.
-///
-/// # Errors
-/// Reading, or writing to the sink with this number.
-pub(super) fn plain(
-    pieces: &[Piece],
-    sinks: &mut [&mut File],
-    progress: &dyn Progress,
-) -> Result<Packed, (Option<usize>, io::Error)> {
-    let mut hash = Sha256Writer::new(io::sink());
-    let mut reader = Reader::new(pieces);
+pub(super) fn plain(pieces: &[Piece], sinks: &mut [&mut File], progress: &dyn Progress) -> Result<Packed, PlainError> {
+    let (mut hash, mut watch) = (Sha256Writer::new(io::sink()), Watch::default());
     let mut buf = vec![0; CHUNK];
-    loop {
-        let n = reader.read(&mut buf).map_err(|error| (None, error))?;
-        if n == 0 {
-            return Ok(hash.into());
+    for piece in pieces {
+        let mut offset = 0;
+        while offset < piece.len {
+            let n = usize::try_from(piece.len - offset).unwrap_or(usize::MAX).min(CHUNK);
+            let bytes = buf.get_mut(..n).unwrap_or_default();
+            piece.read_at(bytes, offset).map_err(PlainError::Read)?;
+            if !watch.sees(piece, offset, bytes) {
+                return Err(PlainError::Changed);
+            }
+            for (at, sink) in sinks.iter_mut().enumerate() {
+                sink.write_all(bytes).map_err(|error| PlainError::Write(at, error))?;
+            }
+            hash.write_all(bytes).map_err(PlainError::Read)?;
+            offset += n as u64;
+            progress.advance(n as u64);
         }
-        let bytes = buf.get(..n).unwrap_or_default();
-        for (at, sink) in sinks.iter_mut().enumerate() {
-            sink.write_all(bytes).map_err(|error| (Some(at), error))?;
-        }
-        hash.write_all(bytes).map_err(|error| (None, error))?;
-        progress.advance(n as u64);
     }
+    Ok(hash.into())
 }
 
 #[cfg(test)]
@@ -402,46 +420,50 @@ mod tests {
 
     #[test]
     fn the_key_is_made_of_what_decides() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        fs::write(&path, "0123456789").unwrap();
-        let piece = |file: SegmentFile, start: u64, end: u64| {
-            [Piece { len: end - start, source: Source::Segment(Arc::new(file), start..end), group: 0 }]
-        };
-        let kept = |seed: &[u8]| SegmentFile::kept(&path, Sha256::of(seed));
-        let key = |group: &[Piece]| key(Compression::Gzip, group).unwrap().0;
-        let own = key(&piece(SegmentFile::new(&path), 0, 4));
+        let piece = |source, len| [Piece { len, source, group: 0 }];
+        let kept = |seed: &[u8]| Arc::new(SegmentFile::kept(Path::new("/nowhere"), Sha256::of(seed)));
+        let segment = |seed, start: u64, end: u64| piece(Source::Segment(kept(seed), start..end), end - start);
+        let file =
+            |at: &str, seed: &[u8]| piece(Source::File(Arc::new(SegmentFile::new(Path::new(at))), Sha256::of(seed)), 4);
+        let key = |group: &[Piece]| key(Compression::Gzip, group).unwrap();
         let all = [
-            key(&piece(kept(b"a"), 0, 4)),
-            key(&piece(kept(b"b"), 0, 4)),
-            key(&piece(kept(b"a"), 0, 5)),
-            key(&piece(kept(b"a"), 1, 4)),
-            super::key(Compression::Zstd, &piece(kept(b"a"), 0, 4)).unwrap().0,
+            key(&segment(b"a", 0, 4)),
+            key(&segment(b"b", 0, 4)),
+            key(&segment(b"a", 0, 5)),
+            key(&segment(b"a", 1, 4)),
+            super::key(Compression::Zstd, &segment(b"a", 0, 4)).unwrap(),
             key(&[memory(b"01", 0)]),
             key(&[memory(b"0", 0), memory(b"1", 0)]),
-            own,
+            key(&file("/a", b"a")),
+            key(&file("/a", b"b")),
         ];
         assert_eq!(std::collections::BTreeSet::from(all).len(), all.len());
-        // A file of this machine counts by its content, wherever it lies and however it is cut.
-        let (copy, more) = (dir.path().join("copy"), piece(SegmentFile::new(&path), 2, 4));
-        fs::write(&copy, "01234").unwrap();
-        assert_eq!(key(&piece(SegmentFile::new(&copy), 0, 4)), own);
-        assert_eq!(key(&[&piece(SegmentFile::new(&copy), 0, 2)[..], &more].concat()), own);
-        fs::write(&path, "9876543210").unwrap();
-        assert_ne!(key(&piece(SegmentFile::new(&path), 0, 4)), own);
+        // A file of this machine counts by its content, wherever it lies.
+        assert_eq!(key(&file("/a", b"a")), key(&file("/b", b"a")));
     }
 
     #[test]
-    fn a_file_that_changes_meanwhile_is_told_and_not_kept() {
+    fn a_file_that_has_changed_is_told_and_not_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        fs::write(&path, "before").unwrap();
-        let group = [Piece { len: 6, source: Source::Segment(Arc::new(SegmentFile::new(&path)), 0..6), group: 0 }];
-        let (store, _folder) = store();
-        let (key, content) = key(Compression::Gzip, &group).unwrap();
-        fs::write(&path, "after!").unwrap();
-        assert!(matches!(make(&store, Compression::Gzip, &group, &key, content), Err(PackError::Changed)));
-        assert!(entries(&store).is_empty());
+        let content = testing::noise(BLOCK + 1000, 1);
+        let file = || Source::File(Arc::new(SegmentFile::new(&path)), Sha256::of(&content));
+        let group = [memory(b"before", 0), Piece { len: content.len() as u64, source: file(), group: 0 }];
+        let mut changed = content.clone();
+        changed[BLOCK + 500] ^= 1;
+        for (bytes, is_same) in [(changed, false), (content.clone(), true)] {
+            fs::write(&path, bytes).unwrap();
+            let (store, _folder) = store();
+            match pack(&store, Compression::Gzip, &group) {
+                Ok(_) => assert!(is_same),
+                Err(error) => assert!(!is_same && matches!(error, PackError::Changed), "{error:?}"),
+            }
+            assert_eq!(entries(&store).len(), usize::from(is_same));
+            match plain(&group, &mut [], &Silent) {
+                Ok(_) => assert!(is_same),
+                Err(error) => assert!(!is_same && matches!(error, PlainError::Changed), "{error:?}"),
+            }
+        }
     }
 
     #[test]
@@ -451,8 +473,11 @@ mod tests {
         let group = [Piece { len: 6, source: Source::Segment(Arc::new(gone), 0..6), group: 0 }];
         assert!(matches!(pack(&store, Compression::Gzip, &group), Err(PackError::Read(_))));
         let full = &mut File::open("/dev/null").unwrap();
-        assert!(matches!(plain(&[memory(b"x", 0)], &mut [full], &Silent), Err((Some(0), _))), "opened for reading");
-        assert!(matches!(plain(&group, &mut [], &Silent), Err((None, _))));
+        assert!(
+            matches!(plain(&[memory(b"x", 0)], &mut [full], &Silent), Err(PlainError::Write(0, _))),
+            "opened for reading"
+        );
+        assert!(matches!(plain(&group, &mut [], &Silent), Err(PlainError::Read(_))));
         fs::remove_dir_all(folder.path().join("packs")).unwrap();
         assert!(matches!(pack(&store, Compression::Gzip, &[memory(b"x", 0)]), Err(PackError::Store(_))));
     }

@@ -18,7 +18,7 @@ use crate::{
     base::{Arch, RootPath, Sha256, Silent},
     manifest::{Compression, Image, Layers},
     store::Store,
-    tree::{Kind, Origin, Tree},
+    tree::{Content, Kind, Meta, Node, Origin, Tree},
 };
 
 const ALL: [&str; 6] = ["rootfs/", "x.tar", "x.tar.gz", "x.tar.zst", "oci:layout", "x.oci.tar"];
@@ -346,6 +346,30 @@ fn a_failure_leaves_what_was_there() {
         assert!(matches!(write(&tree, at, &["x.tar"]), Err(ImageError::Io { .. })));
         fs::set_permissions(at, fs::Permissions::from_mode(0o700)).unwrap();
     }
+}
+
+#[test]
+fn a_file_of_this_machine_that_changes_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let own = temp.path().join("own");
+    fs::write(&own, testing::noise(2_000_000, 1)).unwrap();
+    let mut tree = Tree::new(testing::EPOCH);
+    let kind = Kind::File(Content::of_file(&own).unwrap());
+    let node = Node { meta: Meta::root(0o644, 0), kind, origin: Origin::Manifest, ready: None };
+    tree.insert(RootPath::literal("app/own"), node).unwrap();
+    tree.insert_file(RootPath::literal("var/lib/dpkg/status.d/x"), 0o644, *b"", Origin::Finish("status.d")).unwrap();
+    let at = temp.path().join("out");
+    fs::create_dir(&at).unwrap();
+    for name in &ALL {
+        write(&tree, &at, &[name]).unwrap();
+    }
+    let before = names(&at);
+    fs::write(&own, testing::noise(2_000_000, 2)).unwrap();
+    for name in &ALL {
+        let error = write(&tree, &at, &[name]).unwrap_err();
+        assert!(matches!(error, ImageError::Changed), "{name}: {error}");
+    }
+    assert_eq!(names(&at), before);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::{
     media_type,
     oci::{self, Blob, Documents},
     origin,
-    pack::{self, Pack, Packed},
+    pack::{self, Pack, Packed, PlainError},
     stage::{self, StagedDir, StagedFile},
 };
 use crate::{
@@ -254,9 +254,13 @@ fn plain_digests(
     let mut sinks: Vec<&mut File> = outputs.iter_mut().map(|file| file.file()).collect();
     let pieces = whole.pieces(plans);
     let needed = layer::total(pieces);
-    let failed = |(sink, error): (Option<usize>, io::Error)| match sink.and_then(|at| targets.get(at)) {
-        Some(path) => ImageError::at("write", path)(error).needing(path, needed),
-        None => unread(error),
+    let failed = |error| match error {
+        PlainError::Read(error) => unread(error),
+        PlainError::Changed => ImageError::Changed,
+        PlainError::Write(sink, error) => {
+            let path = targets.get(sink).map_or(Path::new(""), PathBuf::as_path);
+            ImageError::at("write", path)(error).needing(path, needed)
+        }
     };
     let (whole_sum, layer_sums) = rayon::join(
         || pack::plain(pieces, &mut sinks, progress),

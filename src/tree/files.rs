@@ -11,6 +11,9 @@ use crate::{
     manifest::{ExtraFile, FileSource},
 };
 
+/// Files longer than this many bytes are not held in memory.
+const LARGE: u64 = 1 << 20;
+
 /// An entry of `[[files]]` cannot be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -97,8 +100,11 @@ impl Tree {
             self.set(file, to.clone(), Kind::Symlink(target.as_os_str().as_bytes().into()), 0o777, top)
         } else if info.is_file() {
             let usual = if info.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
-            let bytes = fs::read(from).map_err(failed)?;
-            self.set(file, to.clone(), Kind::File(Content::inline(bytes)), usual, top)
+            let content = match info.len() > LARGE {
+                true => Content::of_file(from),
+                false => fs::read(from).map(Content::inline),
+            };
+            self.set(file, to.clone(), Kind::File(content.map_err(failed)?), usual, top)
         } else {
             Err(FilesError::Special { path: from.into(), line })
         }

@@ -8,11 +8,10 @@ use std::{
     fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
-    sync::Arc,
 };
 
-use super::{Content, Kind, Meta, Node, Origin, SegmentFile, Tree};
-use crate::base::{RootPath, Sha256Writer};
+use super::{Content, Kind, Meta, Node, Origin, Tree};
+use crate::base::RootPath;
 
 /// Reads the directory at `dir`, whose date becomes `epoch`. Names that lead to the same file become hard links.
 /// Sockets, pipes and devices are left out: an image holds none. Extended attributes are not read.
@@ -64,7 +63,7 @@ fn walk(tree: &mut Tree, seen: &mut HashMap<(u64, u64), RootPath>, dir: &Path, i
                 Some(first) if found.nlink() > 1 => Kind::Hardlink(first.clone()),
                 _ => {
                     seen.insert(id, path.clone());
-                    Kind::File(content(&outside).map_err(|error| at(&outside, &error))?)
+                    Kind::File(Content::of_file(&outside).map_err(|error| at(&outside, &error))?)
                 }
             }
         } else {
@@ -78,13 +77,6 @@ fn walk(tree: &mut Tree, seen: &mut HashMap<(u64, u64), RootPath>, dir: &Path, i
         }
     }
     Ok(())
-}
-
-fn content(path: &Path) -> io::Result<Content> {
-    let mut hash = Sha256Writer::new(io::sink());
-    io::copy(&mut fs::File::open(path)?, &mut hash)?;
-    let (_, sha256, length) = hash.finish();
-    Ok(Content::Segment { file: Arc::new(SegmentFile::new(path)), range: 0..length, sha256 })
 }
 
 #[cfg(test)]

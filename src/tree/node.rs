@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::base::{PackageName, RootPath, Sha256};
+use crate::base::{PackageName, RootPath, Sha256, Sha256Writer};
 
 /// Permission bits (07777), numeric owner, whole seconds, extended attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -124,6 +124,18 @@ impl Content {
     /// Bytes in memory.
     pub fn inline(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self::Inline(bytes.into())
+    }
+
+    /// The bytes of a regular file of this machine: they stay there, and are read when wanted. Whoever passes them on
+    /// compares them with the digest, which is taken here.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let mut hash = Sha256Writer::new(io::sink());
+        io::copy(&mut io::BufReader::with_capacity(256 << 10, File::open(path)?), &mut hash)?;
+        let (_, sha256, length) = hash.finish();
+        Ok(Self::Segment { file: Arc::new(SegmentFile::new(path)), range: 0..length, sha256 })
     }
 
     /// Length in bytes.
