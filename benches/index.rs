@@ -13,7 +13,7 @@ use compose::{
 use criterion::{Criterion, Throughput};
 
 fn parse(text: &Arc<String>) -> Universe {
-    let texts = vec![IndexText { repository: 0, text: text.clone(), whole: true }];
+    let texts = vec![IndexText { repository: 0, text: text.clone(), whole: true, cold: None }];
     Universe::parse(texts, Arch::Amd64).expect("the index is good")
 }
 
@@ -80,8 +80,12 @@ fn main() {
             pool.install(|| {
                 b.iter_with_large_drop(|| {
                     let pieces = compose::archive::kept_index(&store, &key).expect("kept");
-                    let texts =
-                        pieces.into_iter().map(|text| IndexText { repository: 0, text: text.into(), whole: false });
+                    let texts = pieces.into_iter().map(|piece| IndexText {
+                        repository: 0,
+                        text: piece.text.into(),
+                        whole: false,
+                        cold: piece.cold,
+                    });
                     Universe::parse(texts.collect(), Arch::Amd64).expect("the index is good")
                 });
             });

@@ -36,7 +36,7 @@ const RANDOM: usize = 8;
 
 fn main() {
     let Some(text) = support::index() else { return };
-    let texts = vec![IndexText { repository: 0, text, whole: true }];
+    let texts = vec![IndexText { repository: 0, text, whole: true, cold: None }];
     let universe = Universe::parse(texts, Arch::Amd64).expect("the index is good");
     let names: Vec<&str> = universe.packages().map(|package| package.name()).collect();
     let mut sets: Vec<(String, Vec<&str>)> =

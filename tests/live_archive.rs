@@ -40,11 +40,8 @@ fn suites_of_the_mirror_load() {
         let start = std::time::Instant::now();
         match loader.load(&request(suite, base), ARCH) {
             Ok(loaded) => {
-                let sizes: Vec<_> = loaded
-                    .packages
-                    .iter()
-                    .map(|p| (p.component.as_str(), p.arch.as_str(), p.pieces.iter().map(String::len).sum::<usize>()))
-                    .collect();
+                let sizes: Vec<_> =
+                    loaded.packages.iter().map(|p| (p.component.as_str(), p.arch.as_str(), p.text().len())).collect();
                 eprintln!(
                     "{suite}: {} by {:?}, {sizes:?}, {:?}",
                     loaded.release.date,
@@ -56,7 +53,7 @@ fn suites_of_the_mirror_load() {
                         .packages
                         .iter()
                         .flat_map(|p| &p.pieces)
-                        .all(|text| text.is_empty() || text.starts_with("Package: "))
+                        .all(|piece| piece.text.is_empty() || piece.text.starts_with("Package: "))
                 );
                 assert!(!loaded.packages.is_empty());
             }

@@ -143,9 +143,9 @@ fn compare(suite: &str, mirrors: &Mirrors, python: &str, random: impl Iterator<I
     let mut files = Vec::new();
     for (number, index) in loaded.packages.iter().enumerate() {
         files.push(dir.path().join(format!("{number}.Packages")));
-        std::fs::write(&files[number], index.pieces.concat()).unwrap();
+        std::fs::write(&files[number], index.text()).unwrap();
     }
-    let texts = loaded.packages.into_iter().map(|p| IndexText::whole(0, p.pieces.concat())).collect();
+    let texts = loaded.packages.into_iter().map(|p| IndexText::whole(0, p.text())).collect();
     let universe = Universe::parse(texts, ARCH).unwrap();
     println!("\n{suite} main of {}, {} packages", loaded.release.date, universe.len());
 

@@ -30,7 +30,7 @@ pub fn index() -> Option<Arc<String>> {
     let fetcher = Fetcher::new(FetchSettings::default());
     let loader = Loader { fetcher: &fetcher, store: &store, now: jiff::Timestamp::now(), progress: &Silent };
     let loaded = loader.load(&request, mirror::ARCH).inspect_err(|error| eprintln!("no index: {error}")).ok()?;
-    let text = loaded.packages.into_iter().next()?.pieces.concat();
+    let text = loaded.packages.first()?.text();
     fs::write(&file, &text).ok()?;
     Some(text.into())
 }

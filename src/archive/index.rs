@@ -17,7 +17,7 @@ use super::{
     ArchiveError, ErrorClass,
     cleartext::MAX_DOCUMENT,
     fetch::{FetchError, Fetcher, join, shown},
-    kept,
+    kept::{self, IndexPiece},
     keyring::Keyring,
     openpgp::{self, Verified},
     release::{Release, ReleaseEntry, ReleaseInfo},
@@ -56,9 +56,16 @@ pub struct PackagesIndex {
     /// Of the whole text.
     pub sha256: Sha256,
     /// The whole text, or what [`crate::control::strip`] leaves of it, in pieces of whole stanzas.
-    pub pieces: Vec<String>,
+    pub pieces: Vec<IndexPiece>,
     /// Whether it is the whole text: whether its lines are those of the mirror's file.
     pub whole: bool,
+}
+
+impl PackagesIndex {
+    /// The pieces' texts, one after the other.
+    pub fn text(&self) -> String {
+        self.pieces.iter().map(|piece| &*piece.text).collect()
+    }
 }
 
 /// What loading needs besides the request.
@@ -222,7 +229,7 @@ impl Loader<'_> {
         folder: &str,
         release: &Release,
         choice: &Choice,
-    ) -> Result<(Sha256, Vec<String>, bool), ArchiveError> {
+    ) -> Result<(Sha256, Vec<IndexPiece>, bool), ArchiveError> {
         let key = choice.plain.as_ref().map_or(choice.packed.sha256, |plain| plain.sha256);
         if let Some(pieces) = kept::kept_index(self.store, &key) {
             return Ok((key, pieces, false));
@@ -251,7 +258,7 @@ impl Loader<'_> {
         })?;
         kept::keep_index(self.store, &key, &text)?;
         download.discard();
-        Ok((key, vec![text], true))
+        Ok((key, vec![IndexPiece { text, cold: None }], true))
     }
 }
 

@@ -22,7 +22,7 @@ pub use deb::fetch_deb;
 pub use error::{ArchiveError, ErrorClass};
 pub use fetch::{FetchError, FetchSettings, Fetcher};
 pub use index::{LoadedSuite, Loader, PackagesIndex};
-pub use kept::{is_kept_sound, keep_index, kept_index};
+pub use kept::{Cold, IndexPiece, is_kept_sound, keep_index, kept_index};
 pub use release::ReleaseInfo;
 pub use sources::{MirrorInputs, MirrorSource, Mirrors, discover, snapshot};
 pub use suites::{Keys, SuiteRequest, requests};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    archive::{ArchiveError, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
+    archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
     base::{Arch, PackageName},
     control::{RelationError, RelationGroup},
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
@@ -140,7 +140,9 @@ pub fn load(
     let texts = loaded.iter_mut().enumerate().flat_map(|(repository, suite)| {
         let indexes = std::mem::take(&mut suite.packages).into_iter();
         indexes.flat_map(move |PackagesIndex { pieces, whole, .. }| {
-            pieces.into_iter().map(move |text| IndexText { repository, text: text.into(), whole })
+            let text =
+                move |piece: IndexPiece| IndexText { repository, text: piece.text.into(), whole, cold: piece.cold };
+            pieces.into_iter().map(text)
         })
     });
     let texts = texts.collect();

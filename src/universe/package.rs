@@ -71,10 +71,13 @@ pub struct Package<'u> {
 impl<'u> Package<'u> {
     /// The value of a field; empty if there is none.
     fn field(&self, wanted: &str) -> &'u str {
-        let found = Fields::new(self.stanza.text.get(self.text)).find_map(|piece| match piece {
-            Ok(Piece::Field { name, value, .. }) if name.eq_ignore_ascii_case(wanted) => Some(value),
-            _ => None,
-        });
+        let found =
+            Fields::new(self.universe.stanza_text(self.text_index, self.stanza, wanted)).find_map(
+                |piece| match piece {
+                    Ok(Piece::Field { name, value, .. }) if name.eq_ignore_ascii_case(wanted) => Some(value),
+                    _ => None,
+                },
+            );
         found.unwrap_or_default()
     }
 

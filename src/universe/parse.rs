@@ -18,8 +18,12 @@ use super::{
     wording::{Wording, Wordings},
 };
 use crate::{
+    archive::Cold,
     base::Arch,
-    control::{strip::pieces, version},
+    control::{
+        strip::{is_cold, pieces},
+        version,
+    },
 };
 
 /// A decompressed Packages index, or a piece of one.
@@ -31,12 +35,14 @@ pub struct IndexText {
     pub text: Arc<String>,
     /// Whether its lines are those of the repository's file; else errors name none.
     pub whole: bool,
+    /// What is read of chosen packages alone, if it lies apart.
+    pub cold: Option<Cold>,
 }
 
 impl IndexText {
     /// A whole index.
     pub fn whole(repository: usize, text: String) -> Self {
-        Self { repository, text: text.into(), whole: true }
+        Self { repository, text: text.into(), whole: true, cold: None }
     }
 }
 
@@ -73,7 +79,9 @@ impl Universe {
         let cut = |(index, text): (usize, &'_ IndexText)| {
             let start = text.text.as_ptr().addr();
             let range = move |piece: &str| piece.as_ptr().addr() - start..piece.as_ptr().addr() - start + piece.len();
-            pieces(&text.text).into_iter().map(|piece| (index, range(piece))).collect::<Vec<_>>()
+            // What lies apart is found by numbers of stanzas, so such a text stays in one.
+            let pieces = if text.cold.is_some() { vec![&text.text[..]] } else { pieces(&text.text) };
+            pieces.into_iter().map(|piece| (index, range(piece))).collect::<Vec<_>>()
         };
         let pieces: Vec<(usize, Range<usize>)> = texts.iter().enumerate().flat_map(cut).collect();
         let seed = RandomState::new().hash_one(0);
@@ -352,6 +360,14 @@ impl Universe {
         self.texts.get(index as usize).map_or("", |t| &t.text)
     }
 
+    /// The stanza's text that holds the field `wanted`.
+    pub(super) fn stanza_text(&self, index: u32, stanza: &Stanza, wanted: &str) -> &str {
+        match self.texts.get(index as usize).and_then(|text| text.cold.as_ref()) {
+            Some(cold) if is_cold(wanted) => cold.stanza(stanza.ordinal),
+            _ => stanza.text.get(self.text(index)),
+        }
+    }
+
     pub(super) fn repository(&self, index: u32) -> usize {
         self.texts.get(index as usize).map_or(0, |t| t.repository)
     }
@@ -415,7 +431,8 @@ fn read_piece(
         beginnings: Vec::with_capacity(stanzas),
         broken: Vec::new(),
     };
-    stanza::read(source, part, arch.as_str(), &mut read).map_err(|(line, package, kind)| {
+    let is_all_there = index.is_none_or(|index| index.cold.is_none());
+    stanza::read(source, part, arch.as_str(), is_all_there, &mut read).map_err(|(line, package, kind)| {
         let before = source.as_bytes().get(..range.start).unwrap_or_default();
         let is_whole = index.is_some_and(|index| index.whole);
         let line = if is_whole { line + memchr::memchr_iter(b'\n', before).count() } else { 0 };

@@ -11,6 +11,7 @@ use crate::{
     control::{
         Clauses, RelationError, Version,
         paragraph::{Fields, ParagraphErrorKind, Piece},
+        strip::is_inside,
     },
 };
 
@@ -51,6 +52,8 @@ pub(super) struct Stanza {
     pub(super) installed_size: u64,
     /// Its name's number in the piece.
     pub(super) own: u32,
+    /// Its number among the stanzas of the piece, those of other architectures counted.
+    pub(super) ordinal: u32,
     /// Its relations among the piece's: from here to the next stanza's.
     pub(super) first_half: u32,
     pub(super) multi_arch: MultiArch,
@@ -105,8 +108,10 @@ pub(super) struct Stanzas {
 pub(super) type StanzaError = (usize, Option<String>, UniverseErrorKind);
 
 /// Reads the stanzas of `part`, a piece of `text` cut at blank lines, and adds those of `arch` and `all` to `out`.
-pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Result<(), StanzaError> {
+/// `is_whole`: whether path and digest are in it too.
+pub(super) fn read(text: &str, part: &str, arch: &str, is_whole: bool, out: &mut Stanzas) -> Result<(), StanzaError> {
     let mut found = Found::default();
+    let mut ordinal = 0;
     let mut fields = Fields::new(part);
     while let Some(piece) = fields.next() {
         let piece = piece.map_err(|e| (e.line, None, UniverseErrorKind::Syntax(e.kind)))?;
@@ -123,6 +128,7 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
             }
             Piece::End => {
                 let done = std::mem::take(&mut found);
+                ordinal += 1;
                 let fail = |kind| {
                     let name = done.name.filter(|name| !name.is_empty());
                     (done.line, name.map(|name| name.chars().take(100).collect()), kind)
@@ -131,7 +137,7 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
                 if of != arch && of != "all" {
                     continue;
                 }
-                let Checked { name, version, size, installed_size } = check(&done).map_err(fail)?;
+                let Checked { name, version, size, installed_size } = check(&done, is_whole).map_err(fail)?;
                 let start = done.start.saturating_sub(text.as_ptr().addr());
                 let end = part.as_ptr().addr() + fields.position().min(part.len()) - text.as_ptr().addr();
                 let own = out.names.add(name);
@@ -164,6 +170,7 @@ pub(super) fn read(text: &str, part: &str, arch: &str, out: &mut Stanzas) -> Res
                     size,
                     installed_size,
                     own,
+                    ordinal: ordinal - 1,
                     first_half,
                     multi_arch: MultiArch::read(done.multi_arch.unwrap_or_default()),
                     essential: done.essential == Some("yes"),
@@ -271,7 +278,7 @@ struct Checked<'t> {
     installed_size: u64,
 }
 
-fn check<'t>(found: &Found<'t>) -> Result<Checked<'t>, UniverseErrorKind> {
+fn check<'t>(found: &Found<'t>, is_whole: bool) -> Result<Checked<'t>, UniverseErrorKind> {
     let bad = |field, value: &str, wanted| UniverseErrorKind::Value {
         field,
         value: value.chars().take(100).collect(),
@@ -283,11 +290,13 @@ fn check<'t>(found: &Found<'t>) -> Result<Checked<'t>, UniverseErrorKind> {
     }
     let version = needed("Version", found.version)?;
     Version::check(version)?;
-    let filename = needed("Filename", found.filename)?;
-    if !is_inside(filename) {
-        return Err(bad("Filename", filename, "a path inside the repository"));
+    if is_whole {
+        let filename = needed("Filename", found.filename)?;
+        if !is_inside(filename) {
+            return Err(bad("Filename", filename, "a path inside the repository"));
+        }
+        needed("SHA256", found.sha256)?;
     }
-    needed("SHA256", found.sha256)?;
     let number = |field, value: &str, most: u64| match value.parse::<u64>() {
         Ok(number) if number <= most => Ok(number),
         _ => Err(bad(field, value, "a number that a package can have")),
@@ -300,15 +309,4 @@ fn check<'t>(found: &Found<'t>) -> Result<Checked<'t>, UniverseErrorKind> {
         _ => size.div_ceil(1024).max(1),
     };
     Ok(Checked { name, version, size, installed_size })
-}
-
-/// Whether `path` leads to a place below the repository's base.
-fn is_inside(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    // Without an early end the compiler makes wide steps of it. Only what has “//” or “..” needs a closer look.
-    let plain = bytes.iter().fold(true, |plain, b| plain & b.is_ascii_graphic());
-    let pairs = bytes.iter().zip(bytes.iter().skip(1));
-    let doubled = pairs.fold(false, |doubled, (a, b)| doubled | ((a == b) & ((*b == b'/') | (*b == b'.'))));
-    let parts = || path.split('/').all(|part| !part.is_empty() && part != "..");
-    plain && !path.starts_with('/') && !path.ends_with('/') && (!doubled || parts())
 }

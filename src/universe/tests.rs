@@ -6,7 +6,14 @@ use super::{
     IndexText, MultiArch, Universe, UniverseError,
     graph::{Kind, Node},
 };
-use crate::{base::Arch, control::RelationGroup};
+use crate::{
+    archive::Cold,
+    base::Arch,
+    control::{
+        RelationGroup,
+        strip::{Stripped, strip},
+    },
+};
 
 fn parse(texts: &[&str]) -> Result<Universe, UniverseError> {
     let texts = texts.iter().enumerate().map(|(repository, text)| IndexText::whole(repository, (*text).to_owned()));
@@ -192,9 +199,19 @@ fn stripped_it_says_the_same() {
     let more = "Source: s (1)\nTag: x,\n y\nDepends: b,\n c (>= 1) | d\nProvides: v (= 2)\nmulti-arch: same\nEssential: yes\nDescription: x\n y\n";
     let text = stanza("a", "2", more) + &stanza("b", "1", "Breaks: a (<< 2)\nRecommends: z\n");
     let whole = parse(&[&text]).unwrap();
-    let pieces = crate::control::strip::strip(&text).unwrap();
-    let pieces = pieces.into_iter().map(|text| IndexText { repository: 0, text: text.into(), whole: false });
-    let stripped = Universe::parse(pieces.collect(), Arch::Amd64).unwrap();
+    let kept = |text: &str| {
+        let piece = |piece: Stripped| IndexText {
+            repository: 0,
+            text: piece.hot.into(),
+            whole: false,
+            cold: piece.cold.map(|cold| Cold::of(&cold).unwrap()),
+        };
+        strip(text).unwrap().into_iter().map(piece).collect::<Vec<_>>()
+    };
+    // Of another architecture, and counted all the same.
+    let text = stanza("other", "1", "").replace("Architecture: amd64", "Architecture: arm64") + &text;
+    let stripped = Universe::parse(kept(&text), Arch::Amd64).unwrap();
+    assert!(kept(&text)[0].cold.is_some() && !kept(&text)[0].text.contains("SHA256"));
     let told = |universe: &Universe| -> Vec<String> {
         let packages = universe.packages().map(|p| {
             // All but advice.
@@ -219,9 +236,7 @@ fn stripped_it_says_the_same() {
     assert_eq!(told(&stripped), told(&whole));
     // Its lines are not the mirror's, so none is named.
     let broken = stanza("a", "1", "").replace("2049", "-1");
-    let pieces = crate::control::strip::strip(&broken).unwrap();
-    let pieces = pieces.into_iter().map(|text| IndexText { repository: 0, text: text.into(), whole: false });
-    let error = Universe::parse(pieces.collect(), Arch::Amd64).unwrap_err().to_string();
+    let error = Universe::parse(kept(&broken), Arch::Amd64).unwrap_err().to_string();
     assert!(error.starts_with("Packages index of repository 1, package a: Size: “-1”"), "{error}");
 }
 

@@ -12,7 +12,11 @@ use crate::archive::{
         signing::TestKey,
     },
 };
-use crate::{control::strip::strip, store::Shelf};
+use crate::{
+    archive::Cold,
+    control::strip::{Stripped, strip},
+    store::Shelf,
+};
 
 const ARCH_TEXT: &str = "Package: a\nVersion: 1\nArchitecture: amd64\n\n";
 const ALL_TEXT: &str = "Package: é\nVersion: 1\nArchitecture: all\n\n";
@@ -136,12 +140,13 @@ fn chain(error: &ArchiveError) -> String {
 }
 
 fn texts(suite: &LoadedSuite) -> Vec<(&str, &str)> {
-    suite.packages.iter().map(|index| (index.arch.as_str(), index.pieces[0].as_str())).collect()
+    suite.packages.iter().map(|index| (index.arch.as_str(), index.pieces[0].text.as_str())).collect()
 }
 
 /// What the store keeps of an index.
-fn stripped(suite: &LoadedSuite) -> Vec<String> {
-    texts(suite).into_iter().flat_map(|(_, text)| strip(text).unwrap()).collect()
+fn stripped(suite: &LoadedSuite) -> Vec<IndexPiece> {
+    let piece = |piece: Stripped| IndexPiece { text: piece.hot, cold: piece.cold.map(|cold| Cold::of(&cold).unwrap()) };
+    texts(suite).into_iter().flat_map(|(_, text)| strip(text).unwrap()).map(piece).collect()
 }
 
 #[test]
