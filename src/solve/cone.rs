@@ -8,10 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Problem, instance::Clauses};
 use crate::{
     control::{Atom, Relation},
-    universe::{
-        CandidateId, NameId, Package, Universe, UniverseError,
-        graph::{Kind, Target},
-    },
+    universe::{CandidateId, NameId, Package, Universe, UniverseError, graph::Target},
 };
 
 /// Where a clause came from.
@@ -202,6 +199,7 @@ pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) ->
     }
     builder.clauses = std::mem::take(&mut builder.pending);
     builder.origins = std::mem::take(&mut builder.pending_origins);
+    let mut memo = Memo { ranges: vec![(0, 0); universe.wordings()], found: Vec::new() };
     let mut next = 0;
     while let Some(id) = builder.queue.get(next).copied() {
         let owner = next as u32;
@@ -209,19 +207,46 @@ pub(super) fn reach<'u>(problem: &Problem<'u>, selection: &Selection<'_, 'u>) ->
         universe.package(id).check_relations()?;
         for (index, alternatives) in universe.dependencies(id) {
             if selection.provided(alternatives.clone()).is_none() {
-                let found = alternatives.map(|target| selection.meant(&target));
+                alternatives.clone().for_each(|target| memo.learn(&target, selection));
+                let found = alternatives.map(|target| memo.get(&target).iter().copied());
                 builder.clause(Origin { owner: Some(owner), index }, found);
             }
         }
         builder.keep_pending(owner);
         let own = universe.name_of(id);
-        for target in universe.relations(id).filter(|t| matches!(t.kind, Kind::Conflicts | Kind::Breaks)) {
+        for target in universe.exclusions(id) {
             let hit = universe.meant(&target).map(|p| p.candidate);
             // Never the package itself, in any version.
             builder.conflicts.extend(hit.filter(|other| universe.name_of(*other) != own).map(|other| (id, other)));
         }
     }
     Ok(builder.finish())
+}
+
+/// Whom each wording of a dependency means: half of those in a cone say what another has said to the letter.
+struct Memo {
+    /// By wording: where in `found`, counted from 1, and how many; 0: not looked up yet. Zeros cost nothing until they
+    /// are looked at.
+    ranges: Vec<(u32, u32)>,
+    found: Vec<CandidateId>,
+}
+
+impl Memo {
+    fn learn(&mut self, target: &Target<'_>, selection: &Selection<'_, '_>) {
+        if let Some(range) = self.ranges.get_mut(target.wording)
+            && range.0 == 0
+        {
+            let start = self.found.len();
+            self.found.extend(selection.meant(target));
+            *range = (start as u32 + 1, (self.found.len() - start) as u32);
+        }
+    }
+
+    fn get(&self, target: &Target<'_>) -> &[CandidateId] {
+        let (start, count) = self.ranges.get(target.wording).copied().unwrap_or_default();
+        let start = (start as usize).saturating_sub(1);
+        self.found.get(start..start + count as usize).unwrap_or_default()
+    }
 }
 
 /// Not numbered yet.

@@ -104,6 +104,8 @@ pub struct Target<'u> {
     pub clause: usize,
     /// The version constraint, or a Provides' version.
     pub constraint: Option<(Op, &'u str)>,
+    /// Relations that share it are written alike; below [`Universe::wordings`].
+    pub wording: usize,
 }
 
 impl<'u> Target<'u> {

@@ -95,8 +95,11 @@ impl Universe {
     fn assemble(texts: Vec<IndexText>, arch: Arch, mut read: Vec<Piece>, seed: u64) -> Self {
         let names: Vec<_> = read.iter_mut().map(|piece| std::mem::take(&mut piece.names)).collect();
         let (names, ids) = Names::merge(&names, seed);
+        let mut wordings = 0;
         for (piece, ids) in read.iter_mut().zip(ids) {
             piece.ids = ids;
+            piece.first_wording = wordings;
+            wordings += piece.wordings.len();
         }
         let mut universe = Self {
             arch,
@@ -234,6 +237,14 @@ impl Universe {
         })
     }
 
+    /// What a candidate cannot be beside: its `Conflicts` and `Breaks`, as written.
+    pub fn exclusions(&self, id: CandidateId) -> impl Iterator<Item = Target<'_>> {
+        let (piece, halves) = self.halves(id);
+        let text = self.text(piece.text);
+        let excludes = |half: &&Half| matches!(half.kind, Kind::Conflicts | Kind::Breaks);
+        halves.iter().filter(excludes).map(move |half| piece.target(half, text))
+    }
+
     /// What a candidate's fields name, in the order of [`Kind`] and as written.
     pub fn relations(&self, id: CandidateId) -> impl Iterator<Item = Target<'_>> {
         let (piece, halves) = self.halves(id);
@@ -276,6 +287,11 @@ impl Universe {
     /// Whether it holds no package.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Number of wordings of relations.
+    pub fn wordings(&self) -> usize {
+        self.pieces.last().map_or(0, |piece| piece.first_wording + piece.wordings.len())
     }
 
     /// Number of names, those of virtual packages among them.
@@ -380,6 +396,8 @@ struct Piece {
     stanzas: Vec<Stanza>,
     halves: Vec<Half>,
     wordings: Vec<Wording>,
+    /// How many the pieces before it have.
+    first_wording: usize,
     /// What each stanza's name begins with; gone when they are sorted.
     beginnings: Vec<u128>,
     /// Names by their numbers in the piece; gone when their ids are known.
@@ -405,6 +423,7 @@ impl Piece {
             reach: wording.reach,
             clause: usize::from(half.clause),
             constraint: wording.op.map(|op| (op, wording.version.get(text))),
+            wording: self.first_wording + half.wording as usize,
         }
     }
 }
@@ -440,5 +459,5 @@ fn read_piece(
     })?;
     let Stanzas { stanzas, halves, wordings, names, beginnings, broken } = read;
     let (names, wordings) = (names.finish(), wordings.finish());
-    Ok(Piece { text, stanzas, halves, wordings, beginnings, names, ids: Vec::new(), broken })
+    Ok(Piece { text, stanzas, halves, wordings, first_wording: 0, beginnings, names, ids: Vec::new(), broken })
 }
