@@ -219,20 +219,25 @@ impl Names {
         let mut texts = Texts::default();
         texts.all.reserve(parts.iter().map(|(_, part, _)| part.all.len()).sum());
         texts.ends.reserve(parts.iter().map(|(_, part, _)| part.ends.len()).sum());
-        let mut ids: Vec<Vec<NameId>> = pieces.iter().map(|piece| vec![NameId(0); piece.order.len()]).collect();
-        let mut shards = Vec::with_capacity(SHARDS);
-        for (number, (table, part, found)) in parts.into_iter().enumerate() {
+        let (mut shards, mut all_found) = (Vec::with_capacity(SHARDS), Vec::with_capacity(SHARDS));
+        for (table, part, found) in parts {
             let (before, first) = (texts.all.len() as u32, texts.ends.len() as u32);
             texts.all.push_str(&part.all);
             texts.ends.extend(part.ends.iter().map(|end| end + before));
             shards.push(Shard { table, first });
-            let mut found = found.into_iter();
-            for (piece, ids) in pieces.iter().zip(&mut ids) {
-                for ((number, _), id) in piece.of_shard(number).iter().zip(&mut found) {
-                    ids[*number as usize] = NameId(first + id);
+            all_found.push(found);
+        }
+        let ids_of = |(piece, names): (usize, &FinishedNames)| {
+            let mut ids = vec![NameId(0); names.order.len()];
+            for (number, (shard, found)) in shards.iter().zip(&all_found).enumerate() {
+                let found = found.get(piece).map_or(&[][..], Vec::as_slice);
+                for ((number, _), id) in names.of_shard(number).iter().zip(found) {
+                    ids[*number as usize] = NameId(shard.first + id);
                 }
             }
-        }
+            ids
+        };
+        let ids = pieces.par_iter().enumerate().map(ids_of).collect();
         (Self { texts, shards, seed }, ids)
     }
 
@@ -255,22 +260,23 @@ impl Names {
 }
 
 /// The names of all pieces that fall into one shard: their table, their texts, and for each piece its ids in order.
-fn merge_shard(pieces: &[FinishedNames], shard: usize) -> (Table, Texts, Vec<u32>) {
+fn merge_shard(pieces: &[FinishedNames], shard: usize) -> (Table, Texts, Vec<Vec<u32>>) {
     let most = pieces.iter().map(|piece| piece.of_shard(shard).len()).sum();
     let mut table = Table::with_room(most);
     let mut texts = Texts { all: String::with_capacity(most * 16), ends: Vec::with_capacity(most) };
-    let mut ids = Vec::with_capacity(most);
-    for piece in pieces {
-        for &(number, hash) in piece.of_shard(shard) {
+    let ids = pieces.iter().map(|piece| {
+        let ids = piece.of_shard(shard).iter().map(|&(number, hash)| {
             let name = piece.texts.get(number);
             let (at, found) = table.slot(hash, |id| texts.get(id) == name);
-            ids.push(found.unwrap_or_else(|| {
+            found.unwrap_or_else(|| {
                 let id = texts.push(name);
                 table.put(at, hash, id);
                 id
-            }));
-        }
-    }
+            })
+        });
+        ids.collect()
+    });
+    let ids = ids.collect();
     (table, texts, ids)
 }
 
