@@ -18,7 +18,7 @@ use crate::{
     base::{Arch, Progress, aside},
     build::{Ask, Resolved, assemble, resolve},
     check::Severity,
-    image::{FORMAT, ImageSpec, Output, codecs, pieces, total, tree_digest, write_all},
+    image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock},
     manifest,
 };
@@ -85,7 +85,10 @@ fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Fa
         let default = [format!("{}-{arch}.oci.tar", desk.manifest.name)];
         let names = if args.output.is_empty() { &default[..] } else { &args.output[..] };
         let outputs = names.iter().map(|name| Output::parse(name)).collect::<Result<Vec<_>, _>>();
-        all.push((arch, outputs.map_err(|error| Failure::new(exit::USAGE, error))?));
+        let outputs = outputs.map_err(|error| Failure::new(exit::USAGE, error))?;
+        // Before the work, not after it.
+        check(&outputs)?;
+        all.push((arch, outputs));
     }
     Ok(all)
 }

@@ -171,12 +171,22 @@ pub(super) fn parent(target: &Path) -> &Path {
     target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+fn missing(parent: &Path) -> io::Error {
+    let words = format!("the directory {} does not exist; make it first", parent.display());
+    io::Error::new(io::ErrorKind::NotFound, words)
+}
+
+/// Whether the folder that `target` goes into is there.
+pub(super) fn has_parent(target: &Path) -> Result<(), ImageError> {
+    let parent = parent(target);
+    if parent.exists() { Ok(()) } else { Err(ImageError::at("create", target)(missing(parent))) }
+}
+
 /// The error without the temporary name, which means nothing to a person.
 fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
     let parent = parent(target);
     if error.kind() == std::io::ErrorKind::NotFound && !parent.is_dir() {
-        let words = format!("the directory {} does not exist; make it first", parent.display());
-        return std::io::Error::new(error.kind(), words);
+        return missing(parent);
     }
     let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
     match error.raw_os_error().or(source.and_then(std::io::Error::raw_os_error)) {

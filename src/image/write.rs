@@ -73,6 +73,27 @@ pub fn codecs(outputs: &[Output], layers: Compression) -> Vec<Compression> {
     CODECS.into_iter().filter(is_wanted).collect()
 }
 
+/// What can be told of outputs before there is anything to write: each is named once, none lies inside another, and the
+/// folders that they go into are there.
+///
+/// # Errors
+/// [`ImageError::Twice`], [`ImageError::Inside`], or a folder that is missing.
+pub fn check(outputs: &[Output]) -> Result<(), ImageError> {
+    for (i, output) in outputs.iter().enumerate() {
+        if outputs.iter().take(i).any(|other| other.path().components().eq(output.path().components())) {
+            return Err(ImageError::Twice { path: output.path().into() });
+        }
+    }
+    let folders = outputs.iter().filter(|output| matches!(output, Output::Directory(_) | Output::OciDir(_)));
+    for outer in folders.map(Output::path) {
+        let is_inside = |path: &&Path| path.starts_with(outer) && path.components().ne(outer.components());
+        if let Some(path) = outputs.iter().map(Output::path).find(is_inside) {
+            return Err(ImageError::Inside { path: path.into(), outer: outer.into() });
+        }
+    }
+    outputs.iter().try_for_each(|output| stage::has_parent(output.path()))
+}
+
 /// Writes `tree` to all `outputs`. `force` lets a directory that compose did not make be replaced.
 ///
 /// Each group of a layer is compressed once, and kept in `store`. Nothing appears under an output's name before all
@@ -89,18 +110,7 @@ pub fn write_all(
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Written, ImageError> {
-    for (i, output) in outputs.iter().enumerate() {
-        if outputs.iter().take(i).any(|other| other.path().components().eq(output.path().components())) {
-            return Err(ImageError::Twice { path: output.path().into() });
-        }
-    }
-    let folders = outputs.iter().filter(|output| matches!(output, Output::Directory(_) | Output::OciDir(_)));
-    for outer in folders.map(Output::path) {
-        let is_inside = |path: &&Path| path.starts_with(outer) && path.components().ne(outer.components());
-        if let Some(path) = outputs.iter().map(Output::path).find(is_inside) {
-            return Err(ImageError::Inside { path: path.into(), outer: outer.into() });
-        }
-    }
+    check(outputs)?;
     outputs.iter().for_each(|output| stage::sweep(output.path()));
     let mut stages = outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>()?;
 
