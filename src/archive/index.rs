@@ -256,8 +256,9 @@ impl Loader<'_> {
         let text = String::from_utf8(bytes).map_err(|error| {
             broken(format!("it is not UTF-8 at byte {} (Policy 5.1)", error.utf8_error().valid_up_to()))
         })?;
-        kept::keep_index(self.store, &key, &text)?;
+        // First: once the index is kept, no run comes back for the download that a killed one left.
         download.discard();
+        kept::keep_index(self.store, &key, &text)?;
         Ok((key, vec![IndexPiece { text, cold: None }], true))
     }
 }
