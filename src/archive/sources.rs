@@ -1,4 +1,4 @@
-//! Which mirror: the first of `--mirror`, the manifest, `COMPOSE_MIRROR`, the machine's apt sources, snapshot.debian.org.
+//! Which mirror: the first of `--mirror`, the manifest, `COMPOSE_MIRROR`, the machine's apt sources, Debian's snapshot archive.
 //!
 //! In: what each of these says. Out: [`Mirrors`], each with where it came from, for messages.
 
@@ -25,7 +25,7 @@ pub struct MirrorInputs {
     pub env: Option<String>,
     /// `/etc/apt`.
     pub apt_dir: PathBuf,
-    /// For snapshot.debian.org.
+    /// For Debian's snapshot archive.
     pub today: Date,
 }
 
@@ -58,7 +58,7 @@ pub enum MirrorSource {
     Environment,
     /// An apt source file.
     Apt(PathBuf),
-    /// Nobody: snapshot.debian.org at today's date.
+    /// Nobody: Debian's snapshot archive at today's date.
     Snapshot,
 }
 

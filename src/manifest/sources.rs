@@ -240,7 +240,7 @@ fn uri(doc: &Doc, text: &str) -> Result<String, Fault> {
     }
 }
 
-/// The form of snapshot.debian.org: `20261121T000000Z`.
+/// The form of Debian's snapshot archive: `20261121T000000Z`.
 fn snapshot(text: &str) -> Result<(), Fault> {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     if shape == "00000000T000000Z" && jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).is_ok() {
