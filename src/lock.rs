@@ -240,8 +240,7 @@ impl Lock {
     /// As the operating system says; an earlier file is then still there.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
         let failed = |source| LockError::Io { action: "write", path: path.into(), source };
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(failed)?;
+        fs::create_dir_all(aside::folder(path)).map_err(failed)?;
         aside::write(path, self.to_string().as_bytes(), 0o644).map_err(failed)
     }
 }

@@ -25,6 +25,11 @@ const RANDOM: usize = 16;
 /// How often a new name is tried when another run takes the file for a leftover before it is locked.
 const TRIES: usize = 8;
 
+/// Where the temporary name for `path` goes: renames only work within a file system.
+pub fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A new file in `folder` with these permissions as far as the umask lets them; gone when dropped.
 ///
 /// # Errors
@@ -109,7 +114,7 @@ pub fn abandoned(folder: &Path) -> Vec<(PathBuf, File)> {
 /// # Errors
 /// As the operating system says; an earlier file is then still there.
 pub fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     for (leftover, _held) in abandoned(folder) {
         // Of folders others know more; what cannot be removed does no harm.
         let _ = fs::remove_file(leftover);

@@ -4,6 +4,9 @@ use std::{fmt, io, str::FromStr};
 
 use sha2::Digest as _;
 
+/// How much is read at a time, bytes.
+const STEP: usize = 256 << 10;
+
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
@@ -17,6 +20,17 @@ impl Sha256 {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that `reader` gives, and its length in bytes.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn of_reader(reader: impl io::Read) -> io::Result<(Self, u64)> {
+        let mut hash = Sha256Writer::new(io::sink());
+        io::copy(&mut io::BufReader::with_capacity(STEP, reader), &mut hash)?;
+        let (_, sha256, length) = hash.finish();
+        Ok((sha256, length))
     }
 
     /// The 64 lower-case digits, without a prefix.

@@ -2,7 +2,7 @@
 //!
 //! In: a subcommand. Out: a report; `gc` and `verify` remove entries.
 
-use std::{env, fmt::Write as _, fs, io, path::Path};
+use std::{env, fmt::Write as _, fs::File, io};
 
 use super::{
     args::CacheCommand,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     archive,
-    base::{Sha256, Sha256Writer},
+    base::Sha256,
     image, manifest,
     store::{Shelf, Store, StoreError},
     unpack,
@@ -98,8 +98,8 @@ fn verify(store: &Store) -> Result<(), Failure> {
         let mut bad = Vec::new();
         for key in &keys {
             let (path, seen) = (store.path(shelf, key), store.identity(shelf, key));
-            let found = match digest(&path) {
-                Ok(found) => found,
+            let found = match File::open(&path).and_then(Sha256::of_reader) {
+                Ok((found, _)) => found,
                 // Another run has removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(StoreError::at("read", &path)(error).into()),
@@ -121,10 +121,4 @@ fn verify(store: &Store) -> Result<(), Failure> {
         return Err(Failure::words(exit::CHECK, words));
     }
     Ok(())
-}
-
-fn digest(path: &Path) -> io::Result<Sha256> {
-    let mut hash = Sha256Writer::new(io::sink());
-    io::copy(&mut io::BufReader::with_capacity(256 << 10, fs::File::open(path)?), &mut hash)?;
-    Ok(hash.finish().1)
 }

@@ -79,8 +79,18 @@ pub fn strip(text: &str) -> Result<Vec<Stripped>, ParagraphError> {
 }
 
 fn strip_piece(text: &str) -> Result<Stripped, ParagraphError> {
+    // Where something is wrong with what would lie apart, nothing does: whoever reads the text says what.
+    match split(text, true)? {
+        (stripped, true) => Ok(stripped),
+        (_, false) => Ok(split(text, false)?.0),
+    }
+}
+
+/// The fields of `text` that are kept, those of [`COLD`] `apart` or in their places; and whether each stanza has them
+/// as it must.
+fn split(text: &str, apart: bool) -> Result<(Stripped, bool), ParagraphError> {
     let mut hot = String::with_capacity(text.len() / 2);
-    let mut cold = String::with_capacity(text.len() / 4);
+    let mut cold = apart.then(|| String::with_capacity(text.len() / 4));
     // How often the stanza at hand has each of `COLD`; whether its path and digest are as they must be.
     let (mut counts, mut is_sound, mut all_sound) = ([0; COLD.len()], true, true);
     for piece in Fields::new(text) {
@@ -90,7 +100,7 @@ fn strip_piece(text: &str) -> Result<Stripped, ParagraphError> {
                     counts[at] += 1;
                     is_sound &= name.eq_ignore_ascii_case("Source") || !value.is_empty();
                     is_sound &= !name.eq_ignore_ascii_case("Filename") || is_inside(value);
-                    push(&mut cold, name, value);
+                    push(cold.as_mut().unwrap_or(&mut hot), name, value);
                 } else if HOT.iter().any(|field| field.eq_ignore_ascii_case(name)) {
                     push(&mut hot, name, value);
                 }
@@ -99,27 +109,13 @@ fn strip_piece(text: &str) -> Result<Stripped, ParagraphError> {
                 let [source, filename, sha256] = std::mem::take(&mut counts);
                 all_sound &= std::mem::replace(&mut is_sound, true) && source <= 1 && filename == 1 && sha256 == 1;
                 hot.push('\n');
-                cold.push('\n');
-            }
-        }
-    }
-    if all_sound { Ok(Stripped { hot, cold: Some(cold) }) } else { together(text) }
-}
-
-/// Where something is wrong with what would lie apart, nothing does: whoever reads the text says what.
-fn together(text: &str) -> Result<Stripped, ParagraphError> {
-    let mut hot = String::with_capacity(text.len() / 2);
-    for piece in Fields::new(text) {
-        match piece? {
-            Piece::Field { name, value, .. } => {
-                if is_cold(name) || HOT.iter().any(|field| field.eq_ignore_ascii_case(name)) {
-                    push(&mut hot, name, value);
+                if let Some(cold) = &mut cold {
+                    cold.push('\n');
                 }
             }
-            Piece::End => hot.push('\n'),
         }
     }
-    Ok(Stripped { hot, cold: None })
+    Ok((Stripped { hot, cold }, all_sound))
 }
 
 fn push(out: &mut String, name: &str, value: &str) {

@@ -220,27 +220,9 @@ fn load(path: PathBuf, key: &Sha256) -> Option<Pack> {
     let len = file.metadata().ok()?.len().checked_sub(TRAILER)?;
     let mut trailer = [0; TRAILER as usize];
     file.read_exact_at(&mut trailer, len).ok()?;
-    let mut sum = Sha256Writer::new(io::sink());
-    copy(&mut file.take(len), &mut sum).ok()?;
-    let expected = [key.bytes(), &sum.finish().1.bytes()[..], MAGIC].concat();
+    let (sum, _) = Sha256::of_reader(file.take(len)).ok()?;
+    let expected = [key.bytes(), &sum.bytes()[..], MAGIC].concat();
     (trailer[..] == expected).then_some(Pack { path, len })
-}
-
-/// What [`io::copy`] does, in larger steps.
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<u64> {
-    let mut buf = vec![0; CHUNK];
-    let mut sum = 0;
-    loop {
-        match from.read(&mut buf) {
-            Ok(0) => return Ok(sum),
-            Ok(n) => {
-                to.write_all(buf.get(..n).unwrap_or_default())?;
-                sum += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 impl Pack {
@@ -254,7 +236,8 @@ impl Pack {
     /// # Errors
     /// When the entry cannot be read or `out` not be written; the two are not told apart.
     pub(super) fn copy_to(&self, out: &mut impl Write) -> io::Result<()> {
-        let copied = copy(&mut File::open(&self.path)?.take(self.len), out)?;
+        let file = io::BufReader::with_capacity(CHUNK, File::open(&self.path)?);
+        let copied = io::copy(&mut file.take(self.len), out)?;
         if copied == self.len { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 }

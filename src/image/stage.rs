@@ -30,7 +30,7 @@ impl StagedFile {
         if target.is_dir() {
             return Err(ImageError::WrongKind { path: target.into(), found: "a directory", wanted: "a file" });
         }
-        let temp = aside::file(parent(target), 0o666)
+        let temp = aside::file(aside::folder(target), 0o666)
             .map_err(|error| ImageError::at("create", target)(plain(target, error)))?;
         Ok(Self { temp, target: target.into() })
     }
@@ -93,7 +93,7 @@ impl StagedDir {
             }
             Err(error) => return Err(ImageError::at("look at", &target)(error)),
         };
-        let made = aside::dir(parent(&target));
+        let made = aside::dir(aside::folder(&target));
         let (temp, held) = made.map_err(|error| ImageError::at("create", &target)(plain(&target, error)))?;
         Ok(Self { temp, _held: held, target, replaces })
     }
@@ -163,12 +163,7 @@ impl Drop for StagedDir {
 fn remove(path: &Path) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let name = RootPath::parse(name.as_encoded_bytes()).map_err(io::Error::other)?;
-    beneath::remove(beneath::open_root(parent(path))?.as_fd(), &name)
-}
-
-/// Where the temporary name goes: renames only work within a file system.
-pub(super) fn parent(target: &Path) -> &Path {
-    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    beneath::remove(beneath::open_root(aside::folder(path))?.as_fd(), &name)
 }
 
 fn missing(parent: &Path) -> io::Error {
@@ -178,13 +173,13 @@ fn missing(parent: &Path) -> io::Error {
 
 /// Whether the folder that `target` goes into is there.
 pub(super) fn has_parent(target: &Path) -> Result<(), ImageError> {
-    let parent = parent(target);
+    let parent = aside::folder(target);
     if parent.exists() { Ok(()) } else { Err(ImageError::at("create", target)(missing(parent))) }
 }
 
 /// The error without the temporary name, which means nothing to a person.
 fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
-    let parent = parent(target);
+    let parent = aside::folder(target);
     if error.kind() == std::io::ErrorKind::NotFound && !parent.is_dir() {
         return missing(parent);
     }
@@ -197,7 +192,7 @@ fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
 
 /// Removes what killed runs left beside the output `target`; that they cannot be removed is no failure.
 pub(super) fn sweep(target: &Path) {
-    for (leftover, _held) in aside::abandoned(parent(target)) {
+    for (leftover, _held) in aside::abandoned(aside::folder(target)) {
         let _ = remove(&leftover);
     }
 }

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::base::{PackageName, RootPath, Sha256, Sha256Writer};
+use crate::base::{PackageName, RootPath, Sha256};
 
 /// Permission bits (07777), numeric owner, whole seconds, extended attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -132,9 +132,7 @@ impl Content {
     /// # Errors
     /// When it cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        let mut hash = Sha256Writer::new(io::sink());
-        io::copy(&mut io::BufReader::with_capacity(256 << 10, File::open(path)?), &mut hash)?;
-        let (_, sha256, length) = hash.finish();
+        let (sha256, length) = Sha256::of_reader(File::open(path)?)?;
         Ok(Self::Segment { file: Arc::new(SegmentFile::new(path)), range: 0..length, sha256 })
     }
 

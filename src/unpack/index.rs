@@ -5,11 +5,11 @@
 //! bytes: length (little-endian u64) and SHA-256 of the index, and a magic. The index names the key that the file is
 //! stored under, and length and SHA-256 of the payload: a truncated, altered or misplaced file is never used.
 
-use std::{collections::BTreeMap, fs, io, ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, io::Read as _, ops::Range, os::unix::fs::FileExt as _, path::Path, sync::Arc};
 
 use super::{Entry, Script, Segment};
 use crate::{
-    base::{PackageName, RootPath, Sha256, Sha256Writer},
+    base::{PackageName, RootPath, Sha256},
     tree::{Content, Kind, Meta, SegmentFile},
 };
 
@@ -150,11 +150,10 @@ impl Index {
 
 /// The segment stored at `path` under `key`, read and checked whole. `None` when anything is not as it was written.
 pub(super) fn load(path: &Path, key: &Sha256) -> Option<Segment> {
-    let file = SegmentFile::kept(path, *key);
-    let length = fs::metadata(path).ok()?.len();
+    let file = fs::File::open(path).ok()?;
+    let index_end = file.metadata().ok()?.len().checked_sub(TRAILER)?;
     let mut trailer = [0; TRAILER as usize];
-    let index_end = length.checked_sub(TRAILER)?;
-    file.read_at(&mut trailer, index_end).ok()?;
+    file.read_exact_at(&mut trailer, index_end).ok()?;
     let mut trailer = In(&trailer);
     let (index_length, digest) = (trailer.number()?, trailer.digest()?);
     if trailer.0 != MAGIC {
@@ -162,27 +161,13 @@ pub(super) fn load(path: &Path, key: &Sha256) -> Option<Segment> {
     }
     let payload = index_end.checked_sub(index_length)?;
     let mut index = vec![0; usize::try_from(index_length).ok()?];
-    file.read_at(&mut index, payload).ok()?;
+    file.read_exact_at(&mut index, payload).ok()?;
     if Sha256::of(&index) != digest {
         return None;
     }
     let index = Index::decode(&index)?;
-    let same = index.key == *key && index.payload.0 == payload && hash(&file, payload).ok()? == index.payload.1;
-    same.then(|| index.segment(Arc::new(file)))
-}
-
-/// The digest of a file's first `length` bytes.
-fn hash(file: &SegmentFile, length: u64) -> io::Result<Sha256> {
-    let mut buf = vec![0; 256 << 10];
-    let mut out = Sha256Writer::new(io::sink());
-    let mut at = 0;
-    while at < length {
-        let n = usize::try_from(length - at).unwrap_or(usize::MAX).min(buf.len());
-        file.read_at(&mut buf[..n], at)?;
-        io::Write::write_all(&mut out, &buf[..n])?;
-        at += n as u64;
-    }
-    Ok(out.finish().1)
+    let same = index.key == *key && Sha256::of_reader(file.take(payload)).ok()? == (index.payload.1, index.payload.0);
+    same.then(|| index.segment(Arc::new(SegmentFile::kept(path, *key))))
 }
 
 struct Out(Vec<u8>);

@@ -16,7 +16,7 @@ mod tests;
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -26,7 +26,7 @@ pub use filter::{BadPattern, Filter, FilterSpec, OmitSpec};
 pub use segment::{Entry, Script, Segment};
 
 use crate::{
-    base::{PackageName, Sha256, Sha256Writer},
+    base::{PackageName, Sha256},
     deb::{DebFault, Limits},
     store::{Shelf, Store},
     tree::SegmentFile,
@@ -92,9 +92,6 @@ fn make(store: &Store, key: Sha256, item: &Item, filter: &Filter, limits: &Limit
 
 /// The store could have been damaged since the download; a segment must not inherit that.
 fn check_digest(deb: &Path, expected: Sha256) -> Result<(), UnpackFault> {
-    let mut hash = Sha256Writer::new(io::sink());
-    let copied = File::open(deb).and_then(|mut file| io::copy(&mut file, &mut hash));
-    copied.map_err(DebFault::Read)?;
-    let (_, found, _) = hash.finish();
+    let (found, _) = File::open(deb).and_then(Sha256::of_reader).map_err(DebFault::Read)?;
     if found == expected { Ok(()) } else { Err(UnpackFault::Digest { expected, found }) }
 }

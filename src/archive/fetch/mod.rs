@@ -242,7 +242,7 @@ impl Fetcher {
             progress.advance(size);
             return Ok(path);
         }
-        let disk = |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source };
+        let disk = on_disk(urls, size);
         // Another run may be at it: it is fetched once.
         match Download::wait(store, sha256, self.settings.stall_timeout, there).map_err(disk)? {
             Ok(download) => self.fill(download, urls, size, sha256, progress)?.keep(store, shelf, sha256).map_err(disk),
@@ -265,7 +265,7 @@ impl Fetcher {
         sha256: &Sha256,
         progress: &dyn Progress,
     ) -> Result<Download, FetchError> {
-        let disk = |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source };
+        let disk = on_disk(urls, size);
         let stable = Download::open(store, sha256).map_err(disk)?;
         let download = stable.map_or_else(|| Download::own(store).map_err(disk), Ok)?;
         self.fill(download, urls, size, sha256, progress)
@@ -413,6 +413,11 @@ impl Fetcher {
     fn deadline(&self, bytes: u64) -> Instant {
         Instant::now() + self.settings.grace + Duration::from_secs((bytes / SLOWEST).min(86_400))
     }
+}
+
+/// For `map_err`: the store cannot take what is at `urls`.
+fn on_disk(urls: &[String], size: u64) -> impl Fn(StoreError) -> FetchError + Copy {
+    move |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source }
 }
 
 /// Marks the failure of a fetch that `--offline` forbids.
