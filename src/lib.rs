@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, unpack  →  tree  →  finish  →  check  →  image  →  build, cli
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  image  →  build, cli
 //! ```
 
 pub mod base;
@@ -20,6 +20,7 @@ pub mod deb;
 pub mod elf;
 pub mod tree;
 pub mod unpack;
+pub mod python;
 pub mod finish;
 pub mod check;
 pub mod image;

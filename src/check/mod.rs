@@ -159,7 +159,7 @@ fn may_dangle(path: &RootPath, target: &[u8]) -> bool {
 fn owner(node: &Node) -> Option<PackageName> {
     match &node.origin {
         Origin::Package(name) => Some(name.clone()),
-        Origin::Manifest | Origin::Finish(_) => None,
+        _ => None,
     }
 }
 

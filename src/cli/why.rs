@@ -198,6 +198,9 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         Found::Name(name) => (name, None),
         Found::Path(Place { path, origin }) => match origin {
             Origin::Package(name) => (name.to_string(), Some(path)),
+            origin @ (Origin::Tarball(_) | Origin::Wheel(_)) => {
+                return Ok(Told::Made { place: path, by: origin.to_string() });
+            }
             Origin::Manifest => return Ok(Told::Made { place: path, by: "the manifest's own [[files]]".into() }),
             Origin::Finish(step) => {
                 return Ok(Told::Made {

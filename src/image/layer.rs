@@ -2,7 +2,7 @@
 //! exist somewhere.
 //!
 //! In: nodes of a finished [`Tree`]. Out: [`Piece`]s: all directories first (each before its children), then each
-//! package's other entries in path order, packages by name, then what the manifest and the finishing steps brought, by
+//! unpacked thing's other entries in path order (packages by name, then tarballs, then wheels), then what the manifest and the finishing steps brought, by
 //! path, then the end marker. So an unaltered package is one range of its segment file, and a rebuild is a concatenation.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    base::{PackageName, RootPath, Sha256},
+    base::{RootPath, Sha256},
     tree::{Content, Kind, Node, Origin, SegmentFile, Tree, header},
 };
 
@@ -82,15 +82,15 @@ pub(super) fn pieces_of(nodes: &[(&RootPath, &Node)]) -> Vec<Piece> {
     }
     out.end_group();
 
-    let mut packages: BTreeMap<&PackageName, Vec<(&RootPath, &Node)>> = BTreeMap::new();
+    let mut units: BTreeMap<&Origin, Vec<(&RootPath, &Node)>> = BTreeMap::new();
     let mut rest = Vec::new();
     for &(path, node) in nodes.iter().filter(|(_, node)| !matches!(node.kind, Kind::Dir)) {
-        match &node.origin {
-            Origin::Package(name) => packages.entry(name).or_default().push((path, node)),
-            Origin::Manifest | Origin::Finish(_) => rest.push((path, node)),
+        match node.origin.is_unpacked() {
+            true => units.entry(&node.origin).or_default().push((path, node)),
+            false => rest.push((path, node)),
         }
     }
-    for nodes in packages.values() {
+    for nodes in units.values() {
         for (path, node) in nodes {
             out.node(path, node);
         }

@@ -106,6 +106,8 @@ fn role(path: &RootPath, node: &Node, packages: &BTreeMap<&PackageName, Role>) -
     let of = |name: &PackageName| packages.get(name).copied().unwrap_or(Role::Base);
     match &node.origin {
         Origin::Package(name) => of(name),
+        Origin::Tarball(_) => Role::Interpreter,
+        Origin::Wheel(_) => Role::Modules,
         Origin::Manifest => Role::Own,
         // What is said of a package stands with it.
         Origin::Finish("status.d") => described(path).map_or(Role::Base, |name| of(&name)),

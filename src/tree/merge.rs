@@ -102,9 +102,9 @@ impl Tree {
             _ => match (&there.origin, &node.origin) {
                 (Origin::Package(other), Origin::Package(name)) if replaces(name, other) => true,
                 (Origin::Package(other), Origin::Package(name)) if replaces(other, name) => false,
-                (Origin::Package(_), _) => return Err((path.clone(), there.clone())),
                 (Origin::Finish(_), _) => true,
                 (Origin::Manifest, _) => false,
+                _ => return Err((path.clone(), there.clone())),
             },
         };
         if take {
@@ -131,7 +131,7 @@ impl Tree {
         let Some(date) = newest.into_values().min() else { return };
         // What no package brought, and directories that none of them described; one that packages share has its date.
         let is_undated = |node: &&mut Node| {
-            let is_made = !matches!(node.origin, Origin::Package(_)) || matches!(node.kind, Kind::Dir);
+            let is_made = !node.origin.is_unpacked() || matches!(node.kind, Kind::Dir);
             is_made && node.meta.mtime == self.epoch
         };
         for node in self.nodes.values_mut().filter(is_undated) {
@@ -210,12 +210,13 @@ fn conflict((path, there): (RootPath, Node), node: &Node, second: &PackageName) 
         Kind::Symlink(_) => "a symbolic link",
         Kind::File(_) | Kind::Hardlink(_) => "a file",
     };
-    let first = match &there.origin {
-        Origin::Package(name) => name.to_string(),
-        Origin::Manifest => "the manifest".into(),
-        Origin::Finish(step) => format!("compose's own step “{step}”"),
-    };
-    Conflict { path, first, first_is: is(&there), second: second.clone(), second_is: is(node) }
+    Conflict {
+        path,
+        first: there.origin.to_string(),
+        first_is: is(&there),
+        second: second.clone(),
+        second_is: is(node),
+    }
 }
 
 #[cfg(test)]

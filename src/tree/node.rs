@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
+    fmt,
     fs::File,
     io,
     ops::Range,
@@ -41,15 +42,39 @@ pub enum Kind {
     Hardlink(RootPath),
 }
 
-/// Who brought a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who brought a node. The order is that of the work: what comes later is laid over what is there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A Debian package.
     Package(PackageName),
+    /// `[[tarballs]]`: the archive's file name.
+    Tarball(Arc<str>),
+    /// A Python wheel: its project's normalised name (PEP 503).
+    Wheel(Arc<str>),
     /// The manifest's own `[[files]]`.
     Manifest,
     /// `finish/`: the name of the step, such as `ld.so.cache`.
     Finish(&'static str),
+}
+
+impl Origin {
+    /// Whether it is something unpacked, as opposed to the manifest's files and what was made here.
+    pub fn is_unpacked(&self) -> bool {
+        matches!(self, Self::Package(_) | Self::Tarball(_) | Self::Wheel(_))
+    }
+}
+
+/// In words: `libssl3t64`, `the wheel numpy`, `the tarball python.tar.zst`, `the manifest`.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Package(name) => write!(f, "{name}"),
+            Self::Tarball(name) => write!(f, "the tarball {name}"),
+            Self::Wheel(name) => write!(f, "the wheel {name}"),
+            Self::Manifest => write!(f, "the manifest"),
+            Self::Finish(step) => write!(f, "compose's own step “{step}”"),
+        }
+    }
 }
 
 /// One place in the tree.
