@@ -14,7 +14,8 @@ use compose::{
     lock::Lock,
     manifest::{self, Compression},
     store::{Shelf, Store},
-    unpack::{Filter, FilterSpec, Item, kept, unpack},
+    tree::Origin,
+    unpack::{Filter, FilterSpec, Item, kept, key, unpack},
 };
 use criterion::{BatchSize, Criterion, Throughput};
 
@@ -79,7 +80,7 @@ fn main() {
     let segments = all(&other);
     group.bench_function("segments back from the store, checked", |b| {
         b.iter(|| {
-            let found = items.iter().filter_map(|item| kept(&other, &item.package, &item.sha256, &nothing));
+            let found = items.iter().filter_map(|item| kept(&other, &Origin::Package(item.package.clone()), &key(&item.sha256, &nothing)));
             black_box(found.count())
         });
     });

@@ -121,9 +121,9 @@ pub fn assemble(
     let versions: Vec<_> = target.packages.iter().map(|package| package.version.to_string()).collect();
     let shipped: Vec<_> = segments
         .iter()
-        .zip(&versions)
-        .map(|(segment, version)| Shipped {
-            name: &segment.package,
+        .zip(target.packages.iter().zip(&versions))
+        .map(|(segment, (package, version))| Shipped {
+            name: &package.name,
             version,
             control: &segment.control,
             md5sums: &segment.md5sums,
@@ -214,8 +214,9 @@ struct Replaces<'a> {
 }
 
 impl<'a> Replaces<'a> {
+    /// `segments` are those of `packages`, and in their order.
     fn of(packages: &'a [LockedPackage], segments: &'a [Segment]) -> Self {
-        let fields = segments.iter().filter_map(|s| Some((&s.package, field(s, "Replaces")?))).collect();
+        let fields = packages.iter().zip(segments).filter_map(|(p, s)| Some((&p.name, field(s, "Replaces")?))).collect();
         Self { fields, versions: packages.iter().map(|package| (&package.name, &package.version)).collect() }
     }
 

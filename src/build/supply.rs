@@ -23,6 +23,7 @@ use crate::{
     lock::LockedPackage,
     manifest::Compression,
     store::Shelf,
+    tree::Origin,
     unpack::{self, Filter, Item, Segment, UnpackFault},
 };
 
@@ -39,7 +40,10 @@ pub(super) fn segments(
     codecs: &[Compression],
     download: Download<'_>,
 ) -> Result<Vec<Segment>, AssembleError> {
-    let kept = packages.par_iter().map(|p| unpack::kept(download.store, &p.name, &p.sha256, filter));
+    let kept = packages.par_iter().map(|p| {
+        let origin = Origin::Package(p.name.clone());
+        unpack::kept(download.store, &origin, &unpack::key(&p.sha256, filter))
+    });
     let mut found: Vec<Option<Segment>> = kept.collect();
     let mut missing: Vec<(usize, &LockedPackage)> =
         packages.iter().enumerate().filter(|(at, _)| found.get(*at).is_some_and(Option::is_none)).collect();

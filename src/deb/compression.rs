@@ -40,6 +40,17 @@ impl Codec {
             _ => Self::of_control_suffix(suffix),
         }
     }
+
+    /// By how a file begins.
+    pub fn of_magic(head: &[u8]) -> Self {
+        let magics: [(&[u8], Self); 4] = [
+            (b"\x1f\x8b", Self::Gzip),
+            (b"\xfd7zXZ\0", Self::Xz),
+            (b"\x28\xb5\x2f\xfd", Self::Zstd),
+            (b"BZh", Self::Bzip2),
+        ];
+        magics.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Self::Plain, |(_, codec)| *codec)
+    }
 }
 
 /// Decompresses `input`, at most `limit` bytes; `what` names them in the error.

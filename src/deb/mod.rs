@@ -142,6 +142,20 @@ impl Deb {
     }
 }
 
+/// The entries of a tar archive that is compressed in one of dpkg's ways or not at all, whatever it is called.
+///
+/// # Errors
+/// When it cannot be read, or the decoder cannot be set up.
+pub fn open_tarball(path: &Path, limits: &Limits) -> Result<Entries<Box<dyn Read + Send>>, TarFault> {
+    let file = File::open(path).map_err(TarFault::Read)?;
+    let mut head = [0; 8];
+    let n = file.read_at(&mut head, 0).map_err(TarFault::Read)?;
+    let codec = Codec::of_magic(head.get(..n).unwrap_or_default());
+    let input = BufReader::with_capacity(128 << 10, file);
+    let reader = compression::decoder(codec, input, limits.data, "bytes of files", limits).map_err(TarFault::Read)?;
+    Ok(Entries::new(reader, limits))
+}
+
 /// `DIGEST  PATH`, as md5sum(1) and dh_md5sums(1) write it.
 fn md5sums(text: &[u8]) -> Vec<([u8; 16], RootPath)> {
     let line = |line: &[u8]| {

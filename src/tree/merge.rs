@@ -10,9 +10,9 @@ use crate::{
     unpack::{Entry, Segment},
 };
 
-/// Two packages ship different things at one path, and neither `Replaces` the other (Policy 7.6.1).
+/// Two packages, wheels or tarballs ship different things at one path, and neither `Replaces` the other (Policy 7.6.1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path} is {first_is} of {first} and {second_is} of {second}, and neither declares “Replaces” on the other")]
+#[error("{path} is {first_is} of {first} and {second_is} of {second}{}", why(second))]
 pub struct Conflict {
     /// Where.
     pub path: RootPath,
@@ -21,14 +21,21 @@ pub struct Conflict {
     /// What that is.
     pub first_is: &'static str,
     /// Who came with something else.
-    pub second: PackageName,
+    pub second: Origin,
     /// What that is.
     pub second_is: &'static str,
 }
 
+fn why(second: &Origin) -> &'static str {
+    match second {
+        Origin::Package(_) => ", and neither declares “Replaces” on the other",
+        _ => ", and they are not the same",
+    }
+}
+
 impl Tree {
-    /// Lays packages into the tree, in the order of their names whatever the order given; `replaces(a, b)` says
-    /// whether `a` declares `Replaces` on the `b` that is here. Modification times are clamped to the epoch.
+    /// Lays packages into the tree, then tarballs, then wheels, each in the order of their names whatever the order
+    /// given; `replaces(a, b)` says whether `a` declares `Replaces` on the `b` that is here. Modification times are clamped to the epoch.
     ///
     /// # Errors
     /// All conflicts, sorted by path.
@@ -38,19 +45,19 @@ impl Tree {
         replaces: impl Fn(&PackageName, &PackageName) -> bool,
     ) -> Result<(), Vec<Conflict>> {
         let mut order: Vec<_> = segments.iter().collect();
-        order.sort_by(|a, b| a.package.cmp(&b.package));
+        order.sort_by(|a, b| a.origin.cmp(&b.origin));
         let mut conflicts = Vec::new();
         for segment in &order {
             for entry in &segment.entries {
                 let path = self.through_links(&entry.path);
                 let node = self.node_of(segment, entry, path == entry.path);
                 if let Err(other) = self.place(path.clone(), node.clone(), &replaces) {
-                    conflicts.push(conflict(other, &node, &segment.package));
+                    conflicts.push(conflict(other, &node));
                 }
             }
         }
-        self.repair_hardlinks(|package, path| {
-            let segment = order.iter().find(|s| &s.package == package)?;
+        self.repair_hardlinks(|origin, path| {
+            let segment = order.iter().find(|s| s.origin == *origin)?;
             let at = segment.entries.binary_search_by(|e| e.path.cmp(path)).ok()?;
             match &segment.entries[at].kind {
                 Kind::File(content) => Some(content.clone()),
@@ -68,7 +75,7 @@ impl Tree {
         Node {
             meta,
             kind: entry.kind.clone(),
-            origin: Origin::Package(segment.package.clone()),
+            origin: segment.origin.clone(),
             ready: ready.then(|| (segment.file.clone(), entry.span.clone())),
         }
     }
@@ -165,7 +172,7 @@ impl Tree {
 
     /// Makes a file of every hardlink whose target is no longer its package's file: `content` finds the bytes that
     /// the package had at the target. The first such name becomes the file, later names link to it.
-    fn repair_hardlinks(&mut self, content: impl Fn(&PackageName, &RootPath) -> Option<Content>) {
+    fn repair_hardlinks(&mut self, content: impl Fn(&Origin, &RootPath) -> Option<Content>) {
         let broken: Vec<_> = self
             .iter()
             .filter_map(|(path, node)| match &node.kind {
@@ -180,11 +187,10 @@ impl Tree {
         let mut first: std::collections::BTreeMap<RootPath, RootPath> = Default::default();
         for (path, target) in broken {
             let Some(node) = self.get_mut(&path) else { continue };
-            let Origin::Package(package) = &node.origin else { continue };
             node.ready = None;
             if let Some(name) = first.get(&target) {
                 node.kind = Kind::Hardlink(name.clone());
-            } else if let Some(bytes) = content(package, &target) {
+            } else if let Some(bytes) = content(&node.origin, &target) {
                 node.kind = Kind::File(bytes);
                 first.insert(target, path);
             }
@@ -204,7 +210,7 @@ fn same(a: &Node, b: &Node) -> bool {
     }
 }
 
-fn conflict((path, there): (RootPath, Node), node: &Node, second: &PackageName) -> Conflict {
+fn conflict((path, there): (RootPath, Node), node: &Node) -> Conflict {
     let is = |node: &Node| match node.kind {
         Kind::Dir => "a directory",
         Kind::Symlink(_) => "a symbolic link",
@@ -214,7 +220,7 @@ fn conflict((path, there): (RootPath, Node), node: &Node, second: &PackageName) 
         path,
         first: there.origin.to_string(),
         first_is: is(&there),
-        second: second.clone(),
+        second: node.origin.clone(),
         second_is: is(node),
     }
 }
@@ -243,7 +249,7 @@ mod tests {
             span: 0..0,
         };
         Segment {
-            package: name.parse().unwrap(),
+            origin: Origin::Package(name.parse().unwrap()),
             entries: paths.iter().enumerate().map(entry).collect(),
             file,
             control: "".into(),

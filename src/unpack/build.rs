@@ -1,46 +1,74 @@
-//! From a `.deb` to a segment's payload and index.
+//! From a `.deb` or a [`Survey`] to a segment's payload and index.
 //!
-//! In: a package, a filter. Out: the payload, written in path order as it is found to be right, and the [`Index`].
+//! In: what is unpacked, a filter. Out: the payload, written in path order as it is found to be right, and the [`Index`].
 
 use std::{
     collections::HashMap,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::Path,
 };
 
 use super::{
-    Filter, UnpackFault,
+    Filter, Item, UnpackFault,
     canon::merged,
     index::{Index, Record, What},
-    survey::{self, Survey, survey, write_error},
+    survey::{self, Archive, Survey, survey, write_error},
 };
 use crate::{
-    base::{PackageName, RootPath, Sha256, Sha256Writer},
-    deb::{Deb, Limits, shown},
+    base::{RootPath, Sha256, Sha256Writer},
+    deb::{Control, Deb, Entries, Limits, TarFault, shown},
     tree::{
-        Kind,
+        Kind, Meta, Origin,
         header::{self, padding},
     },
 };
+
+impl Archive for Deb {
+    fn entries(&self) -> Result<Entries<Box<dyn Read + Send + '_>>, UnpackFault> {
+        Ok(self.data().map_err(|error| error.fault)?)
+    }
+
+    fn fault(&self, fault: TarFault) -> UnpackFault {
+        self.data_fault(fault).into()
+    }
+
+    fn place(&self, name: &[u8]) -> Result<Option<RootPath>, UnpackFault> {
+        Ok(Some(RootPath::parse(name)?))
+    }
+
+    fn own(&self, meta: Meta) -> Meta {
+        meta
+    }
+}
 
 /// Writes a package's payload to `out`, which is the file at `place`; its index is returned. Large content is kept
 /// in `scratch` in between.
 pub(super) fn build(
     key: Sha256,
-    deb: &Path,
-    package: &PackageName,
+    item: &Item,
     filter: &Filter,
     limits: &Limits,
     scratch: &Path,
-    (out, place): (&mut impl Write, &Path),
+    out: (&mut impl Write, &Path),
 ) -> Result<Index, UnpackFault> {
-    let deb = Deb::open(deb, limits).map_err(|error| error.fault)?;
+    let deb = Deb::open(&item.deb, limits).map_err(|error| error.fault)?;
     let control = deb.control().map_err(|error| error.fault)?;
     let name = control.paragraph.lines().find_map(|line| field(line, "Package")).unwrap_or_default();
-    if name != package.as_str() {
+    if name != item.package.as_str() {
         return Err(UnpackFault::OtherPackage(shown(name.as_bytes())));
     }
-    let mut survey = survey(&deb, filter, scratch)?;
+    let survey = survey(&deb, filter, scratch)?;
+    lay(key, Origin::Package(item.package.clone()), survey, control, out)
+}
+
+/// Writes what was surveyed to `out`, which is the file at `place`; its index is returned.
+pub(super) fn lay(
+    key: Sha256,
+    origin: Origin,
+    mut survey: Survey,
+    control: Control,
+    (out, place): (&mut impl Write, &Path),
+) -> Result<Index, UnpackFault> {
     let mut out = Sha256Writer::new(out);
     let records = write(&mut survey, &mut out, place)?;
     let omitted = survey.nodes.into_iter().filter(|(_, found)| found.gone).map(|(path, _)| path).collect();
@@ -48,7 +76,7 @@ pub(super) fn build(
     let md5sums = control.md5sums.into_iter().map(|(digest, path)| Ok((digest, merged(path)?)));
     Ok(Index {
         key,
-        package: package.clone(),
+        origin,
         payload: (length, digest),
         records,
         md5sums: md5sums.collect::<Result<_, UnpackFault>>()?,

@@ -3,19 +3,20 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    base::{BadPath, PackageName, RootPath, Sha256},
-    deb::DebFault,
+    base::{BadPath, RootPath, Sha256},
+    deb::{DebFault, TarFault},
     store::StoreError,
+    tree::Origin,
 };
 
-/// A package that could not be unpacked.
+/// A package or a tarball that could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot unpack {package} ({}): {fault}; {}", deb.display(), fault.next_step())]
+#[error("cannot unpack {origin} ({}): {fault}; {}", file.display(), fault.next_step())]
 pub struct UnpackError {
-    /// The package.
-    pub package: PackageName,
+    /// Which.
+    pub origin: Origin,
     /// Its file.
-    pub deb: PathBuf,
+    pub file: PathBuf,
     /// Why.
     #[source]
     pub fault: UnpackFault,
@@ -41,6 +42,20 @@ pub enum UnpackFault {
     /// A name that leads out of the rootfs, or is none.
     #[error("it ships a path that cannot be: {0}")]
     Path(#[from] BadPath),
+    /// A tarball that is none, or is broken.
+    #[error(transparent)]
+    Tar(#[from] TarFault),
+    /// A tarball's entry with an absolute name.
+    #[error("its entry “{0}” has an absolute name")]
+    Absolute(String),
+    /// A hard link to what `strip` leaves out.
+    #[error("it ships {path} as a hard link to “{target}”, which “strip” leaves out")]
+    LinkOut {
+        /// The link.
+        path: RootPath,
+        /// Its target.
+        target: String,
+    },
     /// A path twice.
     #[error("it ships {0} twice, and not as a directory both times")]
     Twice(RootPath),
@@ -84,6 +99,13 @@ impl UnpackFault {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Deb(fault) => fault.next_step(),
+            Self::Tar(TarFault::Limit(_)) => "that is no archive of a program; look into it before you use it",
+            Self::Tar(TarFault::Read(_) | TarFault::Truncated) => {
+                "it must be a whole tar archive, plain or in gzip, xz, zstd or bzip2: make or fetch it anew"
+            }
+            Self::Absolute(_) | Self::Tar(_) | Self::LinkOut { .. } => {
+                "make the archive anew with GNU tar, with names relative to its folder"
+            }
             Self::Digest { .. } => "remove the file, so that it is fetched again",
             Self::Write { .. } | Self::Store(_) => "make room there, or set COMPOSE_CACHE to another place",
             _ => "tell whoever publishes the package, or leave it out",

@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, fs, io::Read as _, ops::Range, os::unix::fs::Fi
 
 use super::{Entry, Script, Segment};
 use crate::{
-    base::{PackageName, RootPath, Sha256},
-    tree::{Content, Kind, Meta, SegmentFile},
+    base::{RootPath, Sha256},
+    tree::{Content, Kind, Meta, Origin, SegmentFile},
 };
 
 const MAGIC: &[u8; 16] = b"compose segment\n";
@@ -20,7 +20,7 @@ const TRAILER: u64 = 8 + 32 + 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Index {
     pub key: Sha256,
-    pub package: PackageName,
+    pub origin: Origin,
     pub payload: (u64, Sha256),
     pub records: Vec<Record>,
     pub control: String,
@@ -61,7 +61,7 @@ impl Index {
             Entry { path, meta, kind, span }
         };
         Segment {
-            package: self.package,
+            origin: self.origin,
             entries: self.records.into_iter().map(entry).collect(),
             control: self.control.into(),
             md5sums: self.md5sums,
@@ -75,7 +75,13 @@ impl Index {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Out(Vec::new());
         out.0.extend_from_slice(self.key.bytes());
-        out.bytes(self.package.as_str().as_bytes());
+        match &self.origin {
+            Origin::Tarball(name) => out.tagged(b't', name),
+            Origin::Wheel(name) => out.tagged(b'w', name),
+            Origin::Package(name) => out.tagged(b'p', name.as_str()),
+            // Nothing is unpacked for these.
+            Origin::Manifest | Origin::Finish(_) => out.tagged(b'?', ""),
+        }
         out.number(self.payload.0);
         out.0.extend_from_slice(self.payload.1.bytes());
         out.bytes(self.control.as_bytes());
@@ -131,7 +137,7 @@ impl Index {
         let mut input = In(bytes);
         let index = Self {
             key: input.digest()?,
-            package: std::str::from_utf8(input.bytes()?).ok()?.parse().ok()?,
+            origin: input.origin()?,
             payload: (input.number()?, input.digest()?),
             control: input.text()?,
             md5sums: input.list(|input| Some((input.array()?, input.path()?)))?,
@@ -182,6 +188,11 @@ impl Out {
         self.0.extend_from_slice(bytes);
     }
 
+    fn tagged(&mut self, tag: u8, text: &str) {
+        self.0.push(tag);
+        self.bytes(text.as_bytes());
+    }
+
     fn list<T>(&mut self, items: &[T], each: impl Fn(&mut Self, &T)) {
         self.number(items.len() as u64);
         for item in items {
@@ -218,6 +229,16 @@ impl<'a> In<'a> {
 
     fn path(&mut self) -> Option<RootPath> {
         RootPath::parse(self.bytes()?).ok()
+    }
+
+    fn origin(&mut self) -> Option<Origin> {
+        let (tag, name) = (self.array::<1>()?, self.text()?);
+        match tag {
+            [b'p'] => name.parse().ok().map(Origin::Package),
+            [b't'] => Some(Origin::Tarball(name.into())),
+            [b'w'] => Some(Origin::Wheel(name.into())),
+            _ => None,
+        }
     }
 
     fn digest(&mut self) -> Option<Sha256> {

@@ -1,6 +1,7 @@
-//! A `.deb` becomes a segment: its files, filtered, with canonical tar headers, ready to be laid into a layer.
+//! A `.deb`, a tarball or a wheel becomes a segment: its files, filtered, with canonical tar headers, ready to be laid
+//! into a layer.
 //!
-//! In: a verified `.deb`, a [`Filter`]. Out: a [`Segment`], a pure function of both and of the format version, kept
+//! In: a verified archive, a [`Filter`]. Out: a [`Segment`], a pure function of both and of the format version, kept
 //! in the store. The steps, in order: `filter` compiles what is left out; `survey` reads the data archive, with
 //! paths as `canon` puts them; `build` writes the payload; `index` is the file's format and its check.
 
@@ -11,6 +12,7 @@ mod filter;
 mod index;
 mod segment;
 mod survey;
+mod tarball;
 #[cfg(test)]
 mod tests;
 
@@ -24,16 +26,19 @@ use std::{
 pub use error::{UnpackError, UnpackFault};
 pub use filter::{BadPattern, Filter, FilterSpec, OmitSpec};
 pub use segment::{Entry, Script, Segment};
+pub use tarball::{Tarball, unpack_tarball};
 
 use crate::{
-    base::{PackageName, Sha256},
-    deb::{DebFault, Limits},
+    base::{PackageName, RootPath, Sha256},
+    deb::{Control, DebFault, Limits},
     store::{Shelf, Store},
-    tree::SegmentFile,
+    tree::{Meta, Origin, SegmentFile},
 };
+use index::Index;
+use survey::Survey;
 
 /// Part of each segment's key: goes up whenever the same input gives other bytes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One package to be unpacked.
 #[derive(Debug, Clone)]
@@ -52,11 +57,10 @@ pub fn key(deb: &Sha256, filter: &Filter) -> Sha256 {
     Sha256::of(&[&b"compose segment"[..], &format, deb.bytes(), filter.digest().bytes()].concat())
 }
 
-/// The segment of the package `package` with the digest `sha256`, if a sound one is in the store.
-pub fn kept(store: &Store, package: &PackageName, sha256: &Sha256, filter: &Filter) -> Option<Segment> {
-    let key = key(sha256, filter);
-    let path = store.get(Shelf::Segments, &key)?;
-    index::load(&path, &key).filter(|segment| segment.package == *package)
+/// The segment of `origin` under `key`, if a sound one is in the store.
+pub fn kept(store: &Store, origin: &Origin, key: &Sha256) -> Option<Segment> {
+    let path = store.get(Shelf::Segments, key)?;
+    index::load(&path, key).filter(|segment| segment.origin == *origin)
 }
 
 /// Whether the entry at `path` is a sound segment under this key.
@@ -69,29 +73,75 @@ pub fn is_sound(path: &Path, key: &Sha256) -> bool {
 /// # Errors
 /// When the `.deb` is not the verified one, is malformed, ships what cannot be, or cannot be written.
 pub fn unpack(store: &Store, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackError> {
-    make(store, key(&item.sha256, filter), item, filter, limits).map_err(|fault| UnpackError {
-        package: item.package.clone(),
-        deb: item.deb.clone(),
-        fault,
-    })
+    let key = key(&item.sha256, filter);
+    let unpacked = check_digest(&item.deb, item.sha256).and_then(|()| {
+        make(store, &key, |scratch, out| build::build(key, item, filter, limits, scratch, out))
+    });
+    let origin = || Origin::Package(item.package.clone());
+    unpacked.map_err(|fault| UnpackError { origin: origin(), file: item.deb.clone(), fault })
 }
 
-fn make(store: &Store, key: Sha256, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackFault> {
-    check_digest(&item.deb, item.sha256)?;
+/// Files to be packed into a segment, one by one, in any order.
+pub struct Packing {
+    survey: Survey,
+    scratch: PathBuf,
+}
+
+impl Packing {
+    /// Adds a regular file, whose content `write` gives.
+    ///
+    /// # Errors
+    /// Those of `write`, a path that is there already, or one that leads to no place.
+    pub fn file<E: From<UnpackFault>>(
+        &mut self,
+        path: RootPath,
+        meta: Meta,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.survey.add_file(path, meta, &self.scratch, write)
+    }
+}
+
+/// Puts a segment of single files into the store under `key`; `fill` adds them.
+///
+/// # Errors
+/// Those of `fill`, or the store's.
+pub fn pack<E: From<UnpackFault>>(
+    store: &Store,
+    key: Sha256,
+    origin: Origin,
+    fill: impl FnOnce(&mut Packing) -> Result<(), E>,
+) -> Result<Segment, E> {
+    let scratch = store.root().join("tmp");
+    let mut packing = Packing { survey: Survey::new(&scratch), scratch };
+    fill(&mut packing)?;
+    packing.survey.check()?;
+    let lay = |_: &Path, out: (&mut BufWriter<&mut File>, &Path)| {
+        build::lay(key, origin, packing.survey, Control::default(), out)
+    };
+    Ok(make(store, &key, lay)?)
+}
+
+/// Writes a segment's file and keeps it; `fill` gets a folder for large content and the file.
+fn make(
+    store: &Store,
+    key: &Sha256,
+    fill: impl FnOnce(&Path, (&mut BufWriter<&mut File>, &Path)) -> Result<Index, UnpackFault>,
+) -> Result<Segment, UnpackFault> {
     let mut temp = store.temp()?;
     let place = temp.path().to_owned();
     let scratch = place.parent().unwrap_or(Path::new("."));
     let mut out = BufWriter::with_capacity(256 << 10, temp.as_file_mut());
-    let index = build::build(key, &item.deb, &item.package, filter, limits, scratch, (&mut out, &place))?;
+    let index = fill(scratch, (&mut out, &place))?;
     let written = out.write_all(&index.encode()).and_then(|()| out.flush());
     written.map_err(survey::write_error(&place, index.payload.0))?;
     drop(out);
-    let path = store.keep(Shelf::Segments, &key, temp)?;
-    Ok(index.segment(Arc::new(SegmentFile::kept(&path, key))))
+    let path = store.keep(Shelf::Segments, key, temp)?;
+    Ok(index.segment(Arc::new(SegmentFile::kept(&path, *key))))
 }
 
 /// The store could have been damaged since the download; a segment must not inherit that.
-fn check_digest(deb: &Path, expected: Sha256) -> Result<(), UnpackFault> {
-    let (found, _) = File::open(deb).and_then(Sha256::of_reader).map_err(DebFault::Read)?;
+fn check_digest(file: &Path, expected: Sha256) -> Result<(), UnpackFault> {
+    let (found, _) = File::open(file).and_then(Sha256::of_reader).map_err(DebFault::Read)?;
     if found == expected { Ok(()) } else { Err(UnpackFault::Digest { expected, found }) }
 }

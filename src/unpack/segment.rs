@@ -1,17 +1,18 @@
-//! What unpacking one package leaves: entries in path order, the segment file with their bytes, control data.
+//! What unpacking one package, wheel or tarball leaves: entries in path order, the segment file with their bytes,
+//! control data.
 
 use std::{ops::Range, sync::Arc};
 
 use crate::{
-    base::{PackageName, RootPath},
-    tree::{Kind, Meta, SegmentFile},
+    base::RootPath,
+    tree::{Kind, Meta, Origin, SegmentFile},
 };
 
-/// One unpacked package.
+/// One unpacked package, wheel or tarball; of the latter two control data are empty.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// The package.
-    pub package: PackageName,
+    /// Which.
+    pub origin: Origin,
     /// Everything that it ships and the filter lets through, sorted by path, each path once. Paths are as they
     /// will be in the image: `/bin`, `/sbin` and `/lib*` already lead to `/usr` (merged-/usr).
     pub entries: Vec<Entry>,

@@ -1,6 +1,6 @@
-//! One pass over a data archive: what it ships, each path checked, the wanted content put aside.
+//! One pass over an archive: what it ships, each path checked, the wanted content put aside.
 //!
-//! In: the entries of `data.tar`, a filter. Out: a [`Survey`]: nodes sorted by path, and a spool with the content of
+//! In: the entries of `data.tar` or of a tarball, or files one by one; a filter. Out: a [`Survey`]: nodes sorted by path, and a spool with the content of
 //! those that stay; memory is bounded however large the files are.
 
 use std::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     base::{RootPath, Sha256, Sha256Writer},
-    deb::{Deb, Entries, TarEntry, TarFault, TarKind},
+    deb::{Entries, TarEntry, TarFault, TarKind, shown},
     tree::Meta,
 };
 
@@ -65,24 +65,40 @@ pub(super) struct Blob {
     head: Box<[u8]>,
 }
 
+/// An archive that can be read more than once, and where its entries go.
+pub(super) trait Archive {
+    /// Its entries, from the first.
+    fn entries(&self) -> Result<Entries<Box<dyn Read + Send + '_>>, UnpackFault>;
+    /// What is wrong with it.
+    fn fault(&self, fault: TarFault) -> UnpackFault;
+    /// Where an archive name lies in the rootfs before merged-/usr; `None`: it is left out.
+    fn place(&self, name: &[u8]) -> Result<Option<RootPath>, UnpackFault>;
+    /// The metadata that an entry gets.
+    fn own(&self, meta: Meta) -> Meta;
+}
+
 /// Reads the archive: once, or twice when a file that is left out has another name that stays.
-pub(super) fn survey(deb: &Deb, filter: &Filter, scratch: &Path) -> Result<Survey, UnpackFault> {
-    let first = pass(deb, filter, scratch, &HashSet::new())?;
+pub(super) fn survey(archive: &dyn Archive, filter: &Filter, scratch: &Path) -> Result<Survey, UnpackFault> {
+    let first = pass(archive, filter, scratch, &HashSet::new())?;
     let missing = |found: &Found| match found.what {
         What::File(id) if !found.gone && first.blobs.get(id).is_some_and(|blob| blob.at.is_none()) => Some(id),
         _ => None,
     };
     let wanted: HashSet<usize> = first.nodes.values().filter_map(missing).collect();
-    if wanted.is_empty() { Ok(first) } else { pass(deb, filter, scratch, &wanted) }
+    if wanted.is_empty() { Ok(first) } else { pass(archive, filter, scratch, &wanted) }
 }
 
-fn pass(deb: &Deb, filter: &Filter, scratch: &Path, wanted: &HashSet<usize>) -> Result<Survey, UnpackFault> {
-    let mut entries = deb.data().map_err(|error| error.fault)?;
-    let fault = |fault| deb.data_fault(fault);
-    let spool = SpooledTempFile::new_in(IN_MEMORY, scratch);
-    let mut out = Survey { nodes: BTreeMap::new(), blobs: Vec::new(), spool };
+fn pass(
+    archive: &dyn Archive,
+    filter: &Filter,
+    scratch: &Path,
+    wanted: &HashSet<usize>,
+) -> Result<Survey, UnpackFault> {
+    let mut entries = archive.entries()?;
+    let fault = |fault| archive.fault(fault);
+    let mut out = Survey::new(scratch);
     while let Some(entry) = entries.next_entry().map_err(fault)? {
-        let shipped = RootPath::parse(&entry.path)?;
+        let Some(shipped) = archive.place(&entry.path)? else { continue };
         if shipped.is_root() || is_merged_top(&shipped) {
             if !is_expected_top(&shipped, &entry.kind) {
                 return Err(UnpackFault::NotADirectory(shipped));
@@ -92,7 +108,8 @@ fn pass(deb: &Deb, filter: &Filter, scratch: &Path, wanted: &HashSet<usize>) -> 
         let path = merged(shipped.clone())?;
         let verdict = filter.verdict(&path);
         let mut gone = verdict == Verdict::Goes;
-        let (kind, mut meta) = split(entry);
+        let (kind, meta) = split(entry);
+        let mut meta = archive.own(meta);
         let what = match kind {
             TarKind::Dir => What::Dir,
             TarKind::Symlink(target) => {
@@ -101,7 +118,10 @@ fn pass(deb: &Deb, filter: &Filter, scratch: &Path, wanted: &HashSet<usize>) -> 
                 What::Symlink(relinked(&shipped, &path, &target).map_or(target, Into::into))
             }
             TarKind::Hardlink(target) => {
-                let target = merged(RootPath::parse(&target)?)?;
+                let Some(target) = archive.place(&target)? else {
+                    return Err(UnpackFault::LinkOut { path, target: shown(&target) });
+                };
+                let target = merged(target)?;
                 let Some(Found { what: What::File(id), .. }) = out.nodes.get(&target) else {
                     return Err(UnpackFault::HardlinkTarget { path, target });
                 };
@@ -118,7 +138,7 @@ fn pass(deb: &Deb, filter: &Filter, scratch: &Path, wanted: &HashSet<usize>) -> 
                         &head,
                         &mut entries,
                         &mut out.spool,
-                        |e| deb.data_fault(TarFault::from_io(e)).into(),
+                        |e| archive.fault(TarFault::from_io(e)),
                         write_error(scratch, at),
                     )?,
                     None => Sha256::of(b""),
@@ -284,6 +304,35 @@ fn mark_above(path: &RootPath, set: &mut HashSet<RootPath>) {
 }
 
 impl Survey {
+    /// Nothing yet; large content will be kept in `scratch`.
+    pub fn new(scratch: &Path) -> Self {
+        let spool = SpooledTempFile::new_in(IN_MEMORY, scratch);
+        Self { nodes: BTreeMap::new(), blobs: Vec::new(), spool }
+    }
+
+    /// Adds a regular file, whose content `write` gives; what a filter says of it was asked before.
+    pub fn add_file<E: From<UnpackFault>>(
+        &mut self,
+        path: RootPath,
+        meta: Meta,
+        scratch: &Path,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let at = self.spool.stream_position().map_err(write_error(scratch, 0))?;
+        let mut out = Sha256Writer::new(&mut self.spool);
+        write(&mut out)?;
+        let (_, sha256, size) = out.finish();
+        let what = What::File(self.blobs.len());
+        self.blobs.push(Blob { meta: meta.clone(), size, sha256, at: Some(at), head: Box::default() });
+        insert(&mut self.nodes, path, Found { meta, what, verdict: Verdict::Stays, gone: false })?;
+        Ok(())
+    }
+
+    /// Ends the adding of files.
+    pub fn check(&self) -> Result<(), UnpackFault> {
+        check_parents(&self.nodes)
+    }
+
     /// A reader of a blob's content, from its first byte.
     pub fn open(&mut self, at: u64, size: u64) -> io::Result<io::Take<&mut SpooledTempFile>> {
         self.spool.seek(SeekFrom::Start(at))?;

@@ -14,7 +14,7 @@ use crate::{
         fixture::{Tar, ar, control, deb},
     },
     store::{Shelf, Store},
-    tree::{Kind, header::END},
+    tree::{Kind, Origin, header::END},
 };
 
 /// A store and a `.deb` in a folder of their own.
@@ -49,7 +49,7 @@ impl Bench {
 
 /// From the store, or unpacked.
 fn segment(store: &Store, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackError> {
-    let found = kept(store, &item.package, &item.sha256, filter);
+    let found = kept(store, &Origin::Package(item.package.clone()), &key(&item.sha256, filter));
     found.map_or_else(|| super::unpack(store, item, filter, limits), Ok)
 }
 
@@ -81,7 +81,7 @@ fn omitted(segment: &Segment) -> Vec<String> {
 /// Everything of a segment that matters, comparably.
 fn whole(segment: &Segment) -> String {
     let metas: Vec<_> = segment.entries.iter().map(|entry| (&entry.meta, &entry.span)).collect();
-    let rest = (&segment.package, &segment.control, &segment.md5sums, &segment.scripts, &segment.omitted);
+    let rest = (&segment.origin, &segment.control, &segment.md5sums, &segment.scripts, &segment.omitted);
     format!("{:?}\n{metas:?}\n{rest:?}", list(segment))
 }
 
