@@ -180,6 +180,8 @@ mod tests {
             debian,
             repositories,
             packages: Default::default(),
+            python: None,
+            tarballs: vec![],
             rootfs: Default::default(),
             files: vec![],
             accounts: Default::default(),

@@ -5,7 +5,8 @@
 //!
 //! Counted is what changes the solution or the bytes of an image. Not counted: where the manifest lies, where
 //! packages are fetched from and by which key they are believed (the lock holds on every mirror), `archs` (the lock
-//! has a table for each, so a missing one shows by itself), line numbers, and `[policy]`, which only judges.
+//! has a table for each, so a missing one shows by itself), line numbers, where wheels, tarballs and the
+//! application's lock lie, and `[policy]`, which only judges.
 //! Without `provided`, the digest says "the built-in list", so that a longer list does not make old locks stale.
 
 use std::path::Path;
@@ -19,8 +20,21 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
     let mut canon = Canon(Vec::new());
     canon.text("compose manifest, form 1");
     // Taken apart in full, so that a new field cannot be forgotten here.
-    let Manifest { file, name, archs: _, debian, repositories, packages, rootfs, files, accounts, image, policy: _ } =
-        manifest;
+    let Manifest {
+        file,
+        name,
+        archs: _,
+        debian,
+        repositories,
+        packages,
+        python,
+        tarballs,
+        rootfs,
+        files,
+        accounts,
+        image,
+        policy: _,
+    } = manifest;
     canon.text(name);
     canon.option(debian.as_ref(), self::debian);
     canon.list(repositories, repository);
@@ -30,6 +44,14 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
     canon.list(files, |canon, file| extra_file(canon, file, folder));
     self::accounts(&mut canon, accounts);
     self::image(&mut canon, image);
+    // What is not there says nothing: locks made before there was such a table stay good.
+    if let Some(table) = python {
+        self::python(&mut canon, table);
+    }
+    if !tarballs.is_empty() {
+        canon.text("tarballs");
+        canon.list(tarballs, tarball);
+    }
     Sha256::of(&canon.0)
 }
 
@@ -48,7 +70,7 @@ fn repository(canon: &mut Canon, table: &Repository) {
 
 fn packages(canon: &mut Canon, table: &Packages) {
     let Packages { install, provided, forbid, prefer, minimize } = table;
-    canon.set(install.iter().map(|Request { text, line: _ }| text));
+    canon.set(install.iter().map(|Request { text, want: _, line: _ }| text));
     canon.option(provided.as_ref(), |canon, names| canon.set(names.iter().map(PackageName::as_str)));
     canon.set(forbid.iter().map(PackageName::as_str));
     canon.set(prefer.iter().map(PackageName::as_str));
@@ -57,6 +79,25 @@ fn packages(canon: &mut Canon, table: &Packages) {
         Minimize::Packages => "packages",
         Minimize::DownloadSize => "download-size",
     });
+}
+
+/// Where wheels and the application's lock lie is not counted: their content is, by whoever reads them.
+fn python(canon: &mut Canon, table: &Python) {
+    let Python { wheels: _, lock: _, groups, extras, bytecode, ignore_needs } = table;
+    canon.text("python");
+    canon.set(groups);
+    canon.set(extras);
+    canon.number(u32::from(*bytecode));
+    canon.set(ignore_needs);
+}
+
+fn tarball(canon: &mut Canon, table: &Tarball) {
+    let Tarball { source: _, sha256, path, strip, line: _ } = table;
+    // Its name tells whose files are whose.
+    canon.text(&table.name());
+    canon.bytes(sha256.bytes());
+    canon.bytes(path.as_bytes());
+    canon.count(*strip);
 }
 
 fn rootfs(canon: &mut Canon, table: &Rootfs) {

@@ -4,17 +4,17 @@
 //! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
 //!
 //! ```text
-//! reader (TOML with places)  →  sources, rootfs, accounts, image, later (one table each)  →  model  →  meaning
+//! reader (TOML with places)  →  sources, python, rootfs, accounts, image (one table each)  →  model  →  meaning
 //! ```
 
 mod accounts;
 mod error;
 mod groups;
 mod image;
-mod later;
 mod meaning;
 mod model;
 mod provided;
+mod python;
 mod reader;
 mod request;
 mod rootfs;
@@ -96,11 +96,11 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
             None
         }
     };
-    root.table("python").map(later::python);
+    let python = root.table("python").map(python::python);
     let rootfs = rootfs::rootfs(root.table("rootfs"));
     let accounts = root.table("accounts").map(accounts::accounts).unwrap_or_default();
     let files = rootfs::files(&mut root, &accounts);
-    later::tarballs(&mut root);
+    let tarballs = python::tarballs(&mut root);
     let image = root.table("image").map(image::image).unwrap_or_default();
     let policy = root.table("policy").map(image::policy).unwrap_or_default();
     root.done();
@@ -115,6 +115,8 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
         debian,
         repositories,
         packages: packages?,
+        python,
+        tarballs,
         rootfs,
         files,
         accounts,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::base::{Arch, PackageName, RootPath};
+use crate::base::{Arch, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct Manifest {
     pub repositories: Vec<Repository>,
     /// `[packages]`.
     pub packages: Packages,
+    /// `[python]`.
+    pub python: Option<Python>,
+    /// `[[tarballs]]`, in the order written.
+    pub tarballs: Vec<Tarball>,
     /// `[rootfs]`.
     pub rootfs: Rootfs,
     /// `[[files]]`, in the order written.
@@ -77,13 +81,81 @@ pub struct Packages {
     pub minimize: Minimize,
 }
 
-/// One entry of `packages.install`, in relation syntax: `name`, `name (>= 1.2)`, `a | b`.
+/// One entry of `packages.install`: relation syntax (`name`, `name (>= 1.2)`, `a | b`), `file:/path` or `soname:name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// One dependency clause (Policy 7.1) without architecture restrictions, in canonical spelling.
+    /// In canonical spelling.
     pub text: String,
+    /// What is asked for.
+    pub want: Want,
     /// Line in the manifest, from 1.
     pub line: usize,
+}
+
+/// What an entry of `packages.install` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    /// The text is one dependency clause (Policy 7.1) without architecture restrictions.
+    Clause,
+    /// A package that ships this file.
+    File(RootPath),
+    /// A package that ships this shared library where the loader looks.
+    Soname(String),
+}
+
+/// `[python]`: an application's wheels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Python {
+    /// `wheels`: files on this machine, as glob patterns; relative to the working directory if the manifest's folder is.
+    pub wheels: Vec<PathBuf>,
+    /// `lock`: the application's lock file on this machine.
+    pub lock: Option<PathBuf>,
+    /// `groups`: of the lock, besides what is always in.
+    pub groups: Vec<String>,
+    /// `extras`: of the lock.
+    pub extras: Vec<String>,
+    /// `bytecode`: modules are compiled ahead of time.
+    pub bytecode: bool,
+    /// `ignore-needs`: sonames that wheels and tarballs can do without.
+    pub ignore_needs: Vec<String>,
+}
+
+/// One `[[tarballs]]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tarball {
+    /// Where it is.
+    pub source: TarballSource,
+    /// What it is.
+    pub sha256: Sha256,
+    /// The folder that its content goes into.
+    pub path: RootPath,
+    /// How many folders are taken off the front of its names, as by tar's `--strip-components`.
+    pub strip: usize,
+    /// Line in the manifest, from 1.
+    pub line: usize,
+}
+
+/// Where a tarball is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TarballSource {
+    /// A file on this machine.
+    File(PathBuf),
+    /// `http://…` or `https://…`.
+    Url(String),
+}
+
+impl Tarball {
+    /// Its file's name.
+    pub fn name(&self) -> String {
+        let name = match &self.source {
+            TarballSource::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            TarballSource::Url(url) => {
+                let path = url.split(['?', '#']).next().unwrap_or_default();
+                path.rsplit('/').find(|part| !part.is_empty()).map(str::to_owned)
+            }
+        };
+        name.unwrap_or_default()
+    }
 }
 
 /// What the closure is smallest in.

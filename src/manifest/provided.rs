@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use super::{Packages, request};
+use super::{Packages, Want, request};
 use crate::base::PackageName;
 
 static DEFAULT: LazyLock<Vec<(PackageName, &'static str)>> = LazyLock::new(|| {
@@ -25,8 +25,8 @@ impl Packages {
         match &self.provided {
             Some(names) => names.iter().map(|name| (name.clone(), "the manifest says so")).collect(),
             None => {
-                let asked: Vec<String> =
-                    self.install.iter().flat_map(|request| request::names(&request.text)).collect();
+                let clauses = self.install.iter().filter(|request| request.want == Want::Clause);
+                let asked: Vec<String> = clauses.flat_map(|request| request::names(&request.text)).collect();
                 let wanted = |name: &PackageName| asked.iter().any(|text| text == name.as_str());
                 DEFAULT.iter().filter(|(name, _)| !wanted(name)).cloned().collect()
             }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_not_provided() {
-        let request = |text: &str| Request { text: text.into(), line: 1 };
+        let request = |text: &str| Request { text: text.into(), want: Want::Clause, line: 1 };
         let mut packages =
             Packages { install: vec![request("openssl (>= 3)"), request("mawk | awk")], ..Packages::default() };
         let has = |packages: &Packages, name: &str| packages.provided_reasons().contains_key(name);

@@ -2,32 +2,28 @@
 //!
 //! In: the entry's text. Out: its canonical spelling, or what is wrong with it. Its meaning is `control/`'s matter.
 
-use super::error::{Fault, quote};
+use super::{
+    Want,
+    error::{Fault, quote},
+    rootfs::image_path,
+};
 use crate::base::PackageName;
 
-/// What an entry asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// A clause, spelled `a (>= 1) | b`.
-    Clause(String),
-    /// `file:/path`: whatever package ships the file.
-    File,
-    /// `soname:libx.so.1`: whatever package ships the library.
-    Soname,
-}
-
-pub(super) fn wish(text: &str) -> Result<Wish, Fault> {
+/// An entry in canonical spelling, and what it asks for.
+pub(super) fn wish(text: &str) -> Result<(String, Want), Fault> {
     if let Some(path) = text.strip_prefix("file:") {
         let good = path.starts_with('/') && !path.ends_with('/') && !path.contains(['*', '?', '[']);
         let bad = || Fault::new(format!("“{}” is not the absolute path of one file", quote(path)));
-        return if good { Ok(Wish::File) } else { Err(bad().help("write file:/usr/bin/git")) };
+        let path = if good { image_path(path)? } else { return Err(bad().help("write file:/usr/bin/git")) };
+        return Ok((format!("file:{path}"), Want::File(path)));
     }
     if let Some(name) = text.strip_prefix("soname:") {
         let good = !name.is_empty() && name.contains(".so") && !name.contains(['/', ' ']);
         let bad = || Fault::new(format!("“{}” is not the name of a shared library", quote(name)));
-        return if good { Ok(Wish::Soname) } else { Err(bad().help("write soname:libGL.so.1")) };
+        let want = || (text.to_owned(), Want::Soname(name.into()));
+        return if good { Ok(want()) } else { Err(bad().help("write soname:libGL.so.1")) };
     }
-    clause(text).map(Wish::Clause)
+    Ok((clause(text)?, Want::Clause))
 }
 
 /// The clause in its one canonical spelling.
@@ -136,6 +132,7 @@ fn version(text: &str) -> Result<&str, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::RootPath;
 
     #[test]
     fn one_spelling_for_one_meaning() {
@@ -225,8 +222,10 @@ mod tests {
 
     #[test]
     fn files_and_sonames() {
-        assert_eq!(wish("file:/usr/bin/git"), Ok(Wish::File));
-        assert_eq!(wish("soname:libGL.so.1"), Ok(Wish::Soname));
+        let (git, sh) = (RootPath::literal("usr/bin/git"), RootPath::literal("usr/bin/sh"));
+        assert_eq!(wish("file:/usr/bin/git"), Ok(("file:/usr/bin/git".into(), Want::File(git))));
+        assert_eq!(wish("file:/bin/sh"), Ok(("file:/usr/bin/sh".into(), Want::File(sh))));
+        assert_eq!(wish("soname:libGL.so.1"), Ok(("soname:libGL.so.1".into(), Want::Soname("libGL.so.1".into()))));
         for text in ["file:", "file:usr/bin/git", "file:/usr/*", "soname:", "soname:/lib/x.so", "soname:git"] {
             assert!(wish(text).is_err(), "{text:?} passed");
         }

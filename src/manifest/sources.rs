@@ -5,8 +5,8 @@
 use super::{
     Debian, Minimize, Packages, Repository, Request,
     error::{Fault, quote},
-    reader::{Doc, Table, Value},
-    request::{self, Wish},
+    reader::{Doc, Table},
+    request,
 };
 use crate::base::PackageName;
 
@@ -109,14 +109,17 @@ fn name_of(uri: &str) -> String {
 
 pub(super) fn packages(mut table: Table<'_>) -> Packages {
     table.need("install", "install = [\"python3\"]");
-    let mut spans = Vec::new();
+    let (mut spans, mut wants) = (Vec::new(), Vec::new());
     let wishes = table.list("install", |value| {
-        let clause = wish(value)?;
-        spans.push((clause.clone(), value.clone()));
-        Some(clause)
+        let (text, want) = value.parsed(request::wish)?;
+        spans.push((text.clone(), value.clone()));
+        wants.push(want);
+        Some(text)
     });
     let line = |clause: &String| spans.iter().find(|(other, _)| other == clause).map_or(0, |(_, value)| value.line());
-    let install = wishes.unwrap_or_default().into_iter().map(|text| Request { line: line(&text), text }).collect();
+    let want = |text: &String| spans.iter().zip(&wants).find(|((other, _), _)| other == text).map(|(_, want)| want.clone());
+    let request = |text: String| Some(Request { line: line(&text), want: want(&text)?, text });
+    let install = wishes.unwrap_or_default().into_iter().filter_map(request).collect();
 
     let mut names = |key: &'static str, against: &[(&[PackageName], &str)]| {
         table.list(key, |value| {
@@ -147,15 +150,6 @@ pub(super) fn packages(mut table: Table<'_>) -> Packages {
     });
     table.done();
     Packages { install, provided, forbid, prefer, minimize: minimize.unwrap_or_default() }
-}
-
-fn wish(value: &Value<'_>) -> Option<String> {
-    match value.parsed(request::wish)? {
-        Wish::Clause(clause) => return Some(clause),
-        Wish::File => value.unsupported("asking for a file (file:)"),
-        Wish::Soname => value.unsupported("asking for a shared library (soname:)"),
-    }
-    None
 }
 
 /// A name for files and for the lock: lower-case letters, digits, `.`, `_`, `-`.

@@ -81,7 +81,7 @@ fn faults(more: &str) -> String {
 fn the_smallest_manifest_is_enough() {
     let manifest = read(SMALLEST).unwrap();
     assert_eq!(manifest.archs, Vec::from_iter(Arch::host()));
-    assert_eq!(manifest.packages.install, [Request { text: "python3".into(), line: 4 }]);
+    assert_eq!(manifest.packages.install, [Request { text: "python3".into(), want: Want::Clause, line: 4 }]);
     assert_eq!(manifest.debian.unwrap().components, ["main"]);
     assert_eq!(manifest.rootfs.omit, DEFAULT_OMIT);
     assert_eq!(manifest.packages.provided, None);
@@ -255,23 +255,38 @@ fn what_is_missing() {
 }
 
 #[test]
-fn not_supported_yet() {
-    assert_snapshot!(faults("[python]\nwheels = [\"*.whl\"]\nbytecode = 1\nlok = \"pylock.toml\""), @r#"
-    sub/manifest.toml:4:1: [python] is not supported yet; leave it out until it is
+fn python_and_tarballs() {
+    assert_snapshot!(faults("[python]\nwheels = [\"*.whl\"]\nbytecode = 1\nlok = \"pylock.toml\""), @r"
     sub/manifest.toml:6:12: python.bytecode: wants true or false, not the integer 1
     sub/manifest.toml:7:1: unknown key “lok” in python; did you mean “lock”?
+    ");
+    assert_snapshot!(faults("[python]\ngroups = [\"dev\"]\nignore-needs = [\"/usr/lib/libx.so.1\"]"), @r#"
+    sub/manifest.toml:4:1: python.groups chooses from a lock, and python.lock is missing; write lock = "pylock.toml", or whatever the application has
+    sub/manifest.toml:6:17: python.ignore-needs[0]: “/usr/lib/libx.so.1” is a path; write "libx.so.1"
     "#);
+    assert_snapshot!(faults("[python]\nlock = \"none.toml\"\nwheels = [\"a[\"]"), @r"
+    sub/manifest.toml:5:8: python.lock: there is no file sub/none.toml; give a pylock.toml, uv.lock, poetry.lock, Pipfile.lock or requirements.txt with hashes
+    sub/manifest.toml:6:11: python.wheels[0]: error parsing glob 'a[': unclosed character class; missing ']'
+    ");
     assert_snapshot!(faults("[[tarballs]]\nsource = \"x.tar\"\nsha256 = \"12\"\npath = \"usr\""), @r#"
-    sub/manifest.toml:4:1: [[tarballs]] is not supported yet; leave it out until it is
+    sub/manifest.toml:5:10: tarballs[0].source: there is no file sub/x.tar; give a tar archive, plain or in gzip, xz or zstd, relative to the manifest
     sub/manifest.toml:6:10: tarballs[0].sha256: “12” is not a SHA-256 digest (64 hexadecimal digits, with or without “sha256:” before them)
     sub/manifest.toml:7:8: tarballs[0].path: “usr” is not absolute; write "/usr"
     "#);
-    assert_snapshot!(faults("debian.snapshot = \"20261121T000000Z\""), @"sub/manifest.toml:4:19: debian.snapshot: a snapshot is not supported yet; leave it out until it is");
-    assert_snapshot!(read(&SMALLEST.replace("\"python3\"", "\"file:/usr/bin/git\", \"soname:libGL.so.1\", \"file:git\"")).unwrap_err(), @r#"
-    sub/manifest.toml:4:21: packages.install[0]: asking for a file (file:) is not supported yet; leave it out until it is
-    sub/manifest.toml:4:42: packages.install[1]: asking for a shared library (soname:) is not supported yet; leave it out until it is
-    sub/manifest.toml:4:63: packages.install[2]: “git” is not the absolute path of one file; write file:/usr/bin/git
+    assert_snapshot!(faults("[[tarballs]]\nurl = \"ftp://x\"\npath = \"/usr\"\nstrip = 99"), @r#"
+    sub/manifest.toml:4:1: tarballs[0]: “sha256” is missing; write sha256 = "…", which sha256sum prints
+    sub/manifest.toml:5:7: tarballs[0].url: “ftp://x” is not a URL; write https://host/path
+    sub/manifest.toml:7:9: tarballs[0].strip: 99 is not between 0 and 32
     "#);
+}
+
+#[test]
+fn not_supported_yet() {
+    assert_snapshot!(faults("debian.snapshot = \"20261121T000000Z\""), @"sub/manifest.toml:4:19: debian.snapshot: a snapshot is not supported yet; leave it out until it is");
+    assert_snapshot!(read(&SMALLEST.replace("\"python3\"", "\"file:git\", \"soname:x\"")).unwrap_err(), @r"
+    sub/manifest.toml:4:21: packages.install[0]: “git” is not the absolute path of one file; write file:/usr/bin/git
+    sub/manifest.toml:4:33: packages.install[1]: “x” is not the name of a shared library; write soname:libGL.so.1
+    ");
 }
 
 #[test]
