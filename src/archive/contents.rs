@@ -116,6 +116,12 @@ impl Sonames {
         self.tables.is_empty()
     }
 
+    /// How many names there are where ld.so looks.
+    pub fn direct(&self) -> usize {
+        let entries = self.tables.iter().flat_map(|table| table.from(b""));
+        entries.filter(|entry| entry.folder.is_none()).map(|entry| entry.name).collect::<BTreeSet<_>>().len()
+    }
+
     /// Other versions of the library that some package ships: for `libssl.so.1.1`, `libssl.so.3`. Neither the names
     /// that only a compiler asks for, nor those of files that another of them links to.
     pub fn near(&self, soname: &[u8]) -> Vec<String> {

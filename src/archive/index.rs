@@ -341,4 +341,4 @@ pub(super) fn decoder<'a>(format: Format, packed: impl io::BufRead + 'a) -> io::
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
