@@ -16,7 +16,8 @@ use crate::{
 use super::{
     ArchiveError, ErrorClass,
     cleartext::MAX_DOCUMENT,
-    fetch::{FetchError, Fetcher, join, shown},
+    contents::Contents,
+    fetch::{Download, FetchError, Fetcher, join, shown},
     kept::{self, IndexPiece},
     keyring::Keyring,
     openpgp::{self, Verified},
@@ -44,6 +45,15 @@ pub struct LoadedSuite {
     pub base: String,
     /// The package indexes.
     pub packages: Vec<PackagesIndex>,
+    /// Where its Contents indexes are, for when they are asked for.
+    pub(super) contents: Contents,
+}
+
+impl LoadedSuite {
+    /// Whether it has an index of which package ships which file.
+    pub fn has_contents(&self) -> bool {
+        !self.contents.files.is_empty()
+    }
 }
 
 /// One `Packages` file.
@@ -97,11 +107,7 @@ impl Loader<'_> {
     /// # Errors
     /// [`ArchiveError`]. Base URLs are tried in order; the next one only where the last could not be reached.
     pub fn load(&self, request: &SuiteRequest, arch: Arch) -> Result<LoadedSuite, ArchiveError> {
-        let keys = match &request.keys {
-            Keys::Debian => Some(Keyring::debian()?),
-            Keys::File(path) => Some(Keyring::read(path)?),
-            Keys::Unsigned => None,
-        };
+        let keys = keyring(&request.keys)?;
         let mut last = None;
         for base in &request.bases {
             match self.load_from(request, arch, base, keys.as_ref()) {
@@ -120,11 +126,9 @@ impl Loader<'_> {
         keys: Option<&Keyring>,
     ) -> Result<LoadedSuite, ArchiveError> {
         let folder = join(base, &format!("dists/{}", request.suite));
-        let verified = self.signed_release(&folder, keys)?;
-        let refused = |source| ArchiveError::Release { url: shown(&folder), source };
-        let release = Release::parse(&verified.text).map_err(refused)?;
-        release.check(&request.suite, request.is_snapshot(), self.now).map_err(refused)?;
+        let (release, certificate) = self.release(request, &folder, keys)?;
         if !request.is_snapshot() {
+            let refused = |source| ArchiveError::Release { url: shown(&folder), source };
             release.remember(self.store, &request.name, &request.suite).map_err(refused)?;
         }
         let wanted = self.wanted(request, &release, arch)?;
@@ -135,14 +139,30 @@ impl Loader<'_> {
                 Ok(PackagesIndex { component, arch, sha256, pieces, whole })
             })
             .collect();
+        let contents = Contents::listed(request, base, &release, arch);
         Ok(LoadedSuite {
             name: request.name.clone(),
             suite: request.suite.clone(),
             release: release.info,
-            signed_by: keys.map(|_| verified.certificate),
+            signed_by: keys.map(|_| certificate),
             base: base.into(),
             packages: packages?,
+            contents,
         })
+    }
+
+    /// The verified Release in `folder`, held to what was asked for, and the certificate that signed it.
+    pub(super) fn release(
+        &self,
+        request: &SuiteRequest,
+        folder: &str,
+        keys: Option<&Keyring>,
+    ) -> Result<(Release, String), ArchiveError> {
+        let verified = self.signed_release(folder, keys)?;
+        let refused = |source| ArchiveError::Release { url: shown(folder), source };
+        let release = Release::parse(&verified.text).map_err(refused)?;
+        release.check(&request.suite, request.is_snapshot(), self.now).map_err(refused)?;
+        Ok((release, verified.certificate))
     }
 
     /// `InRelease`; where there is none, `Release` and `Release.gpg`. `keys` is `None` for `trusted = true`.
@@ -234,11 +254,8 @@ impl Loader<'_> {
         if let Some(pieces) = kept::kept_index(self.store, &key) {
             return Ok((key, pieces, false));
         }
-        let ReleaseEntry { path, by_hash, size, sha256 } = &choice.packed;
-        let hashed = release.by_hash.then(|| join(folder, by_hash));
-        let urls: Vec<_> = hashed.into_iter().chain([join(folder, path)]).collect();
-        let mut download = self.fetcher.download(self.store, &urls, *size, sha256, self.progress)?;
-        let url = shown(&join(folder, path));
+        let mut download = self.fetch(folder, release.by_hash, &choice.packed)?;
+        let url = shown(&join(folder, &choice.packed.path));
         let broken = |why: String| ArchiveError::Index { url: url.clone(), why };
         let limit = choice.plain.as_ref().map_or(MAX_INDEX, |plain| plain.size.min(MAX_INDEX));
         let packed = io::BufReader::with_capacity(64 << 10, download.reader()?);
@@ -261,6 +278,22 @@ impl Loader<'_> {
         kept::keep_index(self.store, &key, &text)?;
         Ok((key, vec![IndexPiece { text, cold: None }], true))
     }
+
+    /// One file that the Release in `folder` lists.
+    pub(super) fn fetch(&self, folder: &str, by_hash: bool, entry: &ReleaseEntry) -> Result<Download, FetchError> {
+        let hashed = by_hash.then(|| join(folder, &entry.by_hash));
+        let urls: Vec<_> = hashed.into_iter().chain([join(folder, &entry.path)]).collect();
+        self.fetcher.download(self.store, &urls, entry.size, &entry.sha256, self.progress)
+    }
+}
+
+/// The keys themselves; `None` where nobody needs to sign.
+pub(super) fn keyring(keys: &Keys) -> Result<Option<Keyring>, ArchiveError> {
+    Ok(match keys {
+        Keys::Debian => Some(Keyring::debian()?),
+        Keys::File(path) => Some(Keyring::read(path)?),
+        Keys::Unsigned => None,
+    })
 }
 
 fn signature(folder: &str, name: &str, source: openpgp::SignatureError) -> ArchiveError {
@@ -269,15 +302,15 @@ fn signature(folder: &str, name: &str, source: openpgp::SignatureError) -> Archi
 
 /// An index in the best form that a Release lists.
 #[derive(Debug, Clone)]
-struct Choice {
-    packed: ReleaseEntry,
-    format: Format,
+pub(super) struct Choice {
+    pub(super) packed: ReleaseEntry,
+    pub(super) format: Format,
     /// The decompressed file's entry, whether or not the mirror has that file.
-    plain: Option<ReleaseEntry>,
+    pub(super) plain: Option<ReleaseEntry>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Xz,
     Zstd,
     Gzip,
@@ -286,7 +319,7 @@ enum Format {
 
 impl Choice {
     /// Smallest form first.
-    fn find(release: &Release, path: &str) -> Option<Self> {
+    pub(super) fn find(release: &Release, path: &str) -> Option<Self> {
         let forms = [(".xz", Format::Xz), (".zst", Format::Zstd), (".gz", Format::Gzip), ("", Format::Plain)];
         forms.into_iter().find_map(|(suffix, format)| {
             let packed = release.file(&format!("{path}{suffix}"))?.clone();
@@ -295,7 +328,7 @@ impl Choice {
     }
 }
 
-fn decoder<'a>(format: Format, packed: impl io::BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub(super) fn decoder<'a>(format: Format, packed: impl io::BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match format {
         Format::Xz => {
             let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, liblzma::stream::CONCATENATED);
@@ -308,4 +341,4 @@ fn decoder<'a>(format: Format, packed: impl io::BufRead + 'a) -> io::Result<Box<
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

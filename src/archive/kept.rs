@@ -13,7 +13,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::index::MAX_INDEX;
+use super::{contents, index::MAX_INDEX};
 use crate::{
     base::{Sha256, Sha256Writer},
     control::strip::{Stripped, strip},
@@ -115,9 +115,9 @@ pub fn kept_index(store: &Store, index: &Sha256) -> Option<Vec<IndexPiece>> {
     unpack(&key, &std::fs::read(path).ok()?)
 }
 
-/// Whether the entry at `path` is sound under this key.
+/// Whether the entry at `path` is sound under this key; it may also be what is kept of a Contents index.
 pub fn is_kept_sound(path: &std::path::Path, key: &Sha256) -> bool {
-    std::fs::read(path).is_ok_and(|entry| unpack(key, &entry).is_some())
+    std::fs::read(path).is_ok_and(|entry| unpack(key, &entry).is_some()) || contents::is_sound(path, key)
 }
 
 /// The entry of these pieces.

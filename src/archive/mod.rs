@@ -2,9 +2,11 @@
 //!
 //! In: the manifest's repositories, the machine's apt sources, a mirror. Out: [`LoadedSuite`]s, and `.deb` files in the
 //! store. In the order of the work: [`sources`] (which mirror), [`suites`] (which suites of it), [`fetch`],
-//! [`openpgp`] (with [`cleartext`] and [`keyring`]), [`release`], [`index`], [`deb`].
+//! [`openpgp`] (with [`cleartext`] and [`keyring`]), [`release`], [`index`], [`contents`] (which package ships what),
+//! [`deb`].
 
 pub mod cleartext;
+pub mod contents;
 pub mod deb;
 mod error;
 pub mod fetch;
@@ -18,6 +20,7 @@ pub mod suites;
 #[cfg(test)]
 mod testing;
 
+pub use contents::Sonames;
 pub use deb::fetch_deb;
 pub use error::{ArchiveError, ErrorClass};
 pub use fetch::{FetchError, FetchSettings, Fetcher};

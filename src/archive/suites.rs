@@ -153,7 +153,7 @@ fn repository_suites(repository: &Repository) -> Result<Vec<SuiteRequest>, Suite
 }
 
 /// A suite or component: a relative path of plain characters.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     text.split('/').all(|part| {
         !matches!(part, "" | "." | "..") && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._+~".contains(&b))
     })

@@ -30,7 +30,7 @@ use crate::base::Sha256;
 pub enum Shelf {
     /// `.deb` files by their own digest.
     Debs,
-    /// Decompressed Packages indexes, by the digest of the decompressed text.
+    /// What is kept of Packages and Contents indexes, by [`crate::archive`]'s keys.
     Indexes,
     /// Unpacked, filtered packages, by [`crate::unpack`]'s key.
     Segments,

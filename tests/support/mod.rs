@@ -169,6 +169,21 @@ pub fn tar_of(entries: &[Entry]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// What each package ships, as a Contents index says it.
+fn contents(packages: &[Pkg]) -> String {
+    let mut owners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for package in packages {
+        for entry in package.entries.iter().filter(|entry| !matches!(entry.kind, Kind::Dir)) {
+            let names = owners.entry(&entry.path).or_default();
+            let name = format!("misc/{}", package.name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    owners.iter().map(|(path, names)| format!("{path:<55} {}\n", names.join(","))).collect()
+}
+
 /// An archive of one suite, `stable`, before it is served.
 pub struct Archive {
     pub packages: Vec<Pkg>,
@@ -211,17 +226,19 @@ impl Archive {
             );
             files.insert(package.deb_path(), deb);
         }
-        let plain = index.into_bytes();
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packed.write_all(&plain).unwrap();
-        let packed = packed.finish().unwrap();
         let mut sums = String::new();
-        for (name, bytes) in [("Packages", plain), ("Packages.gz", packed)] {
-            let digest = Sha256::of(&bytes).hex();
-            sums += &format!(" {digest} {} main/binary-amd64/{name}\n", bytes.len());
-            let folder = "dists/stable/main/binary-amd64";
-            files.insert(format!("{folder}/by-hash/SHA256/{digest}"), bytes.clone());
-            files.insert(format!("{folder}/{name}"), bytes);
+        for (folder, name, plain) in
+            [("main/binary-amd64", "Packages", index), ("main", "Contents-amd64", contents(&self.packages))]
+        {
+            let plain = plain.into_bytes();
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(&plain).unwrap();
+            for (name, bytes) in [(name.to_owned(), plain), (format!("{name}.gz"), packed.finish().unwrap())] {
+                let digest = Sha256::of(&bytes).hex();
+                sums += &format!(" {digest} {} {folder}/{name}\n", bytes.len());
+                files.insert(format!("dists/stable/{folder}/by-hash/SHA256/{digest}"), bytes.clone());
+                files.insert(format!("dists/stable/{folder}/{name}"), bytes);
+            }
         }
         let mut release = String::new();
         for (key, value) in &self.release {

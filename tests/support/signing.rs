@@ -53,6 +53,7 @@ impl Default for SubkeySpec {
 }
 
 /// A key that signs.
+#[derive(Clone)]
 pub struct TestKey {
     primary: SecretKey,
     subkey: Option<SecretSubkey>,

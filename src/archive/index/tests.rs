@@ -21,43 +21,43 @@ use crate::{
 const ARCH_TEXT: &str = "Package: a\nVersion: 1\nArchitecture: amd64\n\n";
 const ALL_TEXT: &str = "Package: é\nVersion: 1\nArchitecture: all\n\n";
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub(in crate::archive) type Files = BTreeMap<String, Vec<u8>>;
 
-fn xz(text: &[u8]) -> Vec<u8> {
+pub(in crate::archive) fn xz(text: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 6);
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(in crate::archive) fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
 }
 
 /// A suite `x` in the making.
-struct Suite {
-    key: TestKey,
-    now: Timestamp,
-    fields: String,
+pub(in crate::archive) struct Suite {
+    pub(in crate::archive) key: TestKey,
+    pub(in crate::archive) now: Timestamp,
+    pub(in crate::archive) fields: String,
     /// Path below `dists/x`, content, whether the mirror serves it.
-    indexes: Vec<(String, Vec<u8>, bool)>,
+    pub(in crate::archive) indexes: Vec<(String, Vec<u8>, bool)>,
 }
 
 impl Suite {
-    fn new() -> Self {
+    pub(in crate::archive) fn new() -> Self {
         let now = Timestamp::now();
         let fields = "Suite: x\nArchitectures: all amd64\nComponents: main\nAcquire-By-Hash: yes\n".into();
         Self { key: TestKey::good(now.as_second()), now, fields, indexes: Vec::new() }
     }
 
-    fn add(mut self, path: &str, content: impl Into<Vec<u8>>, served: bool) -> Self {
+    pub(in crate::archive) fn add(mut self, path: &str, content: impl Into<Vec<u8>>, served: bool) -> Self {
         self.indexes.push((path.into(), content.into(), served));
         self
     }
 
     /// The usual: both indexes as xz, the plain text listed only.
-    fn usual() -> Self {
+    pub(in crate::archive) fn usual() -> Self {
         let mut suite = Self::new();
         for (arch, text) in [("amd64", ARCH_TEXT), ("all", ALL_TEXT)] {
             let path = format!("main/binary-{arch}/Packages");
@@ -66,7 +66,7 @@ impl Suite {
         suite
     }
 
-    fn release(&self) -> String {
+    pub(in crate::archive) fn release(&self) -> String {
         let date = self.now.strftime("%a, %d %b %Y %H:%M:%S UTC");
         let mut text = format!("{}Date: {date}\nSHA256:\n", self.fields);
         for (path, content, _) in &self.indexes {
@@ -75,7 +75,7 @@ impl Suite {
         text
     }
 
-    fn files(&self) -> Files {
+    pub(in crate::archive) fn files(&self) -> Files {
         let mut files = Files::new();
         for (path, content, served) in &self.indexes {
             if *served {
@@ -86,7 +86,7 @@ impl Suite {
         files
     }
 
-    fn request(&self, base: &str, dir: &tempfile::TempDir) -> SuiteRequest {
+    pub(in crate::archive) fn request(&self, base: &str, dir: &tempfile::TempDir) -> SuiteRequest {
         let key = dir.path().join("key.asc");
         fs::write(&key, self.key.armoured()).unwrap();
         SuiteRequest {
@@ -100,28 +100,32 @@ impl Suite {
     }
 }
 
-struct World {
-    dir: tempfile::TempDir,
-    store: Store,
-    heard: Heard,
-    fetcher: Fetcher,
+pub(in crate::archive) struct World {
+    pub(in crate::archive) dir: tempfile::TempDir,
+    pub(in crate::archive) store: Store,
+    pub(in crate::archive) heard: Heard,
+    pub(in crate::archive) fetcher: Fetcher,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(in crate::archive) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         Self { dir, store, heard: Heard::default(), fetcher: hasty() }
     }
 
-    fn load(&self, request: &SuiteRequest) -> Result<LoadedSuite, ArchiveError> {
+    pub(in crate::archive) fn load(&self, request: &SuiteRequest) -> Result<LoadedSuite, ArchiveError> {
         let now = Timestamp::now();
         let loader = Loader { fetcher: &self.fetcher, store: &self.store, now, progress: &self.heard };
         loader.load_all(std::slice::from_ref(request), Arch::Amd64).map(|mut all| all.remove(0))
     }
 
     /// Loads `suite` from a server that has exactly `files`.
-    fn load_files(&self, suite: &Suite, files: Files) -> (Result<LoadedSuite, ArchiveError>, Vec<Request>) {
+    pub(in crate::archive) fn load_files(
+        &self,
+        suite: &Suite,
+        files: Files,
+    ) -> (Result<LoadedSuite, ArchiveError>, Vec<Request>) {
         let server = Server::files(files);
         let result = self.load(&suite.request(&server.url, &self.dir));
         (result, server.requests())
@@ -129,7 +133,7 @@ impl World {
 }
 
 /// The whole message with its causes.
-fn chain(error: &ArchiveError) -> String {
+pub(in crate::archive) fn chain(error: &ArchiveError) -> String {
     let mut out = error.to_string();
     let mut at: &dyn std::error::Error = error;
     while let Some(source) = at.source() {
