@@ -134,7 +134,7 @@ pub fn assemble(
     let input = finish::Input { arch, packages: &shipped, accounts: &manifest.accounts, release: &release };
     let report = finish::finish(&mut tree, &input)?;
     tree.date();
-    let mut findings = check::check(&tree, arch)?;
+    let mut findings = check::check(&tree, arch, check::Options::default())?;
     findings.extend(check::policy(&tree, &manifest.policy.forbid));
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })
 }

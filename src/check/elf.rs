@@ -1,251 +1,244 @@
-//! Whether every ELF file finds its loader and its libraries, as ld.so would look for them (ld.so(8); glibc
-//! elf/dl-load.c): DT_RPATH, its loaders' DT_RPATH, DT_RUNPATH, the cache and the default directories; of the right
-//! class and machine.
+//! Whether every ELF file finds its loader and its libraries, and in these the symbol versions that it wants.
+//!
+//! In: the tree's ELF files. Out: findings. Where the loader looks is `crate::elf`'s matter.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Finding, Severity, owner, shown};
+use super::{Finding, Options, Severity, shown};
 use crate::{
-    base::{Arch, PackageName, RootPath},
-    elf::{Class, Dynamic, ET_DYN, Elf, ElfError, machine},
-    finish::FinishError,
-    tree::{Content, Node, Tree},
+    base::{Arch, RootPath},
+    elf::{Abi, DefinedVersion, Elf, ElfError, Loaded, Loader, Names, Source, VersionNumber},
+    tree::{Content, Kind, Node, Origin, Tree},
 };
 
-const ET_EXEC: u16 = 2;
+type Object = crate::elf::Object<Origin>;
 
-/// What must fit between a program and its libraries.
-type Abi = (Class, bool, u16);
+/// How many symbol versions a message names.
+const SHOWN_VERSIONS: usize = 4;
 
-/// A program or library of the tree.
-pub(super) struct Object {
-    path: RootPath,
-    package: Option<PackageName>,
-    abi: Abi,
-    interpreter: Option<Box<[u8]>>,
-    dynamic: Dynamic,
-}
-
-/// Reads one file; `None` for object files, core dumps and separate debug symbols.
-pub(super) fn read(path: &RootPath, node: &Node, content: &Content) -> Result<Option<Object>, ElfError> {
-    if path.starts_with(&RootPath::literal("usr/lib/debug")) {
+/// Reads one file that begins with `head`; `None` for object files, core dumps and separate debug symbols, whose
+/// headers speak of another file.
+pub(super) fn read(path: &RootPath, node: &Node, content: &Content, head: Vec<u8>) -> Result<Option<Object>, ElfError> {
+    if path.starts_with(&RootPath::literal("usr/lib/debug")) || path.file_name().ends_with(b".debug") {
         return Ok(None);
     }
-    let Some(elf) = Elf::read(&|offset, length| content.read_part(offset, length))? else { return Ok(None) };
-    if !matches!(elf.kind, ET_EXEC | ET_DYN) {
-        return Ok(None);
-    }
-    Ok(Some(Object {
-        path: path.clone(),
-        package: owner(node),
-        abi: (elf.class, elf.big_endian, elf.machine),
-        interpreter: elf.interpreter,
-        dynamic: elf.dynamic.unwrap_or_default(),
-    }))
+    let source = Source::new(content.len(), head, |offset, length| content.read_part(offset, length));
+    let elf = Elf::read(&source)?.filter(Elf::is_loadable);
+    Ok(elf.map(|elf| Object { path: path.clone(), elf, owner: node.origin.clone() }))
 }
 
-/// Loaders and libraries that are not found.
+/// Loaders, libraries and symbol versions that are not found.
 pub(super) fn unresolved(
     tree: &Tree,
     arch: Arch,
     directories: &[RootPath],
     objects: &[Object],
-) -> Result<Vec<Finding>, FinishError> {
-    let search = Search {
-        tree,
-        arch,
-        directories,
-        places: objects.iter().enumerate().map(|(index, object)| (&object.path, index)).collect(),
-        objects,
+    options: Options<'_>,
+) -> Vec<Finding> {
+    let resolve = |from: &RootPath, path: &[u8]| {
+        let end = tree.resolve_from(from, path)?;
+        match &tree.get(&end)?.kind {
+            Kind::Hardlink(first) => Some(first.clone()),
+            _ => Some(end),
+        }
     };
+    let loaded = Loader::new(objects, arch, directories, &resolve).load();
+    let mut check = Check { tree, objects, options, loaded, names: None, defined: HashMap::new() };
     let mut findings = Vec::new();
-    let mut missing = Vec::new();
-    // Who loads whom, for DT_RPATH, which holds for the libraries of libraries too.
-    let mut loaders: HashMap<usize, Vec<usize>> = HashMap::new();
     for (index, object) in objects.iter().enumerate() {
-        if let Some(loader) = object.interpreter.as_deref().filter(|loader| !search.has_loader(loader)) {
-            findings.push(object.finding(
+        let found = check.object(index, object);
+        // Wheels carry helpers for other systems; an image of two architectures may hold what they need.
+        if !found.is_empty() && is_extra(&object.owner) && object.elf.abi != Abi::of(arch) {
+            let mut finding = finding(
+                object,
+                "foreign-machine",
+                format!("it is made for another machine than {arch}, and cannot start here"),
+                "remove the file with [rootfs] remove if nothing uses it".into(),
+            );
+            finding.severity = Severity::Warning;
+            findings.push(finding);
+        } else {
+            findings.extend(found);
+        }
+    }
+    findings
+}
+
+struct Check<'a> {
+    tree: &'a Tree,
+    objects: &'a [Object],
+    options: Options<'a>,
+    loaded: Loaded,
+    /// Of the objects of wheels and tarballs; made when first wanted.
+    names: Option<Names<'a>>,
+    /// Version names of libraries, by place; made when first wanted.
+    defined: HashMap<usize, HashSet<&'a [u8]>>,
+}
+
+impl<'a> Check<'a> {
+    fn object(&mut self, index: usize, object: &'a Object) -> Vec<Finding> {
+        let mut out = Vec::new();
+        if let Some(loader) = object.elf.interpreter.as_deref().filter(|loader| !self.has_loader(loader)) {
+            out.push(finding(
+                object,
                 "missing-loader",
                 format!("its loader {} is not there", shown(loader)),
                 "install libc6, or the C library that the file was made for".into(),
             ));
         }
-        for name in &object.dynamic.needed {
-            match search.find(object, name, &[]) {
-                Some(found) => loaders.entry(found).or_default().push(index),
-                None => missing.push((index, name)),
+        for (place, name) in object.elf.needed().iter().enumerate() {
+            if self.library(index, place).is_none() {
+                out.extend(self.missing_library(index, object, name));
             }
         }
-    }
-    // Each library found this way may hand the path on to those that it needs.
-    loop {
-        let before = missing.len();
-        missing.retain(|&(index, name)| {
-            let inherited = search.inherited(index, &loaders);
-            let found = objects.get(index).and_then(|object| search.find(object, name, &inherited));
-            if let Some(found) = found {
-                loaders.entry(found).or_default().push(index);
-            }
-            found.is_none()
-        });
-        if missing.len() == before {
-            break;
-        }
-    }
-    // What all its loaders load themselves is in the process already, under the name asked for.
-    missing.retain(|(index, name)| {
-        let loads = |loader: &usize| {
-            objects
-                .get(*loader)
-                .is_some_and(|loader| loader.dynamic.needed.contains(name) && search.find(loader, name, &[]).is_some())
-        };
-        !loaders.get(index).is_some_and(|loaders| loaders.iter().all(loads))
-    });
-    for (index, object, name) in missing.iter().filter_map(|(index, name)| Some((index, objects.get(*index)?, name))) {
-        // A package's library that nothing here loads, beside what it needs: the program that would know the folder
-        // is another package's, and not in the image.
-        let beside = object.path.parent().and_then(|folder| tree.resolve_from(&folder, name));
-        let is_library = object.interpreter.is_none() && object.package.is_some();
-        let is_idle = is_library && beside.is_some() && !loaders.contains_key(index);
-        let name = shown(name);
-        let mut finding = object.finding(
-            "missing-library",
-            format!("it needs {name}, which is in no place where the loader looks"),
-            format!("add the package that ships {name} to packages.install, or remove the file with [rootfs] remove"),
-        );
-        if is_idle {
-            finding.severity = Severity::Warning;
-            finding.message =
-                format!("it needs {name}, which lies beside it, where only a program that nobody installed looks");
-            finding.hint = "remove the file with [rootfs] remove if nothing loads it".into();
-        }
-        findings.push(finding);
-    }
-    Ok(findings)
-}
-
-impl Object {
-    fn finding(&self, code: &'static str, message: String, hint: String) -> Finding {
-        Finding {
-            code,
-            severity: Severity::Error,
-            path: self.path.clone(),
-            package: self.package.clone(),
-            message,
-            hint,
-        }
-    }
-}
-
-struct Search<'a> {
-    tree: &'a Tree,
-    arch: Arch,
-    directories: &'a [RootPath],
-    places: HashMap<&'a RootPath, usize>,
-    objects: &'a [Object],
-}
-
-impl Search<'_> {
-    fn has_loader(&self, path: &[u8]) -> bool {
-        self.tree.resolve_from(&RootPath::root(), path).is_some_and(|path| self.tree.content(&path).is_some())
-    }
-
-    /// The object that a DT_NEEDED of `object` leads to.
-    fn find(&self, object: &Object, name: &[u8], inherited: &[RootPath]) -> Option<usize> {
-        if name.contains(&b'/') {
-            let path = self.expand(object, name)?;
-            return self.at(object, &path);
-        }
-        let own = match (&object.dynamic.runpath, &object.dynamic.rpath) {
-            (Some(runpath), _) => self.list(object, runpath),
-            (None, Some(rpath)) => self.list(object, rpath),
-            (None, None) => Vec::new(),
-        };
-        let foreign = foreign_directories(object.abi);
-        own.iter()
-            .chain(inherited)
-            .chain(self.directories)
-            .chain(&foreign)
-            .find_map(|folder| self.at(object, &self.tree.resolve_from(folder, name)?))
-    }
-
-    /// The object at that path if it fits; the loader passes over others.
-    fn at(&self, object: &Object, path: &RootPath) -> Option<usize> {
-        let path = match &self.tree.get(path)?.kind {
-            crate::tree::Kind::Hardlink(first) => first,
-            _ => path,
-        };
-        let place = *self.places.get(path)?;
-        self.objects.get(place).filter(|found| found.abi == object.abi).map(|_| place)
-    }
-
-    /// DT_RPATH directories of everything that loads the object, directly or not. A loader with DT_RUNPATH hands none
-    /// on, nor is any used by an object with one.
-    fn inherited(&self, index: usize, loaders: &HashMap<usize, Vec<usize>>) -> Vec<RootPath> {
-        let mut out = Vec::new();
-        if self.objects.get(index).is_some_and(|object| object.dynamic.runpath.is_some()) {
-            return out;
-        }
-        let mut seen = HashSet::from([index]);
-        let mut todo = vec![index];
-        while let Some(index) = todo.pop() {
-            for &loader in loaders.get(&index).into_iter().flatten() {
-                if !seen.insert(loader) {
-                    continue;
-                }
-                todo.push(loader);
-                if let Some(object) = self.objects.get(loader)
-                    && let (Some(rpath), None) = (&object.dynamic.rpath, &object.dynamic.runpath)
-                {
-                    out.extend(self.list(object, rpath));
-                }
-            }
+        for (file, wanted) in &object.elf.versions.needed {
+            let place = object.elf.needed().iter().position(|name| name == file);
+            let Some(library) = place.and_then(|place| self.library(index, place)) else { continue };
+            let names = wanted.iter().filter(|version| !version.is_weak).map(|version| &*version.name);
+            out.extend(self.missing_versions(object, file, library, names));
         }
         out
     }
 
-    /// The directories of a search path that are there.
-    fn list(&self, object: &Object, path: &[u8]) -> Vec<RootPath> {
-        path.split(|&b| b == b':')
-            .filter(|part| !part.is_empty())
-            .filter_map(|part| self.expand(object, part))
-            .collect()
+    fn has_loader(&self, path: &[u8]) -> bool {
+        self.tree.resolve_from(&RootPath::root(), path).is_some_and(|path| self.tree.content(&path).is_some())
     }
 
-    /// With `$ORIGIN` and `$LIB` put in, links followed. A path relative to the working directory leads nowhere.
-    fn expand(&self, object: &Object, path: &[u8]) -> Option<RootPath> {
-        let origin = [b"/", object.path.parent()?.as_bytes()].concat();
-        let lib = format!("lib/{}", self.arch.triplet()).into_bytes();
-        let mut out = Vec::new();
-        let mut rest = path;
-        'next: while let [first, after @ ..] = rest {
-            for (token, value) in
-                [(&b"$ORIGIN"[..], &origin), (b"${ORIGIN}", &origin), (b"$LIB", &lib), (b"${LIB}", &lib)]
-            {
-                if let Some(after) = rest.strip_prefix(token) {
-                    out.extend_from_slice(value);
-                    rest = after;
-                    continue 'next;
-                }
-            }
-            out.push(*first);
-            rest = after;
+    /// The place of the object that a DT_NEEDED leads to.
+    fn library(&self, index: usize, place: usize) -> Option<usize> {
+        *self.loaded.of(index).get(place)?
+    }
+
+    fn missing_library(&mut self, index: usize, object: &'a Object, name: &'a [u8]) -> Option<Finding> {
+        let text = shown(name);
+        let is_extra = is_extra(&object.owner);
+        if is_extra && self.options.ignore.iter().any(|ignored| ignored.as_bytes() == name) {
+            return None;
         }
-        out.starts_with(b"/").then(|| self.tree.resolve_from(&RootPath::root(), &out))?
+        if is_extra && let Some(bundled) = self.bundled(object.elf.abi, name) {
+            let mut finding = finding(
+                object,
+                "missing-library",
+                format!(
+                    "it needs {text}, which the loader does not find: it is {} of {}, and works if that is loaded \
+                     first",
+                    bundled.path, bundled.owner
+                ),
+                format!("nothing, if the package loads {text} itself; else add a package that ships it"),
+            );
+            finding.severity = Severity::Warning;
+            return Some(finding);
+        }
+        // A package's library that nothing here loads, beside what it needs: the program that would know the folder
+        // is another package's, and not in the image.
+        let is_library = object.elf.interpreter.is_none() && matches!(object.owner, Origin::Package(_));
+        if is_library && !self.loaded.is_loaded(index) {
+            let beside = object.path.parent().and_then(|folder| self.tree.resolve_from(&folder, name));
+            if beside.is_some() {
+                let mut finding = finding(
+                    object,
+                    "missing-library",
+                    format!("it needs {text}, which lies beside it, where only a program that nobody installed looks"),
+                    "remove the file with [rootfs] remove if nothing loads it".into(),
+                );
+                finding.severity = Severity::Warning;
+                return Some(finding);
+            }
+        }
+        let mut hint = match self.options.providers.map(|providers| providers(name)).as_deref() {
+            None => format!("add the package that ships {text} to packages.install"),
+            Some([]) => format!("no package of the manifest's repositories ships {text}; add a repository that has it"),
+            Some([one]) => format!("add {one} to packages.install"),
+            Some(several) => {
+                let names: Vec<_> = several.iter().map(ToString::to_string).collect();
+                format!("add one of {} to packages.install", names.join(", "))
+            }
+        };
+        if is_extra {
+            hint += ", list the name in python.ignore-needs if it is not wanted";
+        }
+        hint += ", or remove the file with [rootfs] remove";
+        let message = format!("it needs {text}, which is in no place where the loader looks");
+        Some(finding(object, "missing-library", message, hint))
+    }
+
+    /// The object of a wheel or tarball that has that name.
+    fn bundled(&mut self, abi: Abi, name: &[u8]) -> Option<&'a Object> {
+        let names = self.names.get_or_insert_with(|| names(self.tree, self.objects));
+        names.get(abi, name).first().and_then(|place| self.objects.get(*place))
+    }
+
+    /// What the library at that place does not define (glibc elf/dl-version.c, match_symbol). One without any
+    /// definitions passes; the loader warns of it at most.
+    fn missing_versions(
+        &mut self,
+        object: &Object,
+        file: &[u8],
+        library: usize,
+        wanted: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<Finding> {
+        let library_at = self.objects.get(library)?;
+        let defined = library_at.elf.versions.defined.as_ref()?;
+        let names =
+            self.defined.entry(library).or_insert_with(|| defined.iter().map(|version| &*version.name).collect());
+        let mut missing: Vec<&[u8]> = wanted.filter(|name| !names.contains(name)).collect();
+        missing.sort_by_cached_key(|name| (VersionNumber::split(name).map(|(_, number)| number), *name));
+        missing.dedup();
+        let last = *missing.last()?;
+        let shown_first: Vec<_> = missing.iter().rev().take(SHOWN_VERSIONS).rev().map(|name| shown(name)).collect();
+        let more = match missing.len().saturating_sub(SHOWN_VERSIONS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let has = match newest(defined, last) {
+            Some(newest) => format!("and {} has up to {newest}", library_at.path),
+            None => format!("which {} does not define", library_at.path),
+        };
+        let message = format!("it needs {}{more} of {}, {has}", shown_first.join(", "), shown(file));
+        let hint = match &object.owner {
+            Origin::Wheel(_) => "take a newer suite, or a wheel for older systems",
+            Origin::Tarball(_) => "take a newer suite, or a build for older systems",
+            _ => "take it and the library from the same suite",
+        };
+        Some(finding(object, "missing-symbol-version", message, hint.into()))
     }
 }
 
-/// The built-in directories of another architecture's loader, for images that hold programs of two.
-fn foreign_directories((class, _, number): Abi) -> Vec<RootPath> {
-    let arch = match (number, class) {
-        (machine::EM_X86_64, Class::Elf64) => Arch::Amd64,
-        (machine::EM_386, _) => Arch::I386,
-        (machine::EM_AARCH64, _) => Arch::Arm64,
-        (machine::EM_ARM, _) => Arch::Armhf,
-        (machine::EM_PPC64, _) => Arch::Ppc64el,
-        (machine::EM_RISCV, Class::Elf64) => Arch::Riscv64,
-        (machine::EM_S390, Class::Elf64) => Arch::S390x,
-        _ => return Vec::new(),
-    };
-    RootPath::literal("usr/lib").join(arch.triplet()).into_iter().collect()
+/// The highest defined version of the series that `wanted` belongs to.
+fn newest(defined: &[DefinedVersion], wanted: &[u8]) -> Option<String> {
+    let (series, _) = VersionNumber::split(wanted)?;
+    let split = defined.iter().filter(|version| !version.is_base).filter_map(|v| VersionNumber::split(&v.name));
+    let newest = split.filter(|(prefix, _)| *prefix == series).map(|(_, number)| number).max()?;
+    Some(format!("{}{newest}", shown(series)))
+}
+
+/// Files of wheels and tarballs by all their names, links included.
+fn names<'a>(tree: &'a Tree, objects: &'a [Object]) -> Names<'a> {
+    let extra = || objects.iter().enumerate().filter(|(_, object)| is_extra(&object.owner));
+    let mut names = Names::new(extra());
+    let places: HashMap<&RootPath, usize> = extra().map(|(index, object)| (&object.path, index)).collect();
+    let links = tree.iter().filter(|(_, node)| matches!(node.kind, Kind::Symlink(_) | Kind::Hardlink(_)));
+    for (path, _) in links.filter(|(_, node)| is_extra(&node.origin)) {
+        let end = tree.resolve(path);
+        let end = match end.as_ref().and_then(|end| tree.get(end)).map(|node| &node.kind) {
+            Some(Kind::Hardlink(first)) => Some(first),
+            _ => end.as_ref(),
+        };
+        if let Some((place, object)) =
+            end.and_then(|end| places.get(end)).and_then(|place| Some((*place, objects.get(*place)?)))
+        {
+            names.add(object.elf.abi, path.file_name(), place);
+        }
+    }
+    names
+}
+
+/// Whether it came from outside Debian's packages: these do not know what is installed beside them.
+fn is_extra(origin: &Origin) -> bool {
+    matches!(origin, Origin::Wheel(_) | Origin::Tarball(_))
+}
+
+fn finding(object: &Object, code: &'static str, message: String, hint: String) -> Finding {
+    let (path, origin) = (object.path.clone(), object.owner.clone());
+    Finding { code, severity: Severity::Error, path, origin, message, hint }
 }

@@ -14,9 +14,15 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Arch, PackageName, RootPath},
+    elf::{ElfError, Object},
     finish::{FinishError, ldcache},
     tree::{Kind, Node, Origin, Tree},
 };
+
+/// How much of each file is read to see what it is; the headers of an ELF file lie in it as a rule.
+const HEAD: usize = 4096;
+/// How long a `#!` line may be (Linux's BINPRM_BUF_SIZE).
+const SCRIPT_LINE: usize = 256;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,15 +36,15 @@ pub enum Severity {
 /// One thing found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Stable name of the kind: `missing-library`, `missing-loader`, `missing-interpreter`, `dangling-link`,
-    /// `broken-elf`, or a policy's name.
+    /// Stable name of the kind: `missing-library`, `missing-loader`, `missing-symbol-version`, `missing-interpreter`,
+    /// `dangling-link`, `broken-elf`, `foreign-machine`, or a policy's name.
     pub code: &'static str,
     /// How bad.
     pub severity: Severity,
     /// Where.
     pub path: RootPath,
     /// Whose file that is.
-    pub package: Option<PackageName>,
+    pub origin: Origin,
     /// What is wrong.
     pub message: String,
     /// What mends it.
@@ -48,18 +54,27 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.message)?;
-        match &self.package {
-            Some(package) => write!(f, " ({package})"),
-            None => Ok(()),
+        match &self.origin {
+            origin if origin.is_unpacked() => write!(f, " ({origin})"),
+            _ => Ok(()),
         }
     }
+}
+
+/// What the caller knows beside the tree.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// `python.ignore-needs`: sonames that files of wheels and tarballs may miss.
+    pub ignore: &'a [String],
+    /// The packages that ship a library of that soname, for hints; empty when none does. `None`: nobody can tell.
+    pub providers: Option<&'a dyn Fn(&[u8]) -> Vec<PackageName>>,
 }
 
 /// Everything that cannot work.
 ///
 /// # Errors
 /// When a file of the tree cannot be read.
-pub fn check(tree: &Tree, arch: Arch) -> Result<Vec<Finding>, FinishError> {
+pub fn check(tree: &Tree, arch: Arch, options: Options<'_>) -> Result<Vec<Finding>, FinishError> {
     let files: Vec<(&RootPath, &Node)> = tree.iter().collect();
     let read = |path: &RootPath, source| FinishError::Read { path: path.clone(), source };
     let mut findings = Vec::new();
@@ -75,7 +90,7 @@ pub fn check(tree: &Tree, arch: Arch) -> Result<Vec<Finding>, FinishError> {
             Looked::Elf(object) => objects.push(*object),
         }
     }
-    findings.extend(elf::unresolved(tree, arch, &ldcache::directories(tree, arch)?, &objects)?);
+    findings.extend(elf::unresolved(tree, arch, &ldcache::directories(tree, arch)?, &objects, options));
     findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.message.cmp(&b.message)));
     Ok(findings)
 }
@@ -83,12 +98,19 @@ pub fn check(tree: &Tree, arch: Arch) -> Result<Vec<Finding>, FinishError> {
 enum Looked {
     Fine,
     Bad(Box<Finding>),
-    Elf(Box<elf::Object>),
+    Elf(Box<Object<Origin>>),
 }
 
 fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
     let bad = |code, severity, message: String, hint: String| {
-        Ok(Looked::Bad(Box::new(Finding { code, severity, path: path.clone(), package: owner(node), message, hint })))
+        Ok(Looked::Bad(Box::new(Finding {
+            code,
+            severity,
+            path: path.clone(),
+            origin: node.origin.clone(),
+            message,
+            hint,
+        })))
     };
     match &node.kind {
         Kind::Dir | Kind::Hardlink(_) => Ok(Looked::Fine),
@@ -100,18 +122,19 @@ fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
             bad("dangling-link", Severity::Warning, message, "install what it leads to, or remove the link".into())
         }
         Kind::File(content) => {
-            let head = content.read_part(0, 256)?;
+            let head = content.read_part(0, HEAD)?;
             if head.starts_with(b"\x7fELF") {
-                return match elf::read(path, node, content) {
+                return match elf::read(path, node, content, head) {
                     Ok(object) => Ok(object.map_or(Looked::Fine, |object| Looked::Elf(Box::new(object)))),
-                    Err(crate::elf::ElfError::Io(error)) => Err(error),
+                    Err(ElfError::Io(error)) => Err(error),
                     Err(error) => {
                         bad("broken-elf", Severity::Error, error.to_string(), "replace or remove the file".into())
                     }
                 };
             }
             let is_program = node.meta.mode & 0o111 != 0;
-            let Some(line) = head.strip_prefix(b"#!").filter(|_| is_program) else { return Ok(Looked::Fine) };
+            let line = head.get(..SCRIPT_LINE).unwrap_or(&head);
+            let Some(line) = line.strip_prefix(b"#!").filter(|_| is_program) else { return Ok(Looked::Fine) };
             match missing_interpreter(tree, line) {
                 None => Ok(Looked::Fine),
                 Some(name) => bad(
@@ -154,13 +177,6 @@ fn may_dangle(path: &RootPath, target: &[u8]) -> bool {
     let documentation = ["usr/share/doc", "usr/share/man", "usr/share/info"];
     documentation.into_iter().any(|folder| path.starts_with(&RootPath::literal(folder)))
         || [&b"/proc/"[..], b"/dev/", b"/sys/", b"/run/"].iter().any(|place| target.starts_with(place))
-}
-
-fn owner(node: &Node) -> Option<PackageName> {
-    match &node.origin {
-        Origin::Package(name) => Some(name.clone()),
-        _ => None,
-    }
 }
 
 /// Bytes of the tree in a message: no control characters.

@@ -1,6 +1,6 @@
 //! What a manifest can forbid in an image: `[policy] forbid`.
 
-use super::{Finding, Severity, owner};
+use super::{Finding, Severity};
 use crate::{
     base::RootPath,
     manifest::PolicyRule,
@@ -86,7 +86,7 @@ pub fn policy(tree: &Tree, forbidden: &[PolicyRule]) -> Vec<Finding> {
                 code: policy.as_str(),
                 severity: Severity::Error,
                 path: path.clone(),
-                package: owner(node),
+                origin: node.origin.clone(),
                 message,
                 hint: format!("remove it with [rootfs] remove, or take “{}” out of [policy] forbid", policy.as_str()),
             });

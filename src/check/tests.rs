@@ -3,53 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::tree::{Content, Meta};
+use crate::{
+    elf::fixture::Fixture,
+    tree::{Content, Meta},
+};
 
-/// A 64-bit little-endian shared object with these DT_ entries, and perhaps a loader.
+/// A shared object with these DT_ entries, and perhaps a loader.
 fn elf(machine: u16, entries: &[(u64, &str)], interpreter: Option<&str>) -> Vec<u8> {
-    const BASE: u64 = 64 + 3 * 56;
-    let mut strings = vec![0_u8];
-    let mut put = |text: &str| {
-        let at = strings.len() as u64;
-        strings.extend_from_slice(text.as_bytes());
-        strings.push(0);
-        at
-    };
-    let mut dynamic: Vec<(u64, u64)> = entries.iter().map(|(tag, text)| (*tag, put(text))).collect();
-    let interpreter = interpreter.map(put);
-    let strings_at = BASE + 16 * (dynamic.len() as u64 + 2);
-    dynamic.push((5, strings_at));
-    dynamic.push((0, 0));
-    let end = strings_at + strings.len() as u64;
-
-    let mut out = b"\x7fELF\x02\x01\x01".to_vec();
-    out.resize(16, 0);
-    out.extend_from_slice(&3_u16.to_le_bytes());
-    out.extend_from_slice(&machine.to_le_bytes());
-    out.resize(32, 0);
-    out.extend_from_slice(&64_u64.to_le_bytes());
-    out.resize(56, 0);
-    out.extend_from_slice(&3_u16.to_le_bytes());
-    out.resize(64, 0);
-    let mut segment = |kind: u32, offset: u64, size: u64| {
-        out.extend_from_slice(&kind.to_le_bytes());
-        out.extend_from_slice(&0_u32.to_le_bytes());
-        for value in [offset, offset, offset, size, size, 8] {
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-    };
-    segment(1, 0, end);
-    segment(2, BASE, strings_at - BASE);
-    match interpreter {
-        Some(at) => segment(3, strings_at + at, 1),
-        None => segment(0, 0, 0),
+    let mut file = entries.iter().fold(Fixture::new().machine(machine), |file, (tag, text)| file.entry(*tag, text));
+    if let Some(path) = interpreter {
+        file = file.interpreter(path);
     }
-    for (tag, value) in dynamic {
-        out.extend_from_slice(&tag.to_le_bytes());
-        out.extend_from_slice(&value.to_le_bytes());
-    }
-    out.extend_from_slice(&strings);
-    out
+    file.build()
 }
 
 const NEEDED: u64 = 1;
@@ -67,7 +32,7 @@ fn put(tree: &mut Tree, path: &str, mode: u32, bytes: Vec<u8>) {
 }
 
 fn found(tree: &Tree) -> Vec<String> {
-    let findings = check(tree, Arch::Amd64).unwrap();
+    let findings = check(tree, Arch::Amd64, Options::default()).unwrap();
     findings.iter().map(|finding| format!("{} {finding}", finding.code)).collect()
 }
 
@@ -131,7 +96,7 @@ fn a_packages_library_that_nothing_loads_may_need_what_lies_beside_it() {
         put(&mut tree, "usr/private/liba.so", 0o644, elf(X86_64, &[(NEEDED, "libb.so")], interpreter));
         put(&mut tree, "usr/private/libb.so", 0o644, elf(X86_64, &[], None));
         tree.get_mut(&RootPath::literal("usr/private/liba.so")).unwrap().origin = origin;
-        let findings = check(&tree, Arch::Amd64).unwrap();
+        let findings = check(&tree, Arch::Amd64, Options::default()).unwrap();
         findings.into_iter().filter(|f| f.code == "missing-library").map(|f| f.severity).collect::<Vec<_>>()
     };
     let package = || Origin::Package("pkg".parse().unwrap());
@@ -209,4 +174,40 @@ fn policies() {
         ]
     );
     assert!(policy(&tree, &[]).is_empty());
+}
+
+#[test]
+#[ignore = "TEMP"]
+fn temp_measure() {
+    let mut tree = Tree::new(0);
+    for place in ["usr/lib/x86_64-linux-gnu", "usr/bin", "usr/lib/python3"] {
+        let part = crate::tree::from_dir(&std::path::Path::new("/").join(place), 0).unwrap();
+        for (path, node) in part.iter() {
+            let to = |p: &RootPath| RootPath::literal(place).join(p.as_bytes()).unwrap();
+            let mut node = node.clone();
+            if let Kind::Hardlink(first) = &node.kind {
+                node.kind = Kind::Hardlink(to(first));
+            }
+            node.origin = Origin::Package("pkg".parse().unwrap());
+            tree.insert(to(path), node).unwrap();
+        }
+    }
+    tree.insert_link(RootPath::literal("lib"), b"usr/lib", Origin::Manifest).unwrap();
+    tree.insert_link(RootPath::literal("usr/lib64"), b"lib/x86_64-linux-gnu", Origin::Manifest).unwrap();
+    tree.insert_link(RootPath::literal("lib64"), b"usr/lib/x86_64-linux-gnu", Origin::Manifest).unwrap();
+    tree.insert_link(RootPath::literal("bin"), b"usr/bin", Origin::Manifest).unwrap();
+    let mut last = Vec::new();
+    for _ in 0..6 {
+        let start = std::time::Instant::now();
+        last = found(&tree);
+        eprintln!("{:?}", start.elapsed());
+    }
+    let mut codes = std::collections::BTreeMap::new();
+    for f in &last {
+        *codes.entry(f.split(' ').next().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    eprintln!("{codes:?} of {} nodes", tree.iter().len());
+    for f in last.iter().filter(|f| !f.starts_with("dangling") && !f.starts_with("missing-interp")).take(60) {
+        eprintln!("{f}");
+    }
 }

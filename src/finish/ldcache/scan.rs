@@ -6,7 +6,7 @@ use std::{cmp::Ordering, collections::HashMap};
 use super::{Glibc, STEP, conf::Directory, file::compare_names};
 use crate::{
     base::{Arch, RootPath},
-    elf::{Class, ET_DYN, Elf, ElfError, machine},
+    elf::{Class, ET_DYN, Elf, ElfError, Source, machine},
     finish::{FinishError, at},
     tree::{Content, Kind, Origin, Tree},
 };
@@ -172,13 +172,14 @@ struct Facts {
 
 /// What ldconfig reads out of a file; `None` when it would pass it over.
 fn read(content: &Content, arch: Arch, glibc: &Glibc) -> std::io::Result<Option<Facts>> {
-    let elf = match Elf::read(&|offset, length| content.read_part(offset, length)) {
+    let source = Source::new(content.len(), Vec::new(), |offset, length| content.read_part(offset, length));
+    let elf = match Elf::read_names(&source) {
         Ok(Some(elf)) => elf,
         Ok(None) | Err(ElfError::Malformed(_)) => return Ok(None),
         Err(ElfError::Io(error)) => return Err(error),
     };
     // ldconfig reads numbers in its own byte order, and finds no ET_DYN in files of the other.
-    if elf.kind != ET_DYN || elf.big_endian != (arch == Arch::S390x) {
+    if elf.kind != ET_DYN || elf.abi.big_endian != (arch == Arch::S390x) {
         return Ok(None);
     }
     let (Some(flags), Some(dynamic)) = (flags(&elf, arch, glibc), elf.dynamic) else { return Ok(None) };
@@ -189,9 +190,9 @@ fn read(content: &Content, arch: Arch, glibc: &Glibc) -> std::io::Result<Option<
 /// The flags of dl-cache entries, by architecture; `None` when its ldconfig takes no such file.
 fn flags(elf: &Elf, arch: Arch, glibc: &Glibc) -> Option<u32> {
     let base = if glibc.is_legacy() { legacy_base(elf) } else { LIBC6 };
-    let wide = elf.class == Class::Elf64;
+    let wide = elf.abi.class == Class::Elf64;
     Some(match arch {
-        Arch::Amd64 | Arch::I386 => match (elf.machine, wide) {
+        Arch::Amd64 | Arch::I386 => match (elf.abi.machine, wide) {
             (machine::EM_X86_64, true) => 0x300 | LIBC6,
             (machine::EM_X86_64, false) => 0x800 | LIBC6,
             (machine::EM_386, false) => base,
