@@ -4,6 +4,7 @@
 //! [`Tree`](crate::tree::Tree). What to do with them is the caller's business.
 
 mod assemble;
+pub mod bytecode;
 mod draw;
 mod explain;
 mod resolve;

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     archive,
     base::Sha256,
+    build::bytecode,
     image, manifest,
     store::{Shelf, Store, StoreError},
     unpack,
@@ -93,6 +94,7 @@ fn verify(store: &Store) -> Result<(), Failure> {
                 Shelf::Indexes => archive::is_kept_sound(&path, key),
                 Shelf::Segments => unpack::is_sound(&path, key),
                 Shelf::Packs => image::is_sound(&path, key),
+                Shelf::Bytecode => bytecode::is_sound(&path, key),
             }
         };
         let mut bad = Vec::new();

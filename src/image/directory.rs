@@ -44,6 +44,15 @@ fn content_len(node: &Node) -> u64 {
     if let Kind::File(content) = &node.kind { content.len() } else { 0 }
 }
 
+/// Fills the empty directory `at` with a tree that is of use on this machine alone: what of its metadata cannot be set is
+/// not told.
+///
+/// # Errors
+/// When it cannot be written, or content not be read.
+pub fn lay_out(tree: &Tree, at: &Path, progress: &dyn Progress) -> Result<(), ImageError> {
+    fill(tree, at, at, progress).map(drop).map_err(|error| error.needing(at, needed(tree)))
+}
+
 /// Fills the empty directory `at`; errors call it `shown`. Returns notes.
 pub(super) fn fill(tree: &Tree, at: &Path, shown: &Path, progress: &dyn Progress) -> Result<Vec<String>, ImageError> {
     let root = beneath::open_root(at).map_err(ImageError::at("open", shown))?;

@@ -29,6 +29,7 @@ mod write;
 
 pub use compress::media_type;
 pub use digest::tree_digest;
+pub use directory::lay_out;
 pub use error::ImageError;
 pub use layer::{Piece, Reader, Source, pieces, total};
 pub use oci::{ImageSpec, Layer};

@@ -20,7 +20,7 @@ use std::{
 };
 
 use lock::Lock;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 pub use upkeep::{Holding, Removed};
 
 use crate::base::Sha256;
@@ -36,11 +36,13 @@ pub enum Shelf {
     Segments,
     /// Compressed parts of layers, by the key that [`crate::image`] gives them.
     Packs,
+    /// Compiled Python modules, by the key that [`crate::build::bytecode`] gives them.
+    Bytecode,
 }
 
 impl Shelf {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Debs, Self::Indexes, Self::Segments, Self::Packs];
+    pub const ALL: [Self; 5] = [Self::Debs, Self::Indexes, Self::Segments, Self::Packs, Self::Bytecode];
 
     /// Its folder's name.
     pub fn folder(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Shelf {
             Self::Indexes => "indexes",
             Self::Segments => "segments",
             Self::Packs => "packs",
+            Self::Bytecode => "bytecode",
         }
     }
 }
@@ -167,6 +170,16 @@ impl Store {
         // Whoever may read the folder may read what is in it: a cache can be shared.
         let made = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(&folder);
         made.map_err(|error| StoreError::at("create a file in", &folder)(error.kind().into()))
+    }
+
+    /// A folder in the store's temporary folder, gone with all that is in it when dropped.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn temp_dir(&self) -> Result<TempDir, StoreError> {
+        let folder = self.root.join("tmp");
+        tempfile::tempdir_in(&folder)
+            .map_err(|error| StoreError::at("create a folder in", &folder)(error.kind().into()))
     }
 
     /// A stable place in the temporary folder for a download that can be resumed.

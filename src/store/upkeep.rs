@@ -147,7 +147,11 @@ impl Store {
         for entry in fs::read_dir(self.root.join("tmp")).into_iter().flatten().flatten() {
             let can_go_on = entry.file_name().to_string_lossy().ends_with(".partial");
             if !(can_go_on && is_fresh(&entry)) {
-                let _ = fs::remove_file(entry.path());
+                // Links are not followed, neither here nor below.
+                let _ = match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
+                    _ => fs::remove_file(entry.path()),
+                };
             }
         }
     }
@@ -184,7 +188,7 @@ mod tests {
         let new = put(&store, Shelf::Indexes, &[4; 1], 0);
         assert_eq!(
             store.holdings().unwrap().iter().map(|h| (h.entries, h.bytes)).collect::<Vec<_>>(),
-            [(1, 100), (1, 1), (1, 1000), (1, 10)]
+            [(1, 100), (1, 1), (1, 1000), (1, 10), (0, 0)]
         );
         assert!(store.get(Shelf::Packs, &used).is_some());
         assert_eq!(store.collect(10_000).unwrap(), Removed { entries: 0, bytes: 0, left: 1111 });
@@ -225,9 +229,14 @@ mod tests {
         for name in [".tmpA", "fresh.partial", "stale.partial"] {
             fs::write(at(name), "").unwrap();
         }
+        let kept = folder.path().join("debs/kept");
+        fs::write(&kept, "").unwrap();
+        fs::create_dir_all(at(".tmpB/usr/lib")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("debs"), at(".tmpB/usr/link")).unwrap();
         age_by(&at("stale.partial"), STALE.as_secs() + 60);
         Store::open(folder.path()).unwrap();
-        assert_eq!([".tmpA", "fresh.partial", "stale.partial"].map(|name| at(name).exists()), [false, true, false]);
+        let left = [".tmpA", ".tmpB", "fresh.partial", "stale.partial"].map(|name| at(name).exists());
+        assert_eq!((left, kept.exists()), ([false, false, true, false], true));
     }
 
     #[test]
