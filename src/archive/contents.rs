@@ -241,7 +241,7 @@ impl Loader<'_> {
             && let Ok(found) = self.found(state, &File { choice, ..file.clone() }, ask)
         {
             let (folder, date) = (shown(&state.folder), release.info.date);
-            self.progress.notice(&format!("{lacks}; the one in {folder}, signed on {date}, is used instead"));
+            self.progress.notice(&format!("{lacks}; the one in {folder} of {date} is used instead"));
             return Ok(Some(found));
         }
         if contents.request.additional {

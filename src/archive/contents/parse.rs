@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn splits_lines() {
-        let cases: [(&str, Option<(&str, &[&str])>); 17] = [
+        type Case<'a> = (&'a str, Option<(&'a str, &'a [&'a str])>);
+        let cases: [Case<'_>; 17] = [
             ("usr/bin/git   vcs/git", Some(("usr/bin/git", &["git"]))),
             ("bin\tadmin/base-files", Some(("bin", &["base-files"]))),
             ("a b  c \t x/p", Some(("a b  c", &["p"]))),

@@ -300,7 +300,7 @@ fn the_same_suite_by_its_other_name() {
                 assert!(is_taken);
                 assert_eq!(names(&sonames, "libssl.so.3"), ["libssl3t64"]);
                 let notices = loaded.notices();
-                assert!(notices[0].contains("/d/dists/old/y, signed on 20"), "{notices:?}");
+                assert!(notices[0].contains("/d/dists/old/y of 20"), "{notices:?}");
             }
             Err(error) => {
                 assert!(!is_taken, "{}", chain(&error));
