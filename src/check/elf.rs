@@ -91,11 +91,11 @@ impl<'a> Check<'a> {
                 out.extend(self.missing_library(index, object, name));
             }
         }
-        for (file, wanted) in &object.elf.versions.needed {
-            let place = object.elf.needed().iter().position(|name| name == file);
+        for wanted in &object.elf.versions.needed {
+            let place = object.elf.needed().iter().position(|name| *name == wanted.file);
             let Some(library) = place.and_then(|place| self.library(index, place)) else { continue };
-            let names = wanted.iter().filter(|version| !version.is_weak).map(|version| &*version.name);
-            out.extend(self.missing_versions(object, file, library, names));
+            let names = wanted.versions.iter().filter(|version| !version.is_weak).map(|version| &*version.name);
+            out.extend(self.missing_versions(object, &wanted.file, library, names));
         }
         out
     }
@@ -124,7 +124,7 @@ impl<'a> Check<'a> {
                      first",
                     bundled.path, bundled.owner
                 ),
-                format!("nothing, if the package loads {text} itself; else add a package that ships it"),
+                format!("nothing is to be done if the package loads {text} itself; else add a package that ships it"),
             );
             finding.severity = Severity::Warning;
             return Some(finding);

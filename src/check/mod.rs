@@ -61,13 +61,16 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Finds the packages that ship a library, by its soname.
+pub type Providers<'a> = &'a dyn Fn(&[u8]) -> Vec<PackageName>;
+
 /// What the caller knows beside the tree.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
     /// `python.ignore-needs`: sonames that files of wheels and tarballs may miss.
     pub ignore: &'a [String],
     /// The packages that ship a library of that soname, for hints; empty when none does. `None`: nobody can tell.
-    pub providers: Option<&'a dyn Fn(&[u8]) -> Vec<PackageName>>,
+    pub providers: Option<Providers<'a>>,
 }
 
 /// Everything that cannot work.

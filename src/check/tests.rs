@@ -176,38 +176,177 @@ fn policies() {
     assert!(policy(&tree, &[]).is_empty());
 }
 
+fn from(tree: &mut Tree, path: &str, origin: Origin, file: &Fixture) {
+    put(tree, path, 0o755, file.build());
+    tree.get_mut(&RootPath::parse(path.as_bytes()).unwrap()).unwrap().origin = origin;
+}
+
+fn wheel(name: &str) -> Origin {
+    Origin::Wheel(name.into())
+}
+
+fn findings(tree: &Tree, options: Options<'_>) -> Vec<String> {
+    let findings = check(tree, Arch::Amd64, options).unwrap();
+    findings.iter().map(|finding| format!("{:?} {} {finding}", finding.severity, finding.code)).collect()
+}
+
 #[test]
-#[ignore = "TEMP"]
-fn temp_measure() {
+fn wanted_symbol_versions_are_defined() {
+    let libc = ["libc.so.6", "GLIBC_2.2.5", "GLIBC_2.4", "GLIBC_2.41", "GLIBC_PRIVATE"];
+    let at = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+    for (wanted, defined, message) in [
+        (&["GLIBC_2.2.5", "GLIBC_2.41"][..], &libc[..], None),
+        (&["GLIBC_2.45"], &libc, Some(format!("it needs GLIBC_2.45 of libc.so.6, and {at} has up to GLIBC_2.41"))),
+        // The name of the library itself is a version as well.
+        (&["libc.so.6"], &libc, None),
+        // Weak ones may be missing, and so may all where the library has none at all.
+        (&["GLIBC_2.45?", "GLIBC_2.4"], &libc, None),
+        (&["GLIBC_2.45"], &[], None),
+        (
+            &["GLIBC_ABI_DT_RELR"],
+            &libc,
+            Some(format!("it needs GLIBC_ABI_DT_RELR of libc.so.6, which {at} does not define")),
+        ),
+        (&["OTHER_1"], &libc, Some(format!("it needs OTHER_1 of libc.so.6, which {at} does not define"))),
+        // By number, not by spelling.
+        (
+            &["GLIBC_2.100", "GLIBC_2.45", "GLIBC_2.5"],
+            &libc,
+            Some(format!("it needs GLIBC_2.5, GLIBC_2.45, GLIBC_2.100 of libc.so.6, and {at} has up to GLIBC_2.41")),
+        ),
+        (
+            &["A_1", "A_2", "A_3", "A_4", "A_5", "A_6"],
+            &libc,
+            Some(format!("it needs A_3, A_4, A_5, A_6 and 2 more of libc.so.6, which {at} does not define")),
+        ),
+    ] {
+        let mut tree = Tree::new(0);
+        put(&mut tree, &format!("{LIB}/libc.so.6"), 0o644, Fixture::new().defines(defined).build());
+        from(&mut tree, "opt/x.so", wheel("x"), &Fixture::new().wants("libc.so.6", wanted));
+        let expected: Vec<_> = message
+            .map(|message| format!("Error missing-symbol-version /opt/x.so: {message} (the wheel x)"))
+            .into_iter()
+            .collect();
+        assert_eq!(findings(&tree, Options::default()), expected, "{wanted:?}");
+    }
+}
+
+#[test]
+fn versions_are_asked_of_the_library_that_is_found() {
     let mut tree = Tree::new(0);
-    for place in ["usr/lib/x86_64-linux-gnu", "usr/bin", "usr/lib/python3"] {
-        let part = crate::tree::from_dir(&std::path::Path::new("/").join(place), 0).unwrap();
-        for (path, node) in part.iter() {
-            let to = |p: &RootPath| RootPath::literal(place).join(p.as_bytes()).unwrap();
-            let mut node = node.clone();
-            if let Kind::Hardlink(first) = &node.kind {
-                node.kind = Kind::Hardlink(to(first));
-            }
-            node.origin = Origin::Package("pkg".parse().unwrap());
-            tree.insert(to(path), node).unwrap();
-        }
+    put(&mut tree, "opt/libx.so", 0o644, Fixture::new().defines(&["libx.so", "X_2"]).build());
+    put(&mut tree, &format!("{LIB}/libx.so"), 0o644, Fixture::new().defines(&["libx.so", "X_1"]).build());
+    put(&mut tree, "usr/bin/a", 0o755, Fixture::new().runpath("/opt").wants("libx.so", &["X_2"]).build());
+    put(&mut tree, "usr/bin/b", 0o755, Fixture::new().wants("libx.so", &["X_1"]).build());
+    assert_eq!(findings(&tree, Options::default()), [""; 0]);
+    put(&mut tree, "usr/bin/c", 0o755, Fixture::new().wants("libx.so", &["X_2"]).build());
+    let [only] = &check(&tree, Arch::Amd64, Options::default()).unwrap()[..] else { panic!() };
+    assert_eq!((only.path.to_string().as_str(), only.hint.contains("same suite")), ("/usr/bin/c", true));
+}
+
+#[test]
+fn what_wheels_bundle_elsewhere_is_a_warning() {
+    let needs = Fixture::new().needed("libb.so.1");
+    let library = || Fixture::new().soname("libb.so.1");
+    let path = "opt/a.libs/libb.so.1";
+    for (name, origin, path, library, expected) in [
+        ("own file", wheel("a"), path, Fixture::new(), Some(Severity::Warning)),
+        ("by soname", wheel("a"), "opt/a.libs/libb-123.so", library(), Some(Severity::Warning)),
+        ("other wheel", wheel("b"), path, library(), Some(Severity::Warning)),
+        ("tarball", Origin::Tarball("t.tar".into()), path, library(), Some(Severity::Warning)),
+        ("package", Origin::Package("p".parse().unwrap()), path, library(), Some(Severity::Error)),
+        ("other machine", wheel("a"), path, library().machine(183), Some(Severity::Error)),
+        ("found", wheel("a"), "usr/lib/libb.so.1", library(), None),
+    ] {
+        let mut tree = Tree::new(0);
+        from(&mut tree, "opt/a/x.so", wheel("a"), &needs);
+        from(&mut tree, path, origin, &library);
+        let found: Vec<_> =
+            check(&tree, Arch::Amd64, Options::default()).unwrap().iter().map(|finding| finding.severity).collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{name}");
     }
-    tree.insert_link(RootPath::literal("lib"), b"usr/lib", Origin::Manifest).unwrap();
-    tree.insert_link(RootPath::literal("usr/lib64"), b"lib/x86_64-linux-gnu", Origin::Manifest).unwrap();
-    tree.insert_link(RootPath::literal("lib64"), b"usr/lib/x86_64-linux-gnu", Origin::Manifest).unwrap();
-    tree.insert_link(RootPath::literal("bin"), b"usr/bin", Origin::Manifest).unwrap();
-    let mut last = Vec::new();
-    for _ in 0..6 {
-        let start = std::time::Instant::now();
-        last = found(&tree);
-        eprintln!("{:?}", start.elapsed());
+    // Under a link's name.
+    let mut tree = Tree::new(0);
+    from(&mut tree, "opt/a/x.so", wheel("a"), &needs);
+    from(&mut tree, "opt/b/libb.so.1.2", wheel("b"), &Fixture::new());
+    tree.insert_link(RootPath::literal("opt/b/libb.so.1"), b"libb.so.1.2", wheel("b")).unwrap();
+    assert_eq!(
+        findings(&tree, Options::default()),
+        ["Warning missing-library /opt/a/x.so: it needs libb.so.1, which the loader does not find: it is \
+          /opt/b/libb.so.1.2 of the wheel b, and works if that is loaded first (the wheel a)"]
+    );
+}
+
+#[test]
+fn needs_that_are_ignored_and_files_for_others() {
+    let mut tree = Tree::new(0);
+    let needs = Fixture::new().needed("libx.so");
+    from(&mut tree, "opt/a.so", wheel("a"), &needs);
+    from(&mut tree, "opt/b.so", Origin::Package("b".parse().unwrap()), &needs);
+    from(&mut tree, "opt/c.so", Origin::Manifest, &needs);
+    from(&mut tree, "opt/d", Origin::Tarball("d.tar".into()), &needs.clone().machine(183).interpreter("/lib/ld.so"));
+    let missing = "it needs libx.so, which is in no place where the loader looks";
+    let of_others = [
+        format!("Error missing-library /opt/b.so: {missing} (b)"),
+        format!("Error missing-library /opt/c.so: {missing}"),
+        "Warning foreign-machine /opt/d: it is made for another machine than amd64, and cannot start here (the \
+         tarball d.tar)"
+            .to_owned(),
+    ];
+    let all = [&[format!("Error missing-library /opt/a.so: {missing} (the wheel a)")], &of_others[..]].concat();
+    assert_eq!(findings(&tree, Options::default()), all);
+    let ignore = ["libx.so".to_owned()];
+    assert_eq!(findings(&tree, Options { ignore: &ignore, providers: None }), of_others);
+    // A file of another machine that finds what it needs is in its place.
+    from(&mut tree, "lib/ld.so", Origin::Manifest, &Fixture::new().machine(183));
+    from(&mut tree, "usr/lib/aarch64-linux-gnu/libx.so", Origin::Manifest, &Fixture::new().machine(183));
+    assert_eq!(findings(&tree, Options::default()).len(), 3);
+}
+
+#[test]
+fn hints_name_the_packages_that_are_known() {
+    let mut tree = Tree::new(0);
+    for name in ["none", "one", "two"] {
+        from(&mut tree, &format!("opt/{name}.so"), wheel("w"), &Fixture::new().needed(name));
     }
-    let mut codes = std::collections::BTreeMap::new();
-    for f in &last {
-        *codes.entry(f.split(' ').next().unwrap().to_owned()).or_insert(0) += 1;
+    let names = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<PackageName>>();
+    let providers = |soname: &[u8]| match soname {
+        b"one" => names(&["libone1"]),
+        b"two" => names(&["libtwo2", "libtwo2t64"]),
+        _ => Vec::new(),
+    };
+    let options = Options { providers: Some(&providers), ..Options::default() };
+    let hints: Vec<_> = check(&tree, Arch::Amd64, options).unwrap().into_iter().map(|finding| finding.hint).collect();
+    let rest = ", list the name in python.ignore-needs if it is not wanted, or remove the file with [rootfs] remove";
+    assert_eq!(
+        hints,
+        [
+            "no package of the manifest's repositories ships none; add a repository that has it",
+            "add libone1 to packages.install",
+            "add one of libtwo2, libtwo2t64 to packages.install",
+        ]
+        .map(|hint| format!("{hint}{rest}"))
+    );
+}
+
+#[test]
+fn scripts_and_broken_files_of_wheels() {
+    let mut tree = Tree::new(0);
+    put(&mut tree, "usr/local/bin/tool", 0o755, b"#!/usr/bin/python3.13\nx".to_vec());
+    let whole = Fixture::new().needed("libx.so").build();
+    put(&mut tree, "opt/cut.so", 0o644, whole[..whole.len() - 1].to_vec());
+    // Separate debug symbols have the headers of the file that they belong to.
+    put(&mut tree, "opt/x.so.debug", 0o644, whole[..whole.len() - 1].to_vec());
+    for path in ["usr/local/bin/tool", "opt/cut.so"] {
+        tree.get_mut(&RootPath::literal(path)).unwrap().origin = wheel("w");
     }
-    eprintln!("{codes:?} of {} nodes", tree.iter().len());
-    for f in last.iter().filter(|f| !f.starts_with("dangling") && !f.starts_with("missing-interp")).take(60) {
-        eprintln!("{f}");
-    }
+    assert_eq!(
+        findings(&tree, Options::default()),
+        [
+            "Error broken-elf /opt/cut.so: broken ELF file: it is cut off: a segment ends beyond the end of the file \
+             (the wheel w)",
+            "Warning missing-interpreter /usr/local/bin/tool: the script wants /usr/bin/python3.13, which is not \
+             there (the wheel w)",
+        ]
+    );
 }

@@ -17,7 +17,7 @@ use std::io;
 pub use needs::{Need, Needs, max_version, needs};
 pub use read::Source;
 pub use search::{Loaded, Loader, Names, expand};
-pub use versions::{DefinedVersion, NeededVersion, VersionNumber, Versions};
+pub use versions::{DefinedVersion, NeededFile, NeededVersion, VersionNumber, Versions};
 
 use crate::base::{Arch, RootPath};
 

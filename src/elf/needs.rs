@@ -3,7 +3,7 @@
 //! In: the set's ELF files and links, with the places where they will be. Out: [`Needs`]: libraries and loaders that
 //! the set does not bring along, the symbol versions wanted of them included.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Abi, Loader, Names, Object, VersionNumber};
 use crate::base::{Arch, RootPath};
@@ -47,7 +47,8 @@ impl Needs {
 pub fn max_version<O>(objects: &[Object<O>], arch: Arch, prefix: &str) -> Option<VersionNumber> {
     let fitting = objects.iter().filter(|object| object.elf.abi == Abi::of(arch));
     let files = fitting.flat_map(|object| &object.elf.versions.needed);
-    highest(files.flat_map(|(_, versions)| versions).map(|version| &*version.name), prefix)
+    let versions = files.flat_map(|needed| &needed.versions).filter(|version| !version.is_weak);
+    highest(versions.map(|version| &*version.name), prefix)
 }
 
 fn highest<'a>(names: impl Iterator<Item = &'a [u8]>, prefix: &str) -> Option<VersionNumber> {
@@ -81,12 +82,14 @@ pub fn needs<O: PartialEq>(objects: &[Object<O>], links: &[(RootPath, Box<[u8]>)
 
     let mut out = [BTreeMap::new(), BTreeMap::new()];
     let mut add = |name: &[u8], path: Option<RootPath>, by: usize, found: Option<usize>| {
-        let (key, versions) = ((Box::from(name), path), wanted(objects, by, name));
-        let (first, known, _) = out[usize::from(found.is_some())].entry(key).or_insert((by, BTreeSet::new(), found));
-        if objects.get(by).map(|object| &object.path) < objects.get(*first).map(|object| &object.path) {
-            *first = by;
+        let need = Need { name: name.into(), path: path.clone(), by, versions: Vec::new(), found };
+        let known = out[usize::from(found.is_some())].entry((name.to_vec(), path)).or_insert(need);
+        if objects.get(by).map(|object| &object.path) < objects.get(known.by).map(|object| &object.path) {
+            known.by = by;
         }
-        known.extend(versions);
+        known.versions.extend(wanted(objects, by, name));
+        known.versions.sort();
+        known.versions.dedup();
     };
     for (index, object) in objects.iter().enumerate().filter(|(_, object)| object.elf.abi == abi) {
         if let Some(path) = object.elf.interpreter.as_deref().filter(|path| path.starts_with(b"/"))
@@ -114,21 +117,14 @@ pub fn needs<O: PartialEq>(objects: &[Object<O>], links: &[(RootPath, Box<[u8]>)
             }
         }
     }
-    let list = |needs: BTreeMap<_, (usize, BTreeSet<Box<[u8]>>, Option<usize>)>| {
-        let needs = needs.into_iter().map(|((name, path), (by, versions, found))| {
-            let versions = versions.into_iter().collect();
-            Need { name, path, by, versions, found }
-        });
-        needs.collect()
-    };
-    let [outside, elsewhere] = out.map(list);
+    let [outside, elsewhere] = out.map(|needs: BTreeMap<_, _>| needs.into_values().collect());
     Needs { outside, elsewhere }
 }
 
 /// The versions, weak ones aside, that an object wants of the library of that name.
 fn wanted<O>(objects: &[Object<O>], by: usize, name: &[u8]) -> Vec<Box<[u8]>> {
     let files = objects.get(by).into_iter().flat_map(|object| &object.elf.versions.needed);
-    let versions = files.filter(|(file, _)| **file == *name).flat_map(|(_, versions)| versions);
+    let versions = files.filter(|needed| *needed.file == *name).flat_map(|needed| &needed.versions);
     versions.filter(|version| !version.is_weak).map(|version| version.name.clone()).collect()
 }
 
@@ -162,4 +158,156 @@ fn resolve(links: &HashMap<&RootPath, &[u8]>, from: &RootPath, path: &[u8]) -> O
         }
     }
     Some(at)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::elf::{Elf, Source, fixture::Fixture};
+
+    const ARM: u16 = 183;
+
+    fn object(path: &str, owner: &'static str, file: &Fixture) -> Object<&'static str> {
+        let path = RootPath::parse(path.as_bytes()).unwrap();
+        Object { path, elf: Elf::read(&Source::bytes(&file.build())).unwrap().unwrap(), owner }
+    }
+
+    fn file() -> Fixture {
+        Fixture::new()
+    }
+
+    /// `name, asked for by path`, with `@` and the object that has it.
+    fn shown(objects: &[Object<&'static str>], links: &[(&str, &str)]) -> Vec<String> {
+        let links: Vec<_> = links
+            .iter()
+            .map(|(path, target)| (RootPath::parse(path.as_bytes()).unwrap(), Box::from(target.as_bytes())))
+            .collect();
+        let found = needs(objects, &links, Arch::Amd64);
+        let show = |need: &Need| {
+            let name = String::from_utf8_lossy(&need.name).into_owned();
+            let path = need.path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
+            let found = need.found.map(|found| format!(" @{}", objects[found].path)).unwrap_or_default();
+            format!("{name}{path} by {}{found}", objects[need.by].path)
+        };
+        found.outside.iter().chain(&found.elsewhere).map(show).collect()
+    }
+
+    #[test]
+    fn what_the_set_brings_along_is_no_need() {
+        let needs_x = || file().needed("libx.so.1");
+        let x = || file().soname("libx.so.1");
+        for (name, objects, links, wanted) in [
+            ("missing", vec![object("a/a.so", "a", &needs_x())], vec![], vec!["libx.so.1 by /a/a.so"]),
+            (
+                "auditwheel",
+                vec![
+                    object("a/a.so", "a", &file().rpath("$ORIGIN/../a.libs").needed("libx-1.so.1")),
+                    object("a.libs/libx-1.so.1", "a", &file().soname("libx-1.so.1").needed("liby.so")),
+                ],
+                vec![],
+                vec!["liby.so by /a.libs/libx-1.so.1"],
+            ),
+            (
+                "preloaded",
+                vec![object("a/a.so", "a", &needs_x()), object("a/data/libx.so.1", "a", &x())],
+                vec![],
+                vec![],
+            ),
+            ("by soname", vec![object("a/a.so", "a", &needs_x()), object("a/data/libx.so", "a", &x())], vec![], vec![]),
+            (
+                "across wheels by path",
+                vec![
+                    object("a/a.so", "a", &needs_x().runpath("/no:$ORIGIN/../b/lib")),
+                    object("b/lib/libx.so.1", "b", &x()),
+                ],
+                vec![],
+                vec![],
+            ),
+            (
+                "across wheels, inherited",
+                vec![
+                    object("a/a.so", "a", &file().rpath("$ORIGIN/../b").needed("libm.so")),
+                    object("b/libm.so", "b", &needs_x()),
+                    object("b/libx.so.1", "c", &x()),
+                ],
+                vec![],
+                vec![],
+            ),
+            (
+                "across wheels, out of the way",
+                vec![object("a/a.so", "a", &needs_x()), object("b/libx.so.1", "b", &x())],
+                vec![],
+                vec!["libx.so.1 by /a/a.so @/b/libx.so.1"],
+            ),
+            (
+                "other machine",
+                vec![
+                    object("a/a.so", "a", &needs_x()),
+                    object("a/libx.so.1", "a", &x().machine(ARM)),
+                    object("a/arm.so", "a", &file().machine(ARM).needed("liby.so").interpreter("/lib/ld.so")),
+                ],
+                vec![],
+                vec!["libx.so.1 by /a/a.so"],
+            ),
+            (
+                "links",
+                vec![
+                    object("usr/local/bin/p", "t", &needs_x().runpath("/opt/lib")),
+                    object("opt/real/libx.so.1.2", "s", &file()),
+                ],
+                vec![("opt/lib", "real"), ("opt/real/libx.so.1", "libx.so.1.2"), ("loop", "loop")],
+                vec![],
+            ),
+            (
+                "loader",
+                vec![object("bin/p", "t", &file().interpreter("/lib64/ld-linux-x86-64.so.2"))],
+                vec![],
+                vec!["ld-linux-x86-64.so.2 /lib64/ld-linux-x86-64.so.2 by /bin/p"],
+            ),
+            (
+                "own loader",
+                vec![object("bin/p", "t", &file().interpreter("/lib/ld.so")), object("usr/lib/ld.so", "t", &file())],
+                vec![("lib", "usr/lib")],
+                vec![],
+            ),
+            (
+                "by path",
+                vec![
+                    object("a/a.so", "a", &file().needed("$ORIGIN/x/liba.so").needed("/opt/libb.so").needed("./c.so")),
+                    object("a/x/liba.so", "a", &file()),
+                ],
+                vec![],
+                vec!["c.so by /a/a.so", "libb.so /opt/libb.so by /a/a.so"],
+            ),
+            (
+                "first by path",
+                vec![object("z/z.so", "z", &needs_x()), object("a/a.so", "a", &needs_x())],
+                vec![],
+                vec!["libx.so.1 by /a/a.so"],
+            ),
+        ] {
+            assert_eq!(shown(&objects, &links), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn versions_wanted_of_the_system() {
+        let objects = [
+            object("a/a.so", "a", &file().wants("libc.so.6", &["GLIBC_2.4", "GLIBC_2.50?", "GLIBC_PRIVATE"])),
+            object("a/b.so", "a", &file().wants("libc.so.6", &["GLIBC_2.17", "GLIBC_2.4"])),
+            object("a/c.so", "a", &file().wants("libstdc++.so.6", &["GLIBCXX_3.4.30"])),
+            object("a/libstdc++.so.6", "a", &file()),
+            object("a/d.so", "a", &file().machine(ARM).wants("libc.so.6", &["GLIBC_2.99"])),
+        ];
+        let found = needs(&objects, &[], Arch::Amd64);
+        let [libc] = &found.outside[..] else { panic!("{found:?}") };
+        let versions: Vec<_> = libc.versions.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect();
+        assert_eq!(versions, ["GLIBC_2.17", "GLIBC_2.4", "GLIBC_PRIVATE"]);
+        let number = |number: Option<VersionNumber>| number.map(|number| number.to_string());
+        assert_eq!(number(found.max_version("GLIBC_")).as_deref(), Some("2.17"));
+        assert_eq!(number(found.max_version("GLIBCXX_")), None);
+        assert_eq!(number(max_version(&objects, Arch::Amd64, "GLIBCXX_")).as_deref(), Some("3.4.30"));
+        assert_eq!(number(max_version(&objects, Arch::Amd64, "GLIBC_")).as_deref(), Some("2.17"));
+    }
 }

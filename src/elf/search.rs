@@ -12,6 +12,9 @@ use std::{
 use super::{Abi, Object};
 use crate::base::{Arch, RootPath};
 
+/// A name that programs of one kind ask for.
+type Asked<'a> = (Abi, &'a [u8]);
+
 /// The loader of one root filesystem.
 pub struct Loader<'a, O> {
     objects: &'a [Object<O>],
@@ -20,7 +23,7 @@ pub struct Loader<'a, O> {
     directories: &'a [RootPath],
     resolve: &'a dyn Fn(&RootPath, &[u8]) -> Option<RootPath>,
     /// What was found in the default directories.
-    defaults: RefCell<HashMap<(Abi, &'a [u8]), Option<usize>>>,
+    defaults: RefCell<HashMap<Asked<'a>, Option<usize>>>,
 }
 
 /// What each object loads.
@@ -231,7 +234,7 @@ pub fn expand(path: &[u8], folder: &RootPath, arch: Arch) -> Option<Vec<u8>> {
 /// that is in the process already, loaded by ctypes or by another extension module, is found by these
 /// (glibc elf/dl-load.c, `_dl_map_object`: `_dl_name_match_p`, l_libname, DT_SONAME).
 #[derive(Debug, Default)]
-pub struct Names<'a>(HashMap<(Abi, &'a [u8]), Vec<usize>>);
+pub struct Names<'a>(HashMap<Asked<'a>, Vec<usize>>);
 
 impl<'a> Names<'a> {
     /// Of the objects, which have these places in a list.
@@ -254,7 +257,7 @@ impl<'a> Names<'a> {
 
     /// The places of the objects that have that name.
     pub fn get<'b>(&'b self, abi: Abi, name: &'b [u8]) -> &'b [usize] {
-        let names: &HashMap<(Abi, &[u8]), Vec<usize>> = &self.0;
+        let names: &HashMap<Asked<'_>, Vec<usize>> = &self.0;
         names.get(&(abi, name)).map_or(&[], Vec::as_slice)
     }
 }

@@ -28,7 +28,7 @@ fn shown(elf: &Elf) -> String {
             writeln!(out, "{what} {}", text(name)).unwrap();
         }
     }
-    for (file, versions) in &elf.versions.needed {
+    for NeededFile { file, versions } in &elf.versions.needed {
         writeln!(out, "from {}", text(file)).unwrap();
         for version in versions {
             writeln!(out, "wants {}{}", text(&version.name), if version.is_weak { " weak" } else { "" }).unwrap();
@@ -292,7 +292,8 @@ fn the_crate_object_says_the_same_of_versions() {
                     let is_weak = name.vna_flags.get(endian).0 & 2 != 0;
                     versions.push(NeededVersion { name: name.name(endian, strings).unwrap().into(), is_weak });
                 }
-                wanted.needed.push((need.file(endian, strings).unwrap().into(), versions));
+                let file = need.file(endian, strings).unwrap().into();
+                wanted.needed.push(NeededFile { file, versions });
             }
         }
         if let Some((mut definitions, link)) = sections.gnu_verdef(endian, &*bytes).unwrap() {

@@ -22,10 +22,19 @@ const VER_FLG_WEAK: u16 = 2;
 /// What the version sections say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// DT_VERNEED: the library's name as in DT_NEEDED, and what is wanted of it.
-    pub needed: Vec<(Box<[u8]>, Vec<NeededVersion>)>,
+    /// DT_VERNEED, by library.
+    pub needed: Vec<NeededFile>,
     /// DT_VERDEF; `None` when the file has none, and then fits every want.
     pub defined: Option<Vec<DefinedVersion>>,
+}
+
+/// What is wanted of one library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededFile {
+    /// Its name as in DT_NEEDED.
+    pub file: Box<[u8]>,
+    /// In the file's order.
+    pub versions: Vec<NeededVersion>,
 }
 
 /// One wanted version.
@@ -86,7 +95,7 @@ struct Records<'a> {
 
 impl Records<'_> {
     /// `Elf32_Verneed` and `Elf32_Vernaux`, which are the same in 64-bit files.
-    fn needed(&mut self) -> Result<Vec<(Box<[u8]>, Vec<NeededVersion>)>, ElfError> {
+    fn needed(&mut self) -> Result<Vec<NeededFile>, ElfError> {
         let mut out = Vec::new();
         let mut next = self.table.get(DT_VERNEED).map(|address| self.table.offset(address));
         while let Some(at) = next {
@@ -104,7 +113,7 @@ impl Records<'_> {
                 versions.push(NeededVersion { name: self.string(&fields, 8)?, is_weak });
                 next_name = step(&fields, 12, at)?;
             }
-            out.push((self.string(&fields, 4)?, versions));
+            out.push(NeededFile { file: self.string(&fields, 4)?, versions });
             next = step(&fields, 12, at)?;
         }
         Ok(out)
