@@ -2,3 +2,5 @@
 //!
 //! In: the manifest's `[python]`, the application's lock, wheels, the interpreter and C library that the solver chose.
 //! Out: verified wheels as segments, ready to be laid into the tree, and the shared libraries that they need.
+
+pub mod wheel;
