@@ -61,12 +61,12 @@ impl Identity {
 /// What a file is that has not a wheel's extension.
 fn other_kind(file_name: &str) -> &'static str {
     let ends = |end: &&str| file_name.ends_with(*end);
-    match file_name {
-        _ if [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip"].iter().any(|e| ends(&e)) => {
-            "a source distribution"
-        }
-        _ if ends(&".egg") => "an egg",
-        _ => "a file of another kind",
+    if [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip"].iter().any(ends) {
+        "a source distribution"
+    } else if file_name.ends_with(".egg") {
+        "an egg"
+    } else {
+        "a file of another kind"
     }
 }
 

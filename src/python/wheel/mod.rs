@@ -16,6 +16,9 @@ mod record;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+#[path = "../../../tests/support/wheel.rs"]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::{

@@ -143,9 +143,12 @@ impl io::Write for Check<'_> {
     }
 }
 
+/// A path as RECORD has it, with the digest and size of its content.
+pub(super) type NewRow = (Vec<u8>, Option<(Sha256, u64)>);
+
 /// The bytes of a RECORD, sorted by path; a row without content is RECORD's own. Quoted as Python's `csv` module does
 /// it, with `\n` at the end of each line.
-pub(super) fn write(mut rows: Vec<(Vec<u8>, Option<(Sha256, u64)>)>) -> io::Result<Vec<u8>> {
+pub(super) fn write(mut rows: Vec<NewRow>) -> io::Result<Vec<u8>> {
     rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
     for (path, content) in rows {

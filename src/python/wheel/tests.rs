@@ -6,13 +6,8 @@ use std::io::Cursor;
 use proptest::prelude::*;
 use zip::CompressionMethod;
 
-use super::*;
+use super::{testing::Parts, *};
 use crate::base::{RootPath, Sha256};
-
-#[path = "../../../tests/support/wheel.rs"]
-mod support;
-
-use support::Parts;
 
 const FILE: &str = "Foo_Bar-1.2-cp313-cp313-linux_x86_64.whl";
 
