@@ -8,3 +8,4 @@ pub mod lock;
 pub mod name;
 pub mod tags;
 pub mod wheel_name;
+pub mod wheel;
