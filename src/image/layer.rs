@@ -2,8 +2,8 @@
 //! exist somewhere.
 //!
 //! In: nodes of a finished [`Tree`]. Out: [`Piece`]s: all directories first (each before its children), then each
-//! unpacked thing's other entries in path order (packages by name, then tarballs, then wheels), then what the manifest and the finishing steps brought, by
-//! path, then the end marker. So an unaltered package is one range of its segment file, and a rebuild is a concatenation.
+//! unpacked thing's other entries in path order (packages by name, then tarballs, then wheels), then bytecode by whose
+//! modules it is of, then what the manifest and the finishing steps brought, by path, then the end marker. So an unaltered package is one range of its segment file, and a rebuild is a concatenation.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,8 @@ pub struct Piece {
     pub source: Source,
     /// Length in bytes; never 0.
     pub len: u64,
-    /// Which group it belongs to, counted from 0 without gaps: the directories, each package, the rest. Blocks of
+    /// Which group it belongs to, counted from 0 without gaps: the directories, each package, the bytecode of each, the
+    /// rest. Blocks of
     /// compression never span two groups, so that what a group compresses to depends on that group alone.
     pub group: usize,
 }
@@ -83,14 +84,26 @@ pub(super) fn pieces_of(nodes: &[(&RootPath, &Node)]) -> Vec<Piece> {
     out.end_group();
 
     let mut units: BTreeMap<&Origin, Vec<(&RootPath, &Node)>> = BTreeMap::new();
+    let mut compiled: Vec<(&Sha256, Vec<(&RootPath, &Node)>)> = Vec::new();
     let mut rest = Vec::new();
     for &(path, node) in nodes.iter().filter(|(_, node)| !matches!(node.kind, Kind::Dir)) {
-        match node.origin.is_unpacked() {
-            true => units.entry(&node.origin).or_default().push((path, node)),
-            false => rest.push((path, node)),
+        if node.origin.is_unpacked() {
+            units.entry(&node.origin).or_default().push((path, node));
+            continue;
+        }
+        // The modules of a wheel are one entry of the store, so their bytecode is a group of its own: an update of
+        // another wheel leaves it as it is. In the order of their first paths.
+        let of = match &node.kind {
+            Kind::File(Content::Segment { file, .. }) if node.origin == Origin::Finish("bytecode") => file.key(),
+            _ => None,
+        };
+        match of.map(|key| (key, compiled.iter_mut().find(|(other, _)| *other == key))) {
+            Some((_, Some((_, nodes)))) => nodes.push((path, node)),
+            Some((key, None)) => compiled.push((key, vec![(path, node)])),
+            None => rest.push((path, node)),
         }
     }
-    for nodes in units.values() {
+    for nodes in units.values().chain(compiled.iter().map(|(_, nodes)| nodes)) {
         for (path, node) in nodes {
             out.node(path, node);
         }

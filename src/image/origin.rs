@@ -49,7 +49,7 @@ pub(super) fn parts(tree: &Tree) -> Vec<Part<'_>> {
     let packages = packages(tree);
     let mut paths: BTreeMap<Role, BTreeSet<&RootPath>> = BTreeMap::new();
     for (path, node) in tree.iter().filter(|(path, _)| !path.is_root()) {
-        paths.entry(role(path, node, &packages)).or_default().insert(path);
+        paths.entry(role(tree, path, node, &packages)).or_default().insert(path);
     }
     let part = |(role, own): (Role, BTreeSet<&RootPath>)| {
         let mut all: BTreeSet<RootPath> = BTreeSet::new();
@@ -102,7 +102,7 @@ fn is_library(path: &RootPath) -> bool {
     path.as_bytes().starts_with(b"usr/lib") && (name.ends_with(b".so") || name.windows(4).any(|part| part == b".so."))
 }
 
-fn role(path: &RootPath, node: &Node, packages: &BTreeMap<&PackageName, Role>) -> Role {
+fn role(tree: &Tree, path: &RootPath, node: &Node, packages: &BTreeMap<&PackageName, Role>) -> Role {
     let of = |name: &PackageName| packages.get(name).copied().unwrap_or(Role::Base);
     match &node.origin {
         Origin::Package(name) => of(name),
@@ -112,8 +112,26 @@ fn role(path: &RootPath, node: &Node, packages: &BTreeMap<&PackageName, Role>) -
         // What is said of a package stands with it.
         Origin::Finish("status.d") => described(path).map_or(Role::Base, |name| of(&name)),
         Origin::Finish("ld.so.cache") => Role::Libraries,
+        // Bytecode goes where its module goes, a folder of it with the first in it.
+        Origin::Finish("bytecode") => {
+            let inside = || tree.children(path).find(|(_, node)| !matches!(node.kind, Kind::Dir));
+            let pyc = if matches!(node.kind, Kind::Dir) { inside().map(|(pyc, _)| pyc) } else { Some(path) };
+            let module = pyc.and_then(module).filter(|module| module != path);
+            let of = module.as_ref().and_then(|module| Some((module, tree.get(module)?)));
+            match of {
+                Some((module, node)) if node.origin != Origin::Finish("bytecode") => role(tree, module, node, packages),
+                _ => Role::Base,
+            }
+        }
         Origin::Finish(_) => Role::Base,
     }
+}
+
+/// The module that `DIR/__pycache__/NAME.cpython-313.pyc` is of: `DIR/NAME.py` (PEP 3147).
+fn module(pyc: &RootPath) -> Option<RootPath> {
+    let name = pyc.file_name().strip_suffix(b".pyc")?;
+    let dot = name.iter().rposition(|&byte| byte == b'.')?;
+    pyc.parent()?.parent()?.join([name.get(..dot)?, b".py"].concat()).ok()
 }
 
 /// The package that `var/lib/dpkg/status.d/NAME` or `NAME.md5sums` is about.
@@ -123,6 +141,7 @@ fn described(path: &RootPath) -> Option<PackageName> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::image::testing;
@@ -175,6 +194,45 @@ mod tests {
             ("etc/passwd", Role::Base),
         ] {
             assert_eq!(role(at), Some(wanted), "{at}");
+        }
+    }
+
+    #[test]
+    fn bytecode_goes_where_its_module_goes() {
+        let mut tree = Tree::new(0);
+        let python = || Origin::Package("libpython3.13-stdlib".parse().unwrap());
+        let modules = [
+            ("usr/lib/python3.13/os", python(), Role::Interpreter),
+            ("usr/lib/python3/dist-packages/six", Origin::Package("python3-six".parse().unwrap()), Role::Modules),
+            ("usr/local/lib/python3.13/dist-packages/attr/_make", Origin::Wheel("attrs".into()), Role::Modules),
+            ("opt/python/lib/python3.13/os", Origin::Tarball("python.tar.zst".into()), Role::Interpreter),
+            ("app/main", Origin::Manifest, Role::Own),
+        ];
+        let mut wanted = Vec::new();
+        for (at, origin, role) in modules {
+            let (folder, name) = at.rsplit_once('/').unwrap();
+            tree.insert_file(testing::path(&format!("{at}.py")), 0o644, *b"", origin).unwrap();
+            let pyc = testing::path(&format!("{folder}/__pycache__/{name}.cpython-313.pyc"));
+            tree.insert_file(pyc.clone(), 0o644, *b"", Origin::Finish("bytecode")).unwrap();
+            wanted.extend([(pyc.parent().unwrap(), role), (pyc, role)]);
+        }
+        // Of no module, and an empty folder.
+        let stray = testing::path("srv/__pycache__/x.cpython-313.pyc");
+        tree.insert_file(stray.clone(), 0o644, *b"", Origin::Finish("bytecode")).unwrap();
+        wanted.push((stray, Role::Base));
+        let packages = packages(&tree);
+        for (path, wanted) in wanted {
+            assert_eq!(role(&tree, &path, tree.get(&path).unwrap(), &packages), wanted, "{path}");
+        }
+        for (pyc, module) in [
+            ("a/__pycache__/b.cpython-313.pyc", Some("a/b.py")),
+            ("a/__pycache__/b.c.cpython-313.pyc", Some("a/b.c.py")),
+            ("__pycache__/b.x.pyc", Some("b.py")),
+            ("b.x.pyc", None),
+            ("a/__pycache__/b.pyc", None),
+            ("a/__pycache__/b.cpython-313.py", None),
+        ] {
+            assert_eq!(super::module(&testing::path(pyc)), module.map(testing::path), "{pyc}");
         }
     }
 }

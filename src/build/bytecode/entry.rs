@@ -66,12 +66,11 @@ fn write(file: &mut File, key: &Sha256, pycs: &[Option<Vec<u8>>]) -> io::Result<
 fn contents(path: &Path, key: &Sha256, records: impl Iterator<Item = Option<(u64, Sha256)>>) -> Entry {
     let file = Arc::new(SegmentFile::kept(path, *key));
     let mut at = 0;
-    let content = |(length, sha256): (u64, Sha256)| {
+    let mut content = |(length, sha256): (u64, Sha256)| {
         let range: Range<u64> = at..at + length;
         at = range.end;
         Content::Segment { file: Arc::clone(&file), range, sha256 }
     };
-    let mut content = content;
     records.map(|record| record.map(&mut content)).collect()
 }
 

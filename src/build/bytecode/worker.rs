@@ -6,19 +6,22 @@
 use std::{
     io::{self, BufRead as _, BufReader, Read, Write as _},
     os::unix::process::CommandExt as _,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::BytecodeError;
 use crate::base::RootPath;
 
 /// How long a module may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long one that has closed its output may take to end.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A pyc may have so many bytes.
 const MAX_PYC: u64 = 128 << 20;
@@ -210,22 +213,35 @@ impl Worker {
 
     /// The end of what it said on standard error; it is stopped.
     fn said(&mut self) -> String {
-        self.end();
+        // One that ends by itself leaves a status that says more than that it was killed here.
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let is_there = |pid| matches!(rustix::process::waitid(WaitId::Pid(pid), ended), Ok(None));
+        let until = Instant::now() + GRACE;
+        while pid.is_some_and(is_there) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let status = self.end();
         let said = self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
-        if said.is_empty() { "it said nothing".into() } else { said }
+        match status {
+            _ if !said.is_empty() => said,
+            Some(status) => format!("it said nothing ({status})"),
+            None => "it said nothing".into(),
+        }
     }
 
-    fn end(&mut self) {
+    /// What is left of it is killed, its own children too, before its number is given back.
+    fn end(&mut self) -> Option<ExitStatus> {
         if *self.clock.state() == State::Over {
-            return;
+            return None;
         }
-        // A process that ended by itself has said why; what is left of it is killed before its number is given back.
         self.clock.kill();
         self.clock.set(State::Over);
-        let _ = self.child.wait();
+        let status = self.child.wait().ok();
         if let Some(watch) = self.watch.take() {
             let _ = watch.join();
         }
+        status
     }
 }
 
@@ -275,11 +291,11 @@ mod tests {
         let start = |script| Worker::start_within(shell(script), "hello", SHORT).unwrap_err();
         for (script, wanted) in [
             ("echo no such library >&2; exit 127", "Start { said: \"no such library\" }"),
-            ("exit 0", "Start { said: \"it said nothing\" }"),
-            ("printf hello", "Start { said: \"it said nothing\" }"),
+            ("exit 0", "Start { said: \"it said nothing (exit status: 0)\" }"),
+            ("printf hello; kill -SEGV $$", "Start { said: \"it said nothing (signal: 11 (SIGSEGV))\" }"),
             ("sleep 600 & sleep 600", "Start { said: \"it says nothing for 0 s\" }"),
             ("echo good day; sleep 600", "Other { found: \"good day\" }"),
-            ("yes hello | tr -d '\\n'", "Start { said: \"it said nothing\" }"),
+            ("yes hello | tr -d '\\n'", "Start { said: \"it said nothing (signal: 9 (SIGKILL))\" }"),
         ] {
             assert_eq!(format!("{:?}", start(script)), wanted, "{script}");
         }
