@@ -9,10 +9,11 @@ use std::{collections::BTreeMap, hint::black_box, path::Path, time::Duration};
 use compose::{
     archive::{FetchSettings, Fetcher},
     base::{Arch, Silent},
-    build::{Download, assemble},
+    build::{Download, Plan, assemble},
     image::{ImageSpec, Output, pieces, prepare, total, tree_digest, write_all},
     lock::Lock,
     manifest::{self, Compression},
+    python::Inputs,
     store::{Shelf, Store},
     tree::Origin,
     unpack::{Filter, FilterSpec, Item, kept, key, unpack},
@@ -37,7 +38,9 @@ fn main() {
     let store = Store::open(&folder).expect("a store");
     let download = Download { fetcher: &fetcher, store: &store, bases: &bases, progress: &Silent };
     let epoch = lock.epoch;
-    let build = || assemble(&manifest, &lock, ARCH, target, epoch.as_second(), &[], download);
+    let inputs = Inputs::default();
+    let plan = Plan { manifest: &manifest, inputs: &inputs, lock: &lock, arch: ARCH, target, epoch: epoch.as_second() };
+    let build = || assemble(plan, &[], download);
     if let Err(error) = build() {
         eprintln!("skipped: {error}");
         return;
@@ -80,7 +83,9 @@ fn main() {
     let segments = all(&other);
     group.bench_function("segments back from the store, checked", |b| {
         b.iter(|| {
-            let found = items.iter().filter_map(|item| kept(&other, &Origin::Package(item.package.clone()), &key(&item.sha256, &nothing)));
+            let found = items
+                .iter()
+                .filter_map(|item| kept(&other, &Origin::Package(item.package.clone()), &key(&item.sha256, &nothing)));
             black_box(found.count())
         });
     });

@@ -59,7 +59,12 @@ fn main() {
             let requests: Vec<_> = set
                 .iter()
                 .filter_map(|text| {
-                    Some(SolveRequest { clause: RelationGroup::parse(text).ok()?, text: (*text).into(), line: 1 })
+                    Some(SolveRequest {
+                        clause: RelationGroup::parse(text).ok()?,
+                        text: (*text).into(),
+                        line: 1,
+                        by: None,
+                    })
                 })
                 .collect();
             let problem = || Problem {

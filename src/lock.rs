@@ -3,7 +3,7 @@
 //! In: a solution, or the file of an earlier run. Out: sorted TOML, one change a line in a `git diff`, without any
 //! mirror's URL.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf, str::FromStr};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -59,8 +59,55 @@ pub struct Target {
     pub cut: Vec<CutEdge>,
     /// What the build made; absent in a lock that was never built.
     pub built: Option<Built>,
+    /// What is asked for by a library's or a file's name, and the packages that would do; sorted.
+    pub needs: Vec<LockedNeed>,
     /// Sorted by name.
     pub packages: Vec<LockedPackage>,
+    /// In the manifest's order.
+    pub tarballs: Vec<LockedTarball>,
+    /// Sorted by name.
+    pub wheels: Vec<LockedWheel>,
+}
+
+/// A need and what meets it, as the Contents index had it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedNeed {
+    /// `soname:libGL.so.1` or `file:/usr/bin/git`.
+    pub what: String,
+    /// The clause that the solver was given: `a | b`.
+    pub clause: String,
+}
+
+/// One `[[tarballs]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedTarball {
+    /// Its file's name.
+    pub name: String,
+    /// Of the file.
+    pub sha256: Sha256,
+    /// What its ELF files need, without `soname:`; sorted.
+    pub needs: Vec<String>,
+}
+
+/// One `.whl`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedWheel {
+    /// The project, normalised (PEP 503).
+    pub name: String,
+    /// Its version, as the file's name has it.
+    pub version: String,
+    /// The file's name.
+    pub filename: String,
+    /// Bytes.
+    pub size: u64,
+    /// Of the file.
+    pub sha256: Sha256,
+    /// Where it is, if the application's lock says so.
+    pub url: Option<String>,
+    /// Where it is, relative to the folder of the application's lock, if that says so.
+    pub path: Option<String>,
+    /// What its ELF files need of the system, without `soname:`; sorted.
+    pub needs: Vec<String>,
 }
 
 /// A dependency that `packages.provided` cut.
@@ -170,7 +217,43 @@ struct RawTarget {
     layers: Vec<String>,
     format: Option<u32>,
     #[serde(default)]
+    needs: Vec<RawNeed>,
+    #[serde(default)]
     package: Vec<RawPackage>,
+    #[serde(default)]
+    tarball: Vec<RawTarball>,
+    #[serde(default)]
+    wheel: Vec<RawWheel>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNeed {
+    what: String,
+    clause: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTarball {
+    name: String,
+    sha256: String,
+    #[serde(default)]
+    needs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWheel {
+    name: String,
+    version: String,
+    filename: String,
+    size: u64,
+    sha256: String,
+    url: Option<String>,
+    path: Option<String>,
+    #[serde(default)]
+    needs: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -293,8 +376,31 @@ impl RawTarget {
             .into_iter()
             .map(|RawCut { package, dependency, reason }| CutEdge { package, dependency, reason })
             .collect();
-        let (proven_minimal, installed_size) = (self.proven_minimal, self.installed_size);
-        Ok(Target { proven_minimal, installed_size, cut, built, packages })
+        let needs = self.needs.into_iter().map(|RawNeed { what, clause }| LockedNeed { what, clause }).collect();
+        let tarballs = self
+            .tarball
+            .into_iter()
+            .map(|RawTarball { name, sha256, needs }| Ok(LockedTarball { name, sha256: parsed(&sha256)?, needs }));
+        Ok(Target {
+            proven_minimal: self.proven_minimal,
+            installed_size: self.installed_size,
+            cut,
+            built,
+            needs,
+            packages,
+            tarballs: tarballs.collect::<Result<_, String>>()?,
+            wheels: self.wheel.into_iter().map(RawWheel::check).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl RawWheel {
+    fn check(self) -> Result<LockedWheel, String> {
+        let Self { name, version, filename, size, sha256, url, path, needs } = self;
+        if filename.contains('/') || !filename.ends_with(".whl") {
+            return Err(format!("“{filename}” is not the name of a wheel"));
+        }
+        Ok(LockedWheel { name, version, filename, size, sha256: parsed(&sha256)?, url, path, needs })
     }
 }
 
@@ -338,21 +444,40 @@ impl std::fmt::Display for Lock {
                 list(f, "layers", built.layers.iter().map(|digest| format!("\"{digest}\"")))?;
                 writeln!(f, "format = {}", built.format)?;
             }
+            let need =
+                |need: &LockedNeed| format!("{{ what = {}, clause = {} }}", quote(&need.what), quote(&need.clause));
+            list(f, "needs", target.needs.iter().map(need))?;
             for p in &target.packages {
                 writeln!(f, "\n[[target.{arch}.package]]\nname = {}", quote(p.name.as_str()))?;
                 writeln!(f, "version = {}\narch = {}", quote(&p.version.to_string()), quote(&p.arch))?;
                 writeln!(f, "source = {}\nrepository = {}", quote(&p.source), quote(&p.repository))?;
                 writeln!(f, "filename = {}\nsize = {}", quote(&p.filename), p.size)?;
                 writeln!(f, "sha256 = \"{}\"", p.sha256.hex())?;
-                let mut names = String::new();
-                for (i, name) in p.required_by.iter().enumerate() {
-                    let _ = write!(names, "{}{}", if i == 0 { "" } else { ", " }, quote(name));
+                writeln!(f, "required-by = [{}]", inline(&p.required_by))?;
+            }
+            for tarball in &target.tarballs {
+                writeln!(f, "\n[[target.{arch}.tarball]]\nname = {}", quote(&tarball.name))?;
+                writeln!(f, "sha256 = \"{}\"\nneeds = [{}]", tarball.sha256.hex(), inline(&tarball.needs))?;
+            }
+            for wheel in &target.wheels {
+                writeln!(f, "\n[[target.{arch}.wheel]]\nname = {}", quote(&wheel.name))?;
+                writeln!(f, "version = {}\nfilename = {}", quote(&wheel.version), quote(&wheel.filename))?;
+                writeln!(f, "size = {}\nsha256 = \"{}\"", wheel.size, wheel.sha256.hex())?;
+                for (key, value) in [("url", &wheel.url), ("path", &wheel.path)] {
+                    if let Some(value) = value {
+                        writeln!(f, "{key} = {}", quote(value))?;
+                    }
                 }
-                writeln!(f, "required-by = [{names}]")?;
+                writeln!(f, "needs = [{}]", inline(&wheel.needs))?;
             }
         }
         Ok(())
     }
+}
+
+/// The items of an array in one line.
+fn inline(items: &[String]) -> String {
+    items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", ")
 }
 
 /// An array with an item a line, or nothing when it is empty.

@@ -345,6 +345,7 @@ fn problem<'u>(universe: &'u Universe, case: &Case, none: &'u BTreeSet<compose::
         clause: RelationGroup::parse(text).unwrap(),
         text: text.clone(),
         line: 1,
+        by: None,
     });
     Problem {
         universe,

@@ -9,7 +9,7 @@ use crate::{
     store::{Shelf, Store},
 };
 
-use super::fetch::{FetchError, Fetcher, join};
+use super::fetch::{FetchError, Fetcher, Promise, Want, join};
 
 /// Fetches the package file at `filename` (as in the index's `Filename` field) below one of `bases`, unless the store
 /// has it. `progress` hears of `size` bytes in all.
@@ -26,5 +26,6 @@ pub fn fetch_deb(
     progress: &dyn Progress,
 ) -> Result<PathBuf, FetchError> {
     let urls: Vec<_> = bases.iter().map(|base| join(base, filename)).collect();
-    fetcher.fetch_to_store(store, Shelf::Debs, &urls, size, sha256, progress)
+    let want = Want { size: Some(size), sha256, promise: Promise::Index };
+    fetcher.fetch_to_store(store, Shelf::Debs, &urls, want, progress)
 }

@@ -5,33 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use super::supply;
+use super::bytecode::{self, BytecodeError, Interpreter};
+use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
 use crate::{
-    archive::{FetchError, Fetcher},
-    base::{Arch, PackageName, Progress},
+    base::{Arch, PackageName},
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
-    image::ImageError,
     lock::{Lock, LockedPackage, Target},
     manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
-    store::{Store, StoreError},
+    python::{Inputs, Site, SiteError},
     tree::{Conflict, FilesError, Tree},
-    unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment, UnpackError},
+    unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment},
 };
-
-/// How to come by packages.
-#[derive(Clone, Copy)]
-pub struct Download<'a> {
-    /// Fetches.
-    pub fetcher: &'a Fetcher,
-    /// Keeps.
-    pub store: &'a Store,
-    /// Base URLs of each repository of the lock, by its name.
-    pub bases: &'a BTreeMap<String, Vec<String>>,
-    /// Hears of it.
-    pub progress: &'a dyn Progress,
-}
 
 /// A finished tree.
 pub struct Assembled {
@@ -41,36 +27,22 @@ pub struct Assembled {
     pub findings: Vec<Finding>,
     /// Maintainer scripts whose effect nobody reproduced, by package.
     pub not_reproduced: Vec<(PackageName, Box<str>)>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no tree.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
-    /// A package cannot be had.
+    /// Something cannot be had or unpacked.
     #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// Nobody says where a package of the lock comes from.
-    #[error(
-        "the lock takes {package} from repository “{repository}”, which the manifest does not name\n  next step: run with --update to make the lock anew"
-    )]
-    NoRepository {
-        /// The package.
-        package: PackageName,
-        /// Named by the lock.
-        repository: String,
-    },
+    Supply(#[from] SupplyError),
+    /// No Python for the wheels of the lock.
+    #[error(transparent)]
+    Site(#[from] SiteError),
     /// A pattern of `[rootfs]`.
     #[error(transparent)]
     Pattern(#[from] BadPattern),
-    /// A package cannot be unpacked.
-    #[error(transparent)]
-    Unpack(#[from] UnpackError),
-    /// The cache.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A package cannot be compressed.
-    #[error(transparent)]
-    Image(#[from] ImageError),
     /// A package is not what the lock says.
     #[error(
         "{package}: its control file says version {found}, the lock says {locked}; the archive gave another package under this name"
@@ -86,6 +58,9 @@ pub enum AssembleError {
     /// Packages that do not fit.
     #[error("packages ship different things at the same path:\n{}\n  next step: take one of them out with rootfs.remove, or forbid a package", list(.0))]
     Conflicts(Vec<Conflict>),
+    /// `python.bytecode`.
+    #[error(transparent)]
+    Bytecode(#[from] BytecodeError),
     /// `[[files]]`.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -98,24 +73,52 @@ fn list(conflicts: &[Conflict]) -> String {
     conflicts.iter().map(|conflict| format!("  {conflict}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Makes the tree of one target. Packages that are not in the store yet are compressed with each of `codecs` as soon as
-/// they are unpacked.
+/// What is built.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// What its `[python]` names.
+    pub inputs: &'a Inputs,
+    /// Its lock.
+    pub lock: &'a Lock,
+    /// For which machine.
+    pub arch: Arch,
+    /// That machine's part of the lock.
+    pub target: &'a Target,
+    /// The image's date, seconds since 1970.
+    pub epoch: i64,
+}
+
+/// Makes the tree of one target. What is not in the store yet is compressed with each of `codecs` as soon as it is
+/// unpacked.
 ///
 /// # Errors
 /// [`AssembleError`].
-pub fn assemble(
-    manifest: &Manifest,
-    lock: &Lock,
-    arch: Arch,
-    target: &Target,
-    epoch: i64,
-    codecs: &[Compression],
-    download: Download<'_>,
-) -> Result<Assembled, AssembleError> {
-    let segments = segments(manifest, target, codecs, download)?;
+pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) -> Result<Assembled, AssembleError> {
+    let Plan { manifest, inputs, lock, arch, target, epoch } = plan;
+    let filter = filter(&manifest.rootfs)?;
+    let supplier = Supplier { filter: &filter, codecs, download };
+    let jobs: Vec<Job<'_>> = manifest.tarballs.iter().map(Job::Tarball).collect();
+    let tarballs = supplier.segments(&jobs)?;
+    let site = match &manifest.python {
+        Some(_) => {
+            let packages = target.packages.iter().map(|package| (package.name.as_str(), package.version.as_str()));
+            Some(Site::find(packages, &tarballs, arch)?)
+        }
+        None => None,
+    };
+    let wheels = site.as_ref().map(|site| locked_wheels(&target.wheels, site, inputs)).transpose()?;
+    let wheels = wheels.iter().flatten().map(Job::Wheel);
+    let jobs: Vec<Job<'_>> = target.packages.iter().map(Job::Deb).chain(wheels).collect();
+    let mut segments = supplier.segments(&jobs)?;
+    check_versions(&target.packages, &segments)?;
+    let packages = target.packages.len();
+    segments.extend(tarballs);
+
     let mut tree = Tree::new(epoch);
     finish::prepare(&mut tree, arch)?;
-    let replaces = Replaces::of(&target.packages, &segments);
+    let replaces = Replaces::of(&target.packages, segments.get(..packages).unwrap_or_default());
     tree.merge(&segments, |a, b| replaces.allows(a, b)).map_err(AssembleError::Conflicts)?;
     tree.place_files(&manifest.files)?;
     let versions: Vec<_> = target.packages.iter().map(|package| package.version.to_string()).collect();
@@ -134,21 +137,18 @@ pub fn assemble(
     let input = finish::Input { arch, packages: &shipped, accounts: &manifest.accounts, release: &release };
     let report = finish::finish(&mut tree, &input)?;
     tree.date();
-    let mut findings = check::check(&tree, arch, check::Options::default())?;
+    let mut notes = Vec::new();
+    if let Some(site) = site.filter(|_| manifest.python.as_ref().is_some_and(|python| python.bytecode)) {
+        let interpreter = Interpreter { path: site.interpreter, minor: site.layout.minor };
+        let report = bytecode::compile(&mut tree, &interpreter, arch, download.store, download.progress)?;
+        notes.extend(report.machines.map(|version| {
+            format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")
+        }));
+    }
+    let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
+    let mut findings = check::check(&tree, arch, check::Options { ignore, providers: None })?;
     findings.extend(check::policy(&tree, &manifest.policy.forbid));
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced })
-}
-
-/// The packages of a target, unpacked, and compressed with each of `codecs`.
-fn segments(
-    manifest: &Manifest,
-    target: &Target,
-    codecs: &[Compression],
-    download: Download<'_>,
-) -> Result<Vec<Segment>, AssembleError> {
-    let segments = supply::segments(&target.packages, &filter(&manifest.rootfs)?, codecs, download)?;
-    check_versions(&target.packages, &segments)?;
-    Ok(segments)
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, notes })
 }
 
 /// What an index would say of the packages of a target, from their own control files: for locks that are older than
@@ -157,8 +157,12 @@ fn segments(
 /// # Errors
 /// [`AssembleError`].
 pub fn controls(manifest: &Manifest, target: &Target, download: Download<'_>) -> Result<String, AssembleError> {
+    let filter = filter(&manifest.rootfs)?;
+    let jobs: Vec<Job<'_>> = target.packages.iter().map(Job::Deb).collect();
+    let segments = Supplier { filter: &filter, codecs: &[], download }.segments(&jobs)?;
+    check_versions(&target.packages, &segments)?;
     let mut text = String::new();
-    for (package, segment) in target.packages.iter().zip(segments(manifest, target, &[], download)?) {
+    for (package, segment) in target.packages.iter().zip(segments) {
         for (name, value) in Paragraphs::new(&segment.control).flatten().flat_map(|p| p.fields().collect::<Vec<_>>()) {
             if !["Filename", "Size", "SHA256"].iter().any(|own| own.eq_ignore_ascii_case(name)) {
                 text.push_str(&format!("{name}: {value}\n"));
@@ -171,7 +175,7 @@ pub fn controls(manifest: &Manifest, target: &Target, download: Download<'_>) ->
 }
 
 /// The manifest's `[rootfs]`, its groups spelled out.
-fn filter(rootfs: &Rootfs) -> Result<Filter, BadPattern> {
+pub(super) fn filter(rootfs: &Rootfs) -> Result<Filter, BadPattern> {
     let groups = OMIT_GROUPS.iter().filter(|group| rootfs.omit.iter().any(|name| name == group.name));
     let omit = groups
         .map(|group| match group.content {
@@ -216,7 +220,8 @@ struct Replaces<'a> {
 impl<'a> Replaces<'a> {
     /// `segments` are those of `packages`, and in their order.
     fn of(packages: &'a [LockedPackage], segments: &'a [Segment]) -> Self {
-        let fields = packages.iter().zip(segments).filter_map(|(p, s)| Some((&p.name, field(s, "Replaces")?))).collect();
+        let fields =
+            packages.iter().zip(segments).filter_map(|(p, s)| Some((&p.name, field(s, "Replaces")?))).collect();
         Self { fields, versions: packages.iter().map(|package| (&package.name, &package.version)).collect() }
     }
 

@@ -5,7 +5,7 @@
 
 use petgraph::visit::EdgeRef as _;
 
-use super::resolve::{OpenChoice, Wishes};
+use super::{OpenChoice, Wishes};
 use crate::{
     lock::Target,
     solve::{
@@ -135,8 +135,7 @@ impl<'u> Explainer<'u> {
             (Member::Request(number), Member::Package(to)) => {
                 let request = &self.wishes.requests()[number];
                 let line = Some(request.line).filter(|line| *line > 0);
-                let place = line.map_or_else(String::new, |line| format!(" (packages.install, line {line})"));
-                let text = format!("`{relation}` is asked for{place}{}", self.choice(to, others, relation));
+                let text = format!("{}{}", request.in_words(), self.choice(to, others, relation));
                 return Some(Reason { text, line, chosen: !others.is_empty() });
             }
             (Member::Package(from), Member::Package(to)) => {

@@ -3,14 +3,20 @@
 //! In: checked values and the tools to fetch and keep. Out: a [`Lock`](crate::lock::Lock), a finished
 //! [`Tree`](crate::tree::Tree). What to do with them is the caller's business.
 
+mod application;
 mod assemble;
 pub mod bytecode;
 mod draw;
 mod explain;
+mod finder;
 mod resolve;
 mod supply;
+mod wishes;
 
-pub use assemble::{AssembleError, Assembled, Download, assemble, controls};
+pub use assemble::{AssembleError, Assembled, Plan, assemble, controls};
 pub use draw::{dot, mermaid};
 pub use explain::{Answer, Explainer, Reason, option};
-pub use resolve::{Ask, More, OpenChoice, ResolveError, Resolved, Wishes, load, open_choices, resolve};
+pub use finder::Wanted;
+pub use resolve::{Ask, More, OpenChoice, Order, ResolveError, Resolved, load, open_choices, resolve};
+pub use supply::{Download, SupplyError};
+pub use wishes::Wishes;

@@ -1,18 +1,32 @@
 //! A manifest becomes a lock: indexes, universe, smallest closure.
 //!
-//! In: the manifest and the suites that it names. Out: a [`Lock`] without digests of a build, and if asked for, what
+//! Wheels make it two rounds: which of them fit depends on the Python that a first solution has, and what they need
+//! belongs into the second.
+//!
+//! In: the manifest, the suites and the Python files that it names. Out: a [`Lock`] without digests of a build, and if asked for, what
 //! else the solver knows: open choices, a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{
+    application::{Application, locked_tarballs, locked_wheels},
+    assemble::filter,
+    finder::{Finder, Wanted},
+    supply::{Download, Supplier, SupplyError},
+    wishes::{Needs, Wishes},
+};
 use crate::{
     archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
-    base::{Arch, PackageName},
-    control::{RelationError, RelationGroup},
+    base::{Arch, PackageName, RootPath, Sha256},
+    control::RelationError,
+    elf::ElfError,
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
-    manifest::{self, Manifest},
-    solve::{self, NODE_LIMIT, Price, Problem, Solution, SolveError, SolveRequest},
+    manifest::Manifest,
+    python::{Inputs, InputsError, Site, SiteError},
+    solve::{self, Price, Problem, Solution, SolveError},
+    tree::Origin,
     universe::{CandidateId, IndexText, Universe, UniverseError},
+    unpack::BadPattern,
 };
 
 /// Why there is no lock.
@@ -35,6 +49,78 @@ pub enum ResolveError {
     /// No set of packages will do.
     #[error(transparent)]
     Solve(#[from] SolveError),
+    /// A file or library that the manifest asks for and no package ships.
+    #[error("packages.install, line {line}: no package of the manifest's suites ships {}{}\n  next step: check the name; `apt-file search` and packages.debian.org know more suites", what.split_once(':').map_or("", |(_, name)| name), did_you_mean(near))]
+    NobodyShips {
+        /// As written.
+        what: String,
+        /// Of the manifest.
+        line: usize,
+        /// Names close to it.
+        near: Vec<String>,
+    },
+    /// Libraries that wheels or tarballs need and no package ships.
+    #[error("{}", unprovided(missing, *no_contents))]
+    Unprovided {
+        /// Each, and names close to it.
+        missing: Vec<(Wanted, Vec<String>)>,
+        /// No repository has a Contents index.
+        no_contents: bool,
+    },
+    /// A lock that is older than a need.
+    #[error("the lock does not say which package meets {what}\n  next step: run with --update to make it anew")]
+    NotLocked {
+        /// The need.
+        what: String,
+    },
+    /// What `[python]` names.
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    /// No Python to choose wheels for.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// What the wheels need brings another Python.
+    #[error(
+        "what the wheels need changes the Python that they were chosen for, from {0} to {1}, and back\n  next step: pin it in packages.install, such as \"python3 (= {0})\""
+    )]
+    Unstable(String, String),
+    /// A pattern of `[rootfs]`.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    /// A wheel or tarball that cannot be had.
+    #[error(transparent)]
+    Supply(#[from] SupplyError),
+    /// An ELF file that cannot be read.
+    #[error("{path} of {by}: {source}; leave it out with rootfs.remove if nothing needs it, or get a whole one")]
+    Elf {
+        /// In the image.
+        path: RootPath,
+        /// Whose.
+        by: Origin,
+        /// Why.
+        source: ElfError,
+    },
+}
+
+fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) }
+}
+
+fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
+    let line = |(wanted, near): &(Wanted, Vec<String>)| {
+        let file = if wanted.path.is_root() { String::new() } else { format!(" ({})", wanted.path) };
+        format!("  {}, which {} needs{file}{}", wanted.soname, wanted.by, did_you_mean(near))
+    };
+    let names: BTreeSet<String> = missing.iter().map(|(wanted, _)| format!("{:?}", wanted.soname)).collect();
+    let why = match no_contents {
+        true => "no repository of the manifest has a Contents index, which tells the packages that ship",
+        false => "no package of the manifest's suites ships",
+    };
+    format!(
+        "{why}:\n{}\n  next step: if the program does without, write python.ignore-needs = [{}]; otherwise add a repository or a [[tarballs]] entry that has it",
+        missing.iter().map(line).collect::<Vec<_>>().join("\n"),
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// What is wanted of a resolution besides the lock.
@@ -82,24 +168,30 @@ pub struct OpenChoice {
     pub instead: Vec<(String, Price)>,
 }
 
+/// What is resolved.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// What its `[python]` names.
+    pub inputs: &'a Inputs,
+    /// What both mean.
+    pub meaning: Sha256,
+    /// Its suites.
+    pub suites: &'a [SuiteRequest],
+}
+
 /// Loads the suites and solves for each architecture.
 ///
 /// # Errors
 /// [`ResolveError`].
-pub fn resolve(
-    manifest: &Manifest,
-    suites: &[SuiteRequest],
-    archs: &[Arch],
-    loader: &Loader<'_>,
-    ask: Ask,
-) -> Result<Resolved, ResolveError> {
+pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) -> Result<Resolved, ResolveError> {
     let mut targets = BTreeMap::new();
     let mut all_more = BTreeMap::new();
     let mut repositories: BTreeMap<String, LockedRepository> = BTreeMap::new();
     for &arch in archs {
-        let (universe, loaded) = load(suites, arch, loader)?;
-        let names: Vec<_> = loaded.iter().map(|suite| suite.name.clone()).collect();
-        let (target, more) = target(manifest, &names, &universe, ask)?;
+        let (universe, loaded) = load(order.suites, arch, loader)?;
+        let (target, more) = target(order, &loaded, &universe, loader, ask)?;
         targets.insert(arch, target);
         all_more.insert(arch, more);
         for suite in loaded {
@@ -117,12 +209,7 @@ pub fn resolve(
         }
     }
     let epoch = repositories.values().map(|repository| repository.date).max().unwrap_or_default();
-    let lock = Lock {
-        manifest: manifest::meaning(manifest),
-        epoch,
-        repositories: repositories.into_values().collect(),
-        targets,
-    };
+    let lock = Lock { manifest: order.meaning, epoch, repositories: repositories.into_values().collect(), targets };
     Ok(Resolved { lock, more: all_more })
 }
 
@@ -149,60 +236,6 @@ pub fn load(
     Ok((Universe::parse(texts, arch)?, loaded))
 }
 
-/// What a manifest wants of the solver, in the solver's words.
-pub struct Wishes<'m> {
-    manifest: &'m Manifest,
-    requests: Vec<SolveRequest>,
-    provided: BTreeSet<PackageName>,
-    forbid: BTreeSet<PackageName>,
-}
-
-impl<'m> Wishes<'m> {
-    /// Of `[packages]`.
-    ///
-    /// # Errors
-    /// A request that is no clause.
-    pub fn of(manifest: &'m Manifest) -> Result<Self, ResolveError> {
-        let packages = &manifest.packages;
-        let requests = packages.install.iter().map(|request| {
-            let (line, text) = (request.line, request.text.clone());
-            match RelationGroup::parse(&text) {
-                Ok(clause) => Ok(SolveRequest { clause, text, line }),
-                Err(source) => Err(ResolveError::Request { line, source }),
-            }
-        });
-        Ok(Self {
-            manifest,
-            requests: requests.collect::<Result<_, _>>()?,
-            provided: packages.provided_reasons().keys().cloned().collect(),
-            forbid: packages.forbid.iter().cloned().collect(),
-        })
-    }
-
-    /// The requests, in the manifest's order.
-    pub fn requests(&self) -> &[SolveRequest] {
-        &self.requests
-    }
-
-    /// What prices are counted in.
-    pub fn unit(&self) -> &'static str {
-        self.manifest.packages.minimize.unit()
-    }
-
-    /// The problem in one universe.
-    pub fn problem<'u>(&'u self, universe: &'u Universe) -> Problem<'u> {
-        Problem {
-            universe,
-            requests: self.requests.clone(),
-            provided: &self.provided,
-            forbid: &self.forbid,
-            prefer: &self.manifest.packages.prefer,
-            minimize: self.manifest.packages.minimize,
-            node_limit: NODE_LIMIT,
-        }
-    }
-}
-
 /// The open choices of a solution, in words.
 ///
 /// # Errors
@@ -219,18 +252,57 @@ pub fn open_choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<Op
     Ok(found.into_iter().map(in_words).collect())
 }
 
-/// One architecture's part of the lock; `names` are what the lock calls the universe's repositories.
+/// How often wheels are chosen anew because what they need brought another Python.
+const ROUNDS: usize = 3;
+
+/// One architecture's part of the lock.
 fn target(
-    manifest: &Manifest,
-    names: &[String],
+    order: Order<'_>,
+    loaded: &[LoadedSuite],
     universe: &Universe,
+    loader: &Loader<'_>,
     ask: Ask,
 ) -> Result<(Target, More), ResolveError> {
-    let packages = &manifest.packages;
-    let reasons = packages.provided_reasons();
-    let wishes = Wishes::of(manifest)?;
+    let Order { manifest, inputs, .. } = order;
+    let arch = universe.arch();
+    let filter = filter(&manifest.rootfs)?;
+    let bases = BTreeMap::new();
+    let download = Download { fetcher: loader.fetcher, store: loader.store, bases: &bases, progress: loader.progress };
+    let supplier = Supplier { filter: &filter, codecs: &[], download };
+    let mut finder = Finder::new(loader, loaded, universe, arch);
+    let own = Needs { clauses: finder.requested(&manifest.packages.install)?, ..Needs::default() };
+
+    let tarballs = Application::tarballs(manifest, supplier)?;
+    let mut wanted = tarballs.wants(manifest, arch)?;
+    let mut needs = own.clone();
+    finder.learn(&wanted, &mut needs, |_| false)?;
+    let mut wishes = Wishes::of(manifest, &needs)?;
+    let mut solution = solve::solve(&wishes.problem(universe))?;
+    let mut wheels = Vec::new();
+    if manifest.python.is_some() {
+        let mut site = site(universe, &solution, &tarballs, arch)?;
+        for round in 0.. {
+            let mut application = tarballs.clone();
+            let jobs = application.add_wheels(manifest, inputs, &site, supplier)?;
+            wanted = application.wants(manifest, arch)?;
+            needs = own.clone();
+            finder.learn(&wanted, &mut needs, |name| has(universe, &solution, name))?;
+            loader.progress.phase("Solving", None);
+            wishes = Wishes::of(manifest, &needs)?;
+            solution = solve::solve(&wishes.problem(universe))?;
+            let found = self::site(universe, &solution, &tarballs, arch)?;
+            if found == site {
+                wheels = locked_wheels(&jobs, &wanted, supplier)?;
+                break;
+            }
+            if round == ROUNDS {
+                let [before, now] = [&site, &found].map(|site| site.environment.python().to_string());
+                return Err(ResolveError::Unstable(before, now));
+            }
+            site = found;
+        }
+    }
     let problem = wishes.problem(universe);
-    let solution = solve::solve(&problem)?;
     let more = More {
         choices: if ask.choices { open_choices(&problem, &solution)? } else { Vec::new() },
         not_preferred: solution.not_preferred.clone(),
@@ -238,6 +310,59 @@ fn target(
         lower_bound: solution.lower_bound,
         proof: ask.proof.then(|| solve::opb(&problem, &solution)).transpose().map_err(SolveError::from)?,
     };
+    let names: Vec<&str> = loaded.iter().map(|suite| &*suite.name).collect();
+    let mut target = locked(manifest, &names, universe, solution)?;
+    // The recorded needs are those that say why a package is in.
+    let known = |need: &String| needs.by.contains_key(&super::wishes::soname(need));
+    target.tarballs = locked_tarballs(manifest, &wanted);
+    target.wheels = wheels;
+    target.tarballs.iter_mut().for_each(|tarball| tarball.needs.retain(known));
+    target.wheels.iter_mut().for_each(|wheel| wheel.needs.retain(known));
+    target.needs = needs.to_lock();
+    required_by(&mut target, &wishes);
+    Ok((target, more))
+}
+
+/// The Python of a solution.
+fn site(universe: &Universe, solution: &Solution, tarballs: &Application, arch: Arch) -> Result<Site, SiteError> {
+    let packages = solution.packages.iter().map(|chosen| universe.package(chosen.id));
+    Site::find(packages.map(|package| (package.name(), package.version())), tarballs.segments(), arch)
+}
+
+fn has(universe: &Universe, solution: &Solution, name: &PackageName) -> bool {
+    solution.packages.iter().any(|chosen| universe.package(chosen.id).name() == name.as_str())
+}
+
+/// Adds wheels and tarballs to those that require a package.
+fn required_by(target: &mut Target, wishes: &Wishes<'_>) {
+    let tarballs = target.tarballs.iter().map(|t| (format!("tarball:{}", t.name), &t.needs));
+    let wheels = target.wheels.iter().map(|w| (format!("wheel:{}", w.name), &w.needs));
+    let mut by: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (who, needs) in tarballs.chain(wheels) {
+        for need in needs {
+            by.entry(need).or_default().push(who.clone());
+        }
+    }
+    let mut found: BTreeMap<&PackageName, BTreeSet<String>> = BTreeMap::new();
+    for request in wishes.requests().iter().filter(|request| request.by.is_some()) {
+        for relation in request.clause.alternatives() {
+            let who = by.get(&*request.text).into_iter().flatten().cloned();
+            found.entry(&relation.name).or_default().extend(who);
+        }
+    }
+    for package in &mut target.packages {
+        package.required_by.extend(found.remove(&package.name).into_iter().flatten());
+    }
+}
+
+/// A solution as the lock has it; `names` are what it calls the universe's repositories.
+fn locked(
+    manifest: &Manifest,
+    names: &[&str],
+    universe: &Universe,
+    solution: Solution,
+) -> Result<Target, ResolveError> {
+    let reasons = manifest.packages.provided_reasons();
     let mut cut: Vec<_> = solution
         .cut
         .into_iter()
@@ -259,19 +384,21 @@ fn target(
             version,
             arch: package.arch().into(),
             source: package.source().0.into(),
-            repository: names.get(package.repository()).cloned().unwrap_or_default(),
+            repository: names.get(package.repository()).copied().unwrap_or_default().into(),
             filename: package.filename().into(),
             size: package.size(),
             sha256,
             required_by: chosen.required_by.iter().map(ToString::to_string).collect(),
         });
     }
-    let target = Target {
+    Ok(Target {
         proven_minimal: solution.proven,
         installed_size: solution.installed_size,
         cut,
         built: None,
+        needs: Vec::new(),
         packages: locked,
-    };
-    Ok((target, more))
+        tarballs: Vec::new(),
+        wheels: Vec::new(),
+    })
 }

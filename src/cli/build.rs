@@ -19,8 +19,7 @@ use crate::{
     build::{Ask, Resolved, assemble, resolve},
     check::Severity,
     image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
-    lock::{Built, Lock},
-    manifest,
+    lock::{Built, Lock, Target},
 };
 
 /// Resolves anew, writes the lock, reports.
@@ -99,8 +98,10 @@ pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure>
     let path = desk.lock_path.display();
     let stale = match &lock {
         None => Some(format!("{path} does not exist")),
-        Some(lock) if lock.manifest != manifest::meaning(&desk.manifest) => {
-            Some(format!("{path} was made for another manifest: {} has changed since", desk.manifest.file.display()))
+        Some(lock) if lock.manifest != desk.meaning => {
+            let file = desk.manifest.file.display();
+            let python = if desk.inputs.is_empty() { "" } else { ", or what its [python] names," };
+            Some(format!("{path} was made for another manifest: {file}{python} has changed since"))
         }
         Some(lock) => {
             let missing = desk.archs.iter().find(|arch| !lock.targets.contains_key(arch));
@@ -138,18 +139,18 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
 pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, Failure> {
     let loader = desk.loader();
     // Architectures that the lock had stay in it.
-    let same = before.filter(|lock| lock.manifest == manifest::meaning(&desk.manifest));
+    let same = before.filter(|lock| lock.manifest == desk.meaning);
     let mut archs = desk.archs.clone();
     archs.extend(desk.manifest.archs.iter().chain(same.into_iter().flat_map(|lock| lock.targets.keys())));
     archs.sort_unstable();
     archs.dedup();
-    let mut resolved = resolve(&desk.manifest, &desk.suites, &archs, &loader, ask)?;
+    let mut resolved = resolve(desk.order(), &archs, &loader, ask)?;
     let lock = &mut resolved.lock;
     // The same packages at the same date make the same image: what is known of it stays.
     if let Some(before) = same.filter(|before| before.epoch == lock.epoch) {
         for (arch, target) in &mut lock.targets {
-            target.built =
-                before.targets.get(arch).filter(|b| b.packages == target.packages).and_then(|b| b.built.clone());
+            let is_same = |b: &&Target| (&b.packages, &b.wheels) == (&target.packages, &target.wheels);
+            target.built = before.targets.get(arch).filter(is_same).and_then(|b| b.built.clone());
         }
     }
     Ok(resolved)
@@ -163,10 +164,10 @@ fn one(
     outputs: &[Output],
     epoch: Timestamp,
 ) -> Result<BuiltImage, Failure> {
-    let target = lock.targets.get(&arch).expect("checked when the lock was chosen");
     let bases = desk.bases(lock);
     let codecs = codecs(outputs, desk.manifest.image.compression);
-    let assembled = assemble(&desk.manifest, lock, arch, target, epoch.as_second(), &codecs, desk.download(&bases))?;
+    let plan = desk.plan(lock, arch, epoch);
+    let (assembled, target) = (assemble(plan, &codecs, desk.download(&bases))?, plan.target);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         assembled.findings.iter().partition(|finding| finding.severity == Severity::Error);
     if !errors.is_empty() {
@@ -188,7 +189,8 @@ fn one(
         let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
         return Err(Failure::words(exit::DIFFERS, text));
     }
-    let written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
+    let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
+    written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = target.built.clone();
     let known = before.as_ref().filter(|b| b.diff_ids == written.diff_ids && b.format == FORMAT);

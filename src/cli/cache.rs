@@ -90,7 +90,7 @@ fn verify(store: &Store) -> Result<(), Failure> {
         let sound = |key: &Sha256, found: Sha256| {
             let path = store.path(shelf, key);
             match shelf {
-                Shelf::Debs => found == *key,
+                Shelf::Debs | Shelf::Sources => found == *key,
                 Shelf::Indexes => archive::is_kept_sound(&path, key),
                 Shelf::Segments => unpack::is_sound(&path, key),
                 Shelf::Packs => image::is_sound(&path, key),

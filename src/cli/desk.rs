@@ -13,10 +13,11 @@ use jiff::Timestamp;
 use super::{args::ResolveArgs, exit, exit::Failure, progress::Shown};
 use crate::{
     archive::{self, FetchSettings, Fetcher, Loader, MirrorInputs, SuiteRequest},
-    base::Arch,
-    build::Download,
+    base::{Arch, Sha256},
+    build::{Download, Order, Plan},
     lock::Lock,
     manifest::{self, Manifest},
+    python::Inputs,
     store::Store,
 };
 
@@ -24,6 +25,10 @@ use crate::{
 pub struct Desk {
     /// What is wanted.
     pub manifest: Manifest,
+    /// What its `[python]` names.
+    pub inputs: Inputs,
+    /// What both mean: a lock made for something else is stale.
+    pub meaning: Sha256,
     /// Where its lock lies.
     pub lock_path: PathBuf,
     /// For which architectures.
@@ -54,6 +59,8 @@ impl Desk {
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
         let manifest = manifest::load(file)?;
+        let inputs = Inputs::read(manifest.python.as_ref())?;
+        let meaning = inputs.meaning(manifest::meaning(&manifest));
         let archs = match args.arch {
             Some(arch) => vec![arch],
             None => manifest.archs.clone(),
@@ -78,7 +85,18 @@ impl Desk {
         let suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
         let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
         let lock_path = lock_path(&manifest);
-        Ok(Self { manifest, lock_path, archs, store, fetcher, suites, shown: Shown::stderr(), now })
+        Ok(Self { manifest, inputs, meaning, lock_path, archs, store, fetcher, suites, shown: Shown::stderr(), now })
+    }
+
+    /// What is to be resolved.
+    pub fn order(&self) -> Order<'_> {
+        Order { manifest: &self.manifest, inputs: &self.inputs, meaning: self.meaning, suites: &self.suites }
+    }
+
+    /// What is to be built of a lock that has the architecture.
+    pub fn plan<'a>(&'a self, lock: &'a Lock, arch: Arch, epoch: Timestamp) -> Plan<'a> {
+        let (manifest, inputs, target) = (&self.manifest, &self.inputs, &lock.targets[&arch]);
+        Plan { manifest, inputs, lock, arch, target, epoch: epoch.as_second() }
     }
 
     /// Loads suites.

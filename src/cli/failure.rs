@@ -3,10 +3,11 @@
 use super::exit::{self, Failure};
 use crate::{
     archive::{ArchiveError, ErrorClass, FetchError},
-    build::{AssembleError, ResolveError},
+    build::{AssembleError, ResolveError, SupplyError, bytecode::BytecodeError},
     image::ImageError,
     lock::LockError,
     manifest::ManifestErrors,
+    python::{InputsError, InstallError, PipError},
     solve::SolveError,
     store::StoreError,
     universe::UniverseError,
@@ -75,7 +76,16 @@ impl From<ResolveError> for Failure {
                 Self::new(exit::TRUST, error)
             }
             ResolveError::Solve(error) => Self::new(exit::NO_SOLUTION, error),
-            ResolveError::Request { .. } => Self::new(exit::USAGE, error),
+            ResolveError::Supply(error) => error.into(),
+            ResolveError::Inputs(error) => error.into(),
+            ResolveError::Request { .. }
+            | ResolveError::NotLocked { .. }
+            | ResolveError::Site(_)
+            | ResolveError::Pattern(_) => Self::new(exit::USAGE, error),
+            ResolveError::NobodyShips { .. } | ResolveError::Unprovided { .. } | ResolveError::Unstable(..) => {
+                Self::new(exit::NO_SOLUTION, error)
+            }
+            ResolveError::Elf { .. } => Self::new(exit::CHECK, error),
         }
     }
 }
@@ -89,16 +99,45 @@ impl From<UniverseError> for Failure {
 impl From<AssembleError> for Failure {
     fn from(error: AssembleError) -> Self {
         let code = match error {
-            AssembleError::Fetch(error) => return error.into(),
-            AssembleError::Store(error) => return error.into(),
-            AssembleError::Image(error) => return error.into(),
-            AssembleError::NoRepository { .. } | AssembleError::Pattern(_) | AssembleError::Files(_) => exit::USAGE,
+            AssembleError::Supply(error) => return error.into(),
+            AssembleError::Site(_) | AssembleError::Pattern(_) | AssembleError::Files(_) => exit::USAGE,
             AssembleError::Version { .. } => exit::TRUST,
-            AssembleError::Unpack(ref error) => match error.fault {
-                UnpackFault::Write { .. } | UnpackFault::Store(_) => exit::OUTPUT,
-                _ => exit::TRUST,
-            },
+            AssembleError::Bytecode(BytecodeError::Store(error)) => return error.into(),
+            AssembleError::Bytecode(BytecodeError::Image(error)) => return error.into(),
+            // What this machine lacks or forbids.
+            AssembleError::Bytecode(
+                BytecodeError::NoUnshare | BytecodeError::NoNamespace { .. } | BytecodeError::NoneForArch { .. },
+            ) => exit::USAGE,
+            AssembleError::Bytecode(_) => exit::CHECK,
             AssembleError::Conflicts(_) | AssembleError::Finish(_) => exit::CHECK,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<InputsError> for Failure {
+    fn from(error: InputsError) -> Self {
+        Self::new(exit::USAGE, error)
+    }
+}
+
+impl From<SupplyError> for Failure {
+    fn from(error: SupplyError) -> Self {
+        let unpack = |fault: &UnpackFault| match fault {
+            UnpackFault::Write { .. } | UnpackFault::Store(_) => exit::OUTPUT,
+            _ => exit::TRUST,
+        };
+        let code = match error {
+            SupplyError::Fetch(error) => return error.into(),
+            SupplyError::Store(error) => return error.into(),
+            SupplyError::Image(error) => return error.into(),
+            SupplyError::Unpack(ref error) => unpack(&error.fault),
+            SupplyError::Install(InstallError::Unpack { ref fault, .. }) => unpack(fault),
+            SupplyError::Install(InstallError::Wheel(_)) | SupplyError::Pip(PipError::Mismatch { .. }) => exit::TRUST,
+            SupplyError::Install(InstallError::Python { .. })
+            | SupplyError::NoRepository { .. }
+            | SupplyError::NotHere { .. } => exit::USAGE,
+            SupplyError::Pip(_) => exit::NETWORK,
         };
         Self::new(code, error)
     }

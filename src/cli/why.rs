@@ -58,7 +58,7 @@ pub fn why(args: &WhyArgs) -> Result<(), Failure> {
 
 fn told(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Told, Failure> {
     let found = match what.starts_with('/') {
-        true => Found::Path(place(desk, lock, arch, &lock.targets[&arch], what)?),
+        true => Found::Path(place(desk, lock, arch, what)?),
         false => Found::Name(what.to_owned()),
     };
     explained(desk, lock, arch, true, |explainer| answer(desk, lock, arch, explainer, found))
@@ -104,7 +104,7 @@ fn explained<T>(
     work: impl FnOnce(&Explainer<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let target = &lock.targets[&arch];
-    let wishes = Wishes::of(&desk.manifest)?;
+    let wishes = Wishes::locked(&desk.manifest, target)?;
     // The indexes know what else would have done, and what it costs.
     match load(&desk.suites, arch, &desk.loader()).map_err(Failure::from) {
         Err(failure) if failure.code == exit::NETWORK => {}
@@ -169,15 +169,15 @@ enum Told {
     },
 }
 
-fn tree(desk: &Desk, lock: &Lock, arch: Arch, target: &Target) -> Result<Tree, Failure> {
+fn tree(desk: &Desk, lock: &Lock, arch: Arch) -> Result<Tree, Failure> {
     let bases = desk.bases(lock);
-    Ok(assemble(&desk.manifest, lock, arch, target, lock.epoch.as_second(), &[], desk.download(&bases))?.tree)
+    Ok(assemble(desk.plan(lock, arch, lock.epoch), &[], desk.download(&bases))?.tree)
 }
 
-fn place(desk: &Desk, lock: &Lock, arch: Arch, target: &Target, what: &str) -> Result<Place, Failure> {
+fn place(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Place, Failure> {
     let bad = |why: String| Failure::words(exit::USAGE, format!("“{what}”: {why}"));
     let path = RootPath::parse(what.as_bytes()).map_err(|error| bad(error.to_string()))?;
-    let tree = tree(desk, lock, arch, target)?;
+    let tree = tree(desk, lock, arch)?;
     let found = tree.get(&path).map(|node| (path.clone(), node)).or_else(|| {
         let path = tree.resolve(&path)?;
         tree.get(&path).map(|node| (path, node))
@@ -223,7 +223,7 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         return Ok(Told::Out { why: vec!["packages.forbid names it".into()] });
     }
     // A file's name, such as a library's.
-    let tree = tree(desk, lock, arch, target)?;
+    let tree = tree(desk, lock, arch)?;
     let named: Vec<_> = tree.iter().filter(|(path, _)| path.file_name() == name.as_bytes()).collect();
     let [(path, node), ..] = named[..] else {
         let known = explainer.is_known(&name);

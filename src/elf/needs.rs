@@ -18,8 +18,8 @@ pub struct Need {
     pub name: Box<[u8]>,
     /// The absolute path, where it is asked for by one.
     pub path: Option<RootPath>,
-    /// Place in the list of the object that asks; of several the first by path.
-    pub by: usize,
+    /// Places in the list of the objects that ask, by path; of each owner's objects the first.
+    pub by: Vec<usize>,
     /// The symbol versions that all who ask want of it, without weak ones, sorted.
     pub versions: Vec<Box<[u8]>>,
     /// Place of an object that has the name, where none lies on the search path.
@@ -82,11 +82,9 @@ pub fn needs<O: PartialEq>(objects: &[Object<O>], links: &[(RootPath, Box<[u8]>)
 
     let mut out = [BTreeMap::new(), BTreeMap::new()];
     let mut add = |name: &[u8], path: Option<RootPath>, by: usize, found: Option<usize>| {
-        let need = Need { name: name.into(), path: path.clone(), by, versions: Vec::new(), found };
+        let need = Need { name: name.into(), path: path.clone(), by: Vec::new(), versions: Vec::new(), found };
         let known = out[usize::from(found.is_some())].entry((name.to_vec(), path)).or_insert(need);
-        if objects.get(by).map(|object| &object.path) < objects.get(known.by).map(|object| &object.path) {
-            known.by = by;
-        }
+        known.by.push(by);
         known.versions.extend(wanted(objects, by, name));
         known.versions.sort();
         known.versions.dedup();
@@ -117,8 +115,22 @@ pub fn needs<O: PartialEq>(objects: &[Object<O>], links: &[(RootPath, Box<[u8]>)
             }
         }
     }
-    let [outside, elsewhere] = out.map(|needs: BTreeMap<_, _>| needs.into_values().collect());
+    let first = |need: Need| Need { by: first_of_each(objects, need.by), ..need };
+    let [outside, elsewhere] = out.map(|needs: BTreeMap<_, _>| needs.into_values().map(first).collect());
     Needs { outside, elsewhere }
+}
+
+/// By path, and of those with one owner the first alone.
+fn first_of_each<O: PartialEq>(objects: &[Object<O>], mut places: Vec<usize>) -> Vec<usize> {
+    places.sort_by_key(|place| objects.get(*place).map(|object| &object.path));
+    let mut kept: Vec<usize> = Vec::new();
+    let owner = |place: &usize| objects.get(*place).map(|object| &object.owner);
+    for place in places {
+        if !kept.iter().any(|other| owner(other) == owner(&place)) {
+            kept.push(place);
+        }
+    }
+    kept
 }
 
 /// The versions, weak ones aside, that an object wants of the library of that name.
@@ -188,7 +200,8 @@ mod tests {
             let name = String::from_utf8_lossy(&need.name).into_owned();
             let path = need.path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
             let found = need.found.map(|found| format!(" @{}", objects[found].path)).unwrap_or_default();
-            format!("{name}{path} by {}{found}", objects[need.by].path)
+            let by: Vec<_> = need.by.iter().map(|by| objects[*by].path.to_string()).collect();
+            format!("{name}{path} by {}{found}", by.join(" "))
         };
         found.outside.iter().chain(&found.elsewhere).map(show).collect()
     }
@@ -281,10 +294,14 @@ mod tests {
                 vec!["c.so by /a/a.so", "libb.so /opt/libb.so by /a/a.so"],
             ),
             (
-                "first by path",
-                vec![object("z/z.so", "z", &needs_x()), object("a/a.so", "a", &needs_x())],
+                "by path, one of each owner",
+                vec![
+                    object("z/z.so", "z", &needs_x()),
+                    object("a/b.so", "a", &needs_x()),
+                    object("a/a.so", "a", &needs_x()),
+                ],
                 vec![],
-                vec!["libx.so.1 by /a/a.so"],
+                vec!["libx.so.1 by /a/a.so /z/z.so"],
             ),
         ] {
             assert_eq!(shown(&objects, &links), wanted, "{name}");

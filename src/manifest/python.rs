@@ -26,7 +26,9 @@ pub(super) fn python(mut table: Table<'_>) -> Python {
         let path = doc.resolve(value.text()?);
         if !path.is_file() {
             let fault = Fault::new(format!("there is no file {}", path.display()));
-            value.refuse(fault.help("give a pylock.toml, uv.lock, poetry.lock, Pipfile.lock or requirements.txt with hashes"));
+            value.refuse(
+                fault.help("give a pylock.toml, uv.lock, poetry.lock, Pipfile.lock or requirements.txt with hashes"),
+            );
         }
         Some(path)
     });

@@ -117,7 +117,8 @@ pub(super) fn packages(mut table: Table<'_>) -> Packages {
         Some(text)
     });
     let line = |clause: &String| spans.iter().find(|(other, _)| other == clause).map_or(0, |(_, value)| value.line());
-    let want = |text: &String| spans.iter().zip(&wants).find(|((other, _), _)| other == text).map(|(_, want)| want.clone());
+    let want =
+        |text: &String| spans.iter().zip(&wants).find(|((other, _), _)| other == text).map(|(_, want)| want.clone());
     let request = |text: String| Some(Request { line: line(&text), want: want(&text)?, text });
     let install = wishes.unwrap_or_default().into_iter().filter_map(request).collect();
 

@@ -78,10 +78,6 @@ pub(super) fn explain(
     Unsolvable { steps: teller.steps, advice }
 }
 
-fn place(line: usize) -> String {
-    if line == 0 { String::new() } else { format!(" (packages.install, line {line})") }
-}
-
 /// What the reader may want to change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Culprit {
@@ -180,11 +176,7 @@ impl Teller<'_, '_> {
             (Some((index, request)), _) => {
                 self.culprits.insert(Culprit::Request(index));
                 let atoms = request.clause.alternatives().iter().map(|r| r.as_atom()).collect();
-                (
-                    format!("`{}` is asked for{}", request.text, place(request.line)),
-                    atoms,
-                    Some(request.line).filter(|l| *l > 0),
-                )
+                (request.in_words(), atoms, Some(request.line).filter(|l| *l > 0))
             }
             (None, owner) => {
                 let id = owner.and_then(|owner| self.cone.candidates.get(owner as usize));
@@ -343,7 +335,7 @@ impl Teller<'_, '_> {
             let pins = |r: &Relation| r.name.as_str() == name && r.constraint.is_some();
             if request.clause.alternatives().iter().any(pins) {
                 self.culprits.insert(Culprit::Request(index));
-                found.push(format!("`{}`{}", request.text, place(request.line)));
+                found.push(format!("`{}`{}", request.text, request.place()));
             }
         }
         found.join(" and ")

@@ -39,7 +39,7 @@ use search::{Outcome, search};
 /// Search nodes that no real problem came near.
 pub const NODE_LIMIT: u64 = 200_000;
 
-/// One entry of `packages.install`.
+/// One entry of `packages.install`, or what a wheel or tarball needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SolveRequest {
     /// What is asked for.
@@ -48,6 +48,27 @@ pub struct SolveRequest {
     pub text: String,
     /// Line in the manifest, from 1; 0 for a request that the manifest only implies.
     pub line: usize,
+    /// What needs it, such as “the wheel numpy”; `None`: the manifest itself asks.
+    pub by: Option<String>,
+}
+
+impl SolveRequest {
+    /// In words: “`python3` is asked for (packages.install, line 4)”.
+    pub fn in_words(&self) -> String {
+        match &self.by {
+            Some(by) => format!("`{}` is needed by {by}", self.text),
+            None => format!("`{}` is asked for{}", self.text, self.place()),
+        }
+    }
+
+    /// “ (packages.install, line 4)”, or who needs it.
+    fn place(&self) -> String {
+        match (&self.by, self.line) {
+            (Some(by), _) => format!(" (needed by {by})"),
+            (None, 0) => String::new(),
+            (None, line) => format!(" (packages.install, line {line})"),
+        }
+    }
 }
 
 /// What is to be solved.

@@ -30,6 +30,8 @@ use crate::base::Sha256;
 pub enum Shelf {
     /// `.deb` files by their own digest.
     Debs,
+    /// Wheels and tarballs that were downloaded, by their own digest.
+    Sources,
     /// What is kept of Packages and Contents indexes, by [`crate::archive`]'s keys.
     Indexes,
     /// Unpacked, filtered packages, by [`crate::unpack`]'s key.
@@ -42,12 +44,13 @@ pub enum Shelf {
 
 impl Shelf {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Debs, Self::Indexes, Self::Segments, Self::Packs, Self::Bytecode];
+    pub const ALL: [Self; 6] = [Self::Debs, Self::Sources, Self::Indexes, Self::Segments, Self::Packs, Self::Bytecode];
 
     /// Its folder's name.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Debs => "debs",
+            Self::Sources => "sources",
             Self::Indexes => "indexes",
             Self::Segments => "segments",
             Self::Packs => "packs",

@@ -107,6 +107,15 @@ impl Filter {
         }
     }
 
+    /// Whether a file stays; `head` is its beginning (at least 256 bytes of it, if there are so many).
+    pub fn keeps(&self, path: &RootPath, is_program: bool, head: &[u8]) -> bool {
+        match self.verdict(path) {
+            Verdict::Forced => true,
+            Verdict::Goes => false,
+            Verdict::Stays => !(is_program && self.omits_script(path, head)),
+        }
+    }
+
     /// Whether executables have to be looked into.
     pub(super) fn reads_shebangs(&self) -> bool {
         self.rules.iter().any(|rule| !rule.shebangs.is_empty())

@@ -74,9 +74,8 @@ pub fn is_sound(path: &Path, key: &Sha256) -> bool {
 /// When the `.deb` is not the verified one, is malformed, ships what cannot be, or cannot be written.
 pub fn unpack(store: &Store, item: &Item, filter: &Filter, limits: &Limits) -> Result<Segment, UnpackError> {
     let key = key(&item.sha256, filter);
-    let unpacked = check_digest(&item.deb, item.sha256).and_then(|()| {
-        make(store, &key, |scratch, out| build::build(key, item, filter, limits, scratch, out))
-    });
+    let unpacked = check_digest(&item.deb, item.sha256)
+        .and_then(|()| make(store, &key, |scratch, out| build::build(key, item, filter, limits, scratch, out)));
     let origin = || Origin::Package(item.package.clone());
     unpacked.map_err(|fault| UnpackError { origin: origin(), file: item.deb.clone(), fault })
 }
@@ -141,7 +140,10 @@ fn make(
 }
 
 /// The store could have been damaged since the download; a segment must not inherit that.
-fn check_digest(file: &Path, expected: Sha256) -> Result<(), UnpackFault> {
+///
+/// # Errors
+/// When the file has another digest, or cannot be read.
+pub fn check_digest(file: &Path, expected: Sha256) -> Result<(), UnpackFault> {
     let (found, _) = File::open(file).and_then(Sha256::of_reader).map_err(DebFault::Read)?;
     if found == expected { Ok(()) } else { Err(UnpackFault::Digest { expected, found }) }
 }

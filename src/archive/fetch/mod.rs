@@ -52,6 +52,12 @@ impl Default for FetchSettings {
     }
 }
 
+/// Largest file of unknown size, bytes.
+const MAX_SIZE: u64 = 16 << 30;
+
+/// A file of unknown size is given as much time as one of so many bytes.
+const UNKNOWN: u64 = 64 << 20;
+
 /// Slowest transfer that is put up with beyond the grace period, bytes a second.
 const SLOWEST: u64 = 4 << 10;
 
@@ -82,13 +88,13 @@ pub enum FetchError {
         /// What happened last.
         why: String,
     },
-    /// The bytes are not those that the signed index promises.
-    #[error(
-        "{url} is not what the signed index promises (attempt {attempt}): {why}; the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror"
-    )]
+    /// The bytes are not those that were promised.
+    #[error("{url} is not what {promise} promises (attempt {attempt}): {why}; {}", promise.next_step())]
     Mismatch {
         /// The URL.
         url: String,
+        /// Who promised.
+        promise: Promise,
         /// Attempts made.
         attempt: u32,
         /// What differs.
@@ -160,10 +166,55 @@ pub struct Fetcher {
     settings: FetchSettings,
 }
 
+/// Who says what a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// The archive's, or compose's own lock made from it.
+    Index,
+    /// The application's lock of Python wheels.
+    PythonLock,
+    /// The manifest itself.
+    Manifest,
+}
+
+impl Promise {
+    fn next_step(self) -> &'static str {
+        match self {
+            Self::Index => {
+                "the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror"
+            }
+            Self::PythonLock => "find out who changed it; if it is meant so, make the application's lock anew",
+            Self::Manifest => "find out who changed it; if it is meant so, write its new sha256 into the manifest",
+        }
+    }
+}
+
+impl std::fmt::Display for Promise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Index => "the signed index",
+            Self::PythonLock => "the application's lock",
+            Self::Manifest => "the manifest",
+        })
+    }
+}
+
 /// What a file must be.
-struct Want<'a> {
-    size: u64,
-    sha256: &'a Sha256,
+#[derive(Debug, Clone, Copy)]
+pub struct Want<'a> {
+    /// Bytes, if known.
+    pub size: Option<u64>,
+    /// Digest.
+    pub sha256: &'a Sha256,
+    /// Who says so.
+    pub promise: Promise,
+}
+
+impl Want<'_> {
+    /// More than this it cannot be, bytes.
+    fn most(&self) -> u64 {
+        self.size.unwrap_or(MAX_SIZE)
+    }
 }
 
 impl Fetcher {
@@ -196,7 +247,8 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]; `Missing` when the server has none.
     pub fn fetch_small(&self, url: &str, limit: usize, progress: &dyn Progress) -> Result<Vec<u8>, FetchError> {
-        self.retrying(url, limit as u64, progress, || {
+        let want = Want { size: Some(limit as u64), sha256: &Sha256::of(b""), promise: Promise::Index };
+        self.retrying(url, &want, progress, || {
             self.allowed(url)?;
             let reply = transport::get(&self.agent, url, 0)?;
             let mut body = Vec::new();
@@ -223,8 +275,8 @@ impl Fetcher {
         })
     }
 
-    /// Fetches a file into the store, unless it is there. `urls` are tried in order; `progress` hears of `size` bytes
-    /// in all, also of those that need not be fetched.
+    /// Fetches a file into the store, unless it is there. `urls` are tried in order; `progress` hears of its size in
+    /// all, if that is known, also where nothing need be fetched.
     ///
     /// # Errors
     /// [`FetchError`]; of several URLs each one's.
@@ -233,11 +285,13 @@ impl Fetcher {
         store: &Store,
         shelf: Shelf,
         urls: &[String],
-        size: u64,
-        sha256: &Sha256,
+        want: Want<'_>,
         progress: &dyn Progress,
     ) -> Result<PathBuf, FetchError> {
-        let there = || store.get(shelf, sha256).filter(|path| path.metadata().is_ok_and(|meta| meta.len() == size));
+        let Want { size, sha256, .. } = want;
+        let fits = |path: &PathBuf| path.metadata().is_ok_and(|meta| size.is_none_or(|size| meta.len() == size));
+        let there = || store.get(shelf, sha256).filter(fits);
+        let size = size.unwrap_or_default();
         if let Some(path) = there() {
             progress.advance(size);
             return Ok(path);
@@ -245,7 +299,7 @@ impl Fetcher {
         let disk = on_disk(urls, size);
         // Another run may be at it: it is fetched once.
         match Download::wait(store, sha256, self.settings.stall_timeout, there).map_err(disk)? {
-            Ok(download) => self.fill(download, urls, size, sha256, progress)?.keep(store, shelf, sha256).map_err(disk),
+            Ok(download) => self.fill(download, urls, &want, progress)?.keep(store, shelf, sha256).map_err(disk),
             Err(path) => {
                 progress.advance(size);
                 Ok(path)
@@ -268,26 +322,24 @@ impl Fetcher {
         let disk = on_disk(urls, size);
         let stable = Download::open(store, sha256).map_err(disk)?;
         let download = stable.map_or_else(|| Download::own(store).map_err(disk), Ok)?;
-        self.fill(download, urls, size, sha256, progress)
+        self.fill(download, urls, &Want { size: Some(size), sha256, promise: Promise::Index }, progress)
     }
 
     fn fill(
         &self,
         mut download: Download,
         urls: &[String],
-        size: u64,
-        sha256: &Sha256,
+        want: &Want<'_>,
         progress: &dyn Progress,
     ) -> Result<Download, FetchError> {
         if urls.is_empty() {
             return Err(FetchError::NoUrl);
         }
-        let want = Want { size, sha256 };
         let mut reported = 0;
         let mut errors = Vec::new();
         for url in urls {
             let result =
-                self.retrying(url, size, progress, || self.attempt(url, &mut download, &want, &mut reported, progress));
+                self.retrying(url, want, progress, || self.attempt(url, &mut download, want, &mut reported, progress));
             match result {
                 Ok(()) => return Ok(download),
                 Err(error @ FetchError::Disk { .. }) => return Err(error),
@@ -316,7 +368,8 @@ impl Fetcher {
         };
         report(have);
         let resumed = have > 0;
-        if have == want.size {
+        // Without a size nobody can tell a part from the whole but by the digest.
+        if want.size.map_or(have > 0, |size| size == have) {
             if Sha256::from(hash.clone()) == *want.sha256 {
                 return Ok(());
             }
@@ -327,30 +380,31 @@ impl Fetcher {
         if reply.offset != have {
             (hash, have) = restart(file).map_err(&disk)?;
         }
-        if let Some(length) = reply.length
-            && have.checked_add(length) != Some(want.size)
+        let offered = reply.length.map(|length| have.saturating_add(length));
+        if let (Some(offered), Some(size)) = (offered, want.size)
+            && offered != size
         {
             restart(file).map_err(&disk)?;
-            let offered = have.saturating_add(length);
-            return Err(Failure::Mismatch(format!("the server offers {offered} bytes instead of {}", want.size)));
+            return Err(Failure::Mismatch(format!("the server offers {offered} bytes instead of {size}")));
         }
-        let deadline = self.deadline(want.size - have);
+        let size = want.size.or(offered);
+        let deadline = self.deadline(size.unwrap_or(UNKNOWN).saturating_sub(have));
         let mut buffer = vec![0; 64 << 10];
         loop {
             let n = reply.body.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
             let Some(chunk @ [_, ..]) = buffer.get(..n) else { break };
             have += n as u64;
-            if have > want.size {
+            if have > want.most() {
                 restart(file).map_err(&disk)?;
-                return Err(Failure::Mismatch(format!("the server sends more than {} bytes", want.size)));
+                return Err(Failure::Mismatch(format!("the server sends more than {} bytes", want.most())));
             }
             file.write_all(chunk).map_err(&disk)?;
             hash.update(chunk);
             report(have);
             in_time(deadline)?;
         }
-        if have < want.size {
-            return Err(cut(have, want.size));
+        if let Some(size) = size.filter(|size| have < *size) {
+            return Err(cut(have, size));
         }
         let got = Sha256::from(hash);
         if got == *want.sha256 {
@@ -367,7 +421,7 @@ impl Fetcher {
     fn retrying<T>(
         &self,
         url: &str,
-        size: u64,
+        want: &Want<'_>,
         progress: &dyn Progress,
         mut attempt: impl FnMut() -> Result<T, Failure>,
     ) -> Result<T, FetchError> {
@@ -382,13 +436,15 @@ impl Fetcher {
             let mut pause = self.settings.backoff.saturating_mul(1 << (number - 1).min(6));
             let why = match failure {
                 Failure::Missing(why) => return Err(FetchError::Missing { url, why }),
-                Failure::Disk(source) => return Err(FetchError::Disk { url, size, source }),
+                Failure::Disk(source) => {
+                    return Err(FetchError::Disk { url, size: want.size.unwrap_or_default(), source });
+                }
                 Failure::Lasting(why) if why == OFFLINE => return Err(FetchError::Offline { url }),
                 Failure::Lasting(why) => return Err(network(why)),
                 Failure::Mismatch(why) => {
                     mismatches += 1;
                     if mismatches > 1 || number >= self.settings.attempts {
-                        return Err(FetchError::Mismatch { url, attempt: number, why });
+                        return Err(FetchError::Mismatch { url, promise: want.promise, attempt: number, why });
                     }
                     why
                 }
@@ -434,7 +490,7 @@ fn cut(have: u64, size: u64) -> Failure {
 /// Hashes what an earlier attempt left, and stands at its end; too much of it is thrown away.
 fn resume(file: &mut std::fs::File, want: &Want<'_>) -> io::Result<(sha2::Sha256, u64)> {
     let have = file.metadata()?.len();
-    if have > want.size {
+    if have > want.most() {
         return restart(file);
     }
     file.seek(io::SeekFrom::Start(0))?;

@@ -22,10 +22,14 @@ fn body() -> Vec<u8> {
     (0..50_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
+fn want(size: usize, sha256: &Sha256) -> Want<'_> {
+    Want { size: Some(size as u64), sha256, promise: Promise::Index }
+}
+
 fn fetch(server: &Server, store: &Store, heard: &Heard) -> Result<PathBuf, FetchError> {
     let body = body();
     let url = format!("{}/pool/x.deb", server.url);
-    hasty().fetch_to_store(store, Shelf::Debs, &[url], body.len() as u64, &Sha256::of(&body), heard)
+    hasty().fetch_to_store(store, Shelf::Debs, &[url], want(body.len(), &Sha256::of(&body)), heard)
 }
 
 #[test]
@@ -150,8 +154,7 @@ fn a_silent_server_and_a_slow_one_are_given_up() {
             &store,
             Shelf::Debs,
             &url,
-            body.len() as u64,
-            &Sha256::of(&body),
+            want(body.len(), &Sha256::of(&body)),
             &Heard::default(),
         )
     };
@@ -164,16 +167,40 @@ fn a_silent_server_and_a_slow_one_are_given_up() {
 }
 
 #[test]
+fn a_size_need_not_be_known() {
+    let server = Server::start(|request, attempt| match (request.path.as_str(), attempt) {
+        ("/cut", 0) => Answer::file(request, &body()).cut(70_000),
+        ("/cut" | "/good", _) => Answer::file(request, &body()),
+        _ => Answer::ok("wrong"),
+    });
+    let sha256 = Sha256::of(&body());
+    let get = |path: &str, promise| {
+        let (_dir, store) = store();
+        let want = Want { size: None, sha256: &sha256, promise };
+        let urls = [format!("{}{path}", server.url)];
+        let path = hasty().fetch_to_store(&store, Shelf::Debs, &urls, want, &Heard::default())?;
+        Ok::<_, FetchError>(std::fs::read(path).unwrap())
+    };
+    assert_eq!(get("/good", Promise::Manifest).unwrap(), body());
+    assert_eq!(get("/cut", Promise::Manifest).unwrap(), body());
+    for (promise, words) in [(Promise::PythonLock, "the application's lock"), (Promise::Manifest, "the manifest")] {
+        let error = get("/wrong", promise).unwrap_err().to_string();
+        assert!(error.contains(&format!("is not what {words} promises")), "{error}");
+    }
+}
+
+#[test]
 fn several_urls_are_tried_in_order() {
     let server = Server::start(|request, _| match request.path.as_str() {
         "/good" => Answer::file(request, &body()),
         "/wrong" => Answer::ok("wrong"),
         _ => Answer::status(404),
     });
-    let want = (200_000, Sha256::of(&body()));
+    let sha256 = Sha256::of(&body());
+    let want = want(200_000, &sha256);
     let get = |store: &Store, paths: &[&str]| {
         let urls: Vec<_> = paths.iter().map(|path| format!("{}{path}", server.url)).collect();
-        hasty().fetch_to_store(store, Shelf::Debs, &urls, want.0, &want.1, &Heard::default())
+        hasty().fetch_to_store(store, Shelf::Debs, &urls, want, &Heard::default())
     };
     let (_dir, store) = store();
     let error = get(&store, &["/none", "/wrong"]).unwrap_err();
@@ -206,7 +233,13 @@ fn offline_forbids_the_network_only() {
     let url = join(&format!("file://{}", dir.path().display()), "x y");
     assert_eq!(fetcher.fetch_small(&url, 3, &Heard::default()).unwrap(), b"abc");
     fetcher
-        .fetch_to_store(&store, Shelf::Debs, std::slice::from_ref(&url), 3, &Sha256::of(b"abc"), &Heard::default())
+        .fetch_to_store(
+            &store,
+            Shelf::Debs,
+            std::slice::from_ref(&url),
+            want(3, &Sha256::of(b"abc")),
+            &Heard::default(),
+        )
         .unwrap();
     assert!(matches!(fetcher.fetch_small(&url, 2, &Heard::default()), Err(FetchError::TooLarge { .. })));
     let none = fetcher.fetch_small(&format!("{url}z"), 3, &Heard::default());

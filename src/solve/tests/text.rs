@@ -65,6 +65,7 @@ impl Case<'_> {
             clause: RelationGroup::parse(text).unwrap(),
             text: (*text).into(),
             line: index + 4,
+            by: None,
         });
         solve(&Problem {
             universe,

@@ -1,0 +1,64 @@
+//! Why something cannot be had or unpacked.
+
+use crate::{
+    archive::FetchError,
+    base::PackageName,
+    image::ImageError,
+    python::{InstallError, PipError},
+    store::StoreError,
+    unpack::{UnpackError, UnpackFault},
+};
+
+/// Why there is no segment.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    /// A file cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Nobody says where a package of the lock comes from.
+    #[error(
+        "the lock takes {package} from repository “{repository}”, which the manifest does not name\n  next step: run with --update to make the lock anew"
+    )]
+    NoRepository {
+        /// The package.
+        package: PackageName,
+        /// Named by the lock.
+        repository: String,
+    },
+    /// A package or tarball cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// A wheel cannot be downloaded.
+    #[error(transparent)]
+    Pip(#[from] PipError),
+    /// A wheel cannot be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// A wheel on this machine is gone or another.
+    #[error(
+        "the wheel {file} of the lock is not on this machine: {why}\n  next step: put it where python.wheels or the application's lock says, or run with --update"
+    )]
+    NotHere {
+        /// Its name.
+        file: String,
+        /// Where it was looked for, and what is there.
+        why: String,
+    },
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be compressed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+impl SupplyError {
+    /// Whether the file is not the one that was verified before.
+    pub(super) fn is_other_file(&self) -> bool {
+        match self {
+            Self::Unpack(error) => matches!(error.fault, UnpackFault::Digest { .. }),
+            Self::Install(error) => error.is_other_file(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A tarball of the manifest: from this machine or a URL.
+
+use std::path::PathBuf;
+
+use super::{Download, Supplier, SupplyError};
+use crate::{
+    archive::{Promise, Want},
+    manifest::{Tarball, TarballSource},
+    store::Shelf,
+    tree::Origin,
+    unpack::{self, Segment},
+};
+
+pub(super) fn fetch(tarball: &Tarball, download: Download<'_>) -> Result<PathBuf, SupplyError> {
+    let Download { fetcher, store, progress, .. } = download;
+    match &tarball.source {
+        TarballSource::File(path) => Ok(path.clone()),
+        TarballSource::Url(url) => {
+            let want = Want { size: None, sha256: &tarball.sha256, promise: Promise::Manifest };
+            Ok(fetcher.fetch_to_store(store, Shelf::Sources, std::slice::from_ref(url), want, progress)?)
+        }
+    }
+}
+
+/// What `unpack` is told; `file` says nothing about its key.
+pub(super) fn item(tarball: &Tarball, file: PathBuf) -> unpack::Tarball {
+    let Tarball { sha256, path, strip, .. } = tarball;
+    let origin = Origin::Tarball(tarball.name().into());
+    unpack::Tarball { origin, file, sha256: *sha256, path: path.clone(), strip: *strip }
+}
+
+pub(super) fn unpack(tarball: &Tarball, file: PathBuf, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
+    let item = item(tarball, file);
+    Ok(unpack::unpack_tarball(supplier.download.store, &item, supplier.filter, &Default::default())?)
+}

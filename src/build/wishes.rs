@@ -1,0 +1,136 @@
+//! What a manifest, with its wheels and tarballs, wants of the solver, in the solver's words.
+//!
+//! In: `[packages]`, and [`Needs`]: what is asked for by a library's or a file's name, and which packages would do. Out: a
+//! [`Problem`] in a universe.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ResolveError;
+use crate::{
+    base::PackageName,
+    control::RelationGroup,
+    lock::{LockedNeed, Target},
+    manifest::{Manifest, Want},
+    solve::{NODE_LIMIT, Problem, SolveRequest},
+    tree::Origin,
+    universe::Universe,
+};
+
+/// Needs by name, and what meets them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Needs {
+    /// By `soname:libGL.so.1` or `file:/usr/bin/git`, the clause of packages that would do.
+    pub clauses: BTreeMap<String, String>,
+    /// What wheels and tarballs need: by the same, who does, sorted; the manifest's own requests are not among them.
+    pub by: BTreeMap<String, BTreeSet<Origin>>,
+}
+
+impl Needs {
+    /// As a lock has them.
+    fn locked(target: &Target) -> Self {
+        let clauses = target.needs.iter().map(|need| (need.what.clone(), need.clause.clone())).collect();
+        let mut by: BTreeMap<String, BTreeSet<Origin>> = BTreeMap::new();
+        let tarballs = target.tarballs.iter().map(|t| (Origin::Tarball(t.name.as_str().into()), &t.needs));
+        let wheels = target.wheels.iter().map(|w| (Origin::Wheel(w.name.as_str().into()), &w.needs));
+        for (origin, needs) in tarballs.chain(wheels) {
+            for name in needs {
+                by.entry(soname(name)).or_default().insert(origin.clone());
+            }
+        }
+        Self { clauses, by }
+    }
+
+    /// For a lock.
+    pub fn to_lock(&self) -> Vec<LockedNeed> {
+        let locked = |(what, clause): (&String, &String)| LockedNeed { what: what.clone(), clause: clause.clone() };
+        self.clauses.iter().map(locked).collect()
+    }
+}
+
+/// How a library is asked for.
+pub(super) fn soname(name: &str) -> String {
+    format!("soname:{name}")
+}
+
+/// What a manifest wants of the solver.
+pub struct Wishes<'m> {
+    manifest: &'m Manifest,
+    requests: Vec<SolveRequest>,
+    provided: BTreeSet<PackageName>,
+    forbid: BTreeSet<PackageName>,
+}
+
+impl<'m> Wishes<'m> {
+    /// Of `[packages]` and of what is needed beside it.
+    ///
+    /// # Errors
+    /// A request that is no clause, or a need without one.
+    pub(super) fn of(manifest: &'m Manifest, needs: &Needs) -> Result<Self, ResolveError> {
+        let packages = &manifest.packages;
+        let mut requests = Vec::new();
+        for request in &packages.install {
+            let (line, text) = (request.line, request.text.clone());
+            let clause = match &request.want {
+                Want::Clause => &text,
+                Want::File(_) | Want::Soname(_) => {
+                    needs.clauses.get(&text).ok_or_else(|| ResolveError::NotLocked { what: text.clone() })?
+                }
+            };
+            let clause = RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line, source })?;
+            requests.push(SolveRequest { clause, text, line, by: None });
+        }
+        for (what, by) in &needs.by {
+            // What nobody can provide was judged before.
+            let Some(clause) = needs.clauses.get(what) else { continue };
+            let clause = RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line: 0, source })?;
+            let text = what.strip_prefix("soname:").unwrap_or(what).to_owned();
+            requests.push(SolveRequest { clause, text, line: 0, by: Some(in_words(by)) });
+        }
+        Ok(Self {
+            manifest,
+            requests,
+            provided: packages.provided_reasons().keys().cloned().collect(),
+            forbid: packages.forbid.iter().cloned().collect(),
+        })
+    }
+
+    /// Of a manifest and what its lock knows of needs.
+    ///
+    /// # Errors
+    /// As [`Wishes::of`].
+    pub fn locked(manifest: &'m Manifest, target: &Target) -> Result<Self, ResolveError> {
+        Self::of(manifest, &Needs::locked(target))
+    }
+
+    /// The requests: the manifest's in its order, then what is needed, by name.
+    pub fn requests(&self) -> &[SolveRequest] {
+        &self.requests
+    }
+
+    /// What prices are counted in.
+    pub fn unit(&self) -> &'static str {
+        self.manifest.packages.minimize.unit()
+    }
+
+    /// The problem in one universe.
+    pub fn problem<'u>(&'u self, universe: &'u Universe) -> Problem<'u> {
+        Problem {
+            universe,
+            requests: self.requests.clone(),
+            provided: &self.provided,
+            forbid: &self.forbid,
+            prefer: &self.manifest.packages.prefer,
+            minimize: self.manifest.packages.minimize,
+            node_limit: NODE_LIMIT,
+        }
+    }
+}
+
+/// “the wheel a, the wheel b and 3 more”.
+fn in_words(by: &BTreeSet<Origin>) -> String {
+    let names: Vec<String> = by.iter().take(2).map(ToString::to_string).collect();
+    match by.len().saturating_sub(names.len()) {
+        0 => names.join(" and "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}

@@ -1,0 +1,109 @@
+//! A wheel becomes a segment.
+//!
+//! In: a wheel's file and what it must be, where it goes, a filter. Out: a [`Segment`], a pure function of all these,
+//! kept in the store.
+
+use std::path::Path;
+
+use pep440_rs::Version;
+
+use super::{
+    Layout, Site,
+    wheel::{Limits, Wheel, WheelError},
+    wheel_name::WheelName,
+};
+use crate::{
+    base::Sha256,
+    store::Store,
+    tree::{Meta, Origin},
+    unpack::{self, Filter, Segment, UnpackFault},
+};
+
+/// Why a wheel cannot be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The wheel.
+    #[error(transparent)]
+    Wheel(#[from] WheelError),
+    /// Its segment.
+    #[error("cannot install the wheel {file}: {fault}; {}", fault.next_step())]
+    Unpack {
+        /// Its name.
+        file: String,
+        /// Why.
+        fault: UnpackFault,
+    },
+    /// `Requires-Python`.
+    #[error(
+        "the wheel {file} wants Python {wanted}, and the image has {found}\n  next step: choose another version of it, or another suite"
+    )]
+    Python {
+        /// Its name.
+        file: String,
+        /// As its METADATA has it.
+        wanted: String,
+        /// In the image.
+        found: Version,
+    },
+}
+
+impl InstallError {
+    /// Whether the file is not the one that was verified.
+    pub fn is_other_file(&self) -> bool {
+        matches!(self, Self::Unpack { fault: UnpackFault::Digest { .. }, .. })
+    }
+}
+
+/// Why content could not be packed, before the wheel's name is known.
+enum Fault {
+    Wheel(WheelError),
+    Unpack(UnpackFault),
+}
+
+impl From<UnpackFault> for Fault {
+    fn from(fault: UnpackFault) -> Self {
+        Self::Unpack(fault)
+    }
+}
+
+/// The key of a wheel's segment in the store.
+pub fn segment_key(sha256: &Sha256, layout: &Layout, filter: &Filter) -> Sha256 {
+    let place = format!("compose wheel {layout:?}");
+    unpack::key(&Sha256::of(&[place.as_bytes(), sha256.bytes()].concat()), filter)
+}
+
+/// Installs the wheel in the file at `path`, and puts its segment into the store.
+///
+/// # Errors
+/// [`InstallError`].
+pub fn install(
+    store: &Store,
+    path: &Path,
+    file: &WheelName,
+    sha256: &Sha256,
+    site: &Site,
+    filter: &Filter,
+) -> Result<Segment, InstallError> {
+    let cannot = |fault| InstallError::Unpack { file: file.as_str().into(), fault };
+    unpack::check_digest(path, *sha256).map_err(cannot)?;
+    let mut wheel = Wheel::open(path, file.as_str(), &Limits::default())?;
+    let python = site.environment.release();
+    if !wheel.runs_on(&python) {
+        let wanted = wheel.requires_python().unwrap_or_default().to_owned();
+        return Err(InstallError::Python { file: file.as_str().into(), wanted, found: python });
+    }
+    let plan = wheel.plan(&site.layout, &|path, is_program, head| filter.keeps(path, is_program, head))?;
+    let key = segment_key(sha256, &site.layout, filter);
+    let origin = Origin::Wheel(file.project().as_str().into());
+    let packed = unpack::pack(store, key, origin, |packing| {
+        for planned in &plan {
+            let meta = Meta::root(planned.mode, planned.mtime);
+            packing.file(planned.path.clone(), meta, |out| wheel.read(planned, out).map_err(Fault::Wheel))?;
+        }
+        Ok(())
+    });
+    packed.map_err(|fault| match fault {
+        Fault::Wheel(error) => error.into(),
+        Fault::Unpack(fault) => cannot(fault),
+    })
+}
