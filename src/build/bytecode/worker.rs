@@ -337,7 +337,7 @@ mod tests {
             (
                 "printf 'c\\5\\0\\0\\0\\0\\0\\0\\0a'",
                 LONG,
-                "the interpreter ended while it compiled /app/main.py: it said nothing",
+                "the interpreter ended while it compiled /app/main.py: it said nothing (exit status: 0)",
             ),
         ] {
             let got = ask(script, patience);
