@@ -135,7 +135,7 @@ fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
                     }
                 };
             }
-            let is_program = node.meta.mode & 0o111 != 0;
+            let is_program = node.meta.mode & 0o111 != 0 && !is_module(path);
             let line = head.get(..SCRIPT_LINE).unwrap_or(&head);
             let Some(line) = line.strip_prefix(b"#!").filter(|_| is_program) else { return Ok(Looked::Fine) };
             match missing_interpreter(tree, line) {
@@ -149,6 +149,16 @@ fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
             }
         }
     }
+}
+
+/// A Python module in a library folder: it is imported, and its `#!` line a relic, whatever its mode.
+fn is_module(path: &RootPath) -> bool {
+    let is_library = |part: &[u8]| {
+        let digits = part.strip_prefix(b"python3.").unwrap_or_default();
+        matches!(part, b"dist-packages" | b"site-packages")
+            || !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+    };
+    path.file_name().ends_with(b".py") && path.parent().is_some_and(|folder| folder.components().any(is_library))
 }
 
 /// The interpreter of a `#!` line (execve(2)), if the tree does not have it; with `env`, the program that env runs.

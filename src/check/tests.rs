@@ -333,6 +333,11 @@ fn hints_name_the_packages_that_are_known() {
 fn scripts_and_broken_files_of_wheels() {
     let mut tree = Tree::new(0);
     put(&mut tree, "usr/local/bin/tool", 0o755, b"#!/usr/bin/python3.13\nx".to_vec());
+    // Nobody runs a module by its path.
+    for module in ["usr/local/lib/python3.13/dist-packages/numpy/x.py", "usr/lib/python3.13/pdb.py"] {
+        put(&mut tree, module, 0o755, b"#!/usr/bin/env python3\nx".to_vec());
+    }
+    put(&mut tree, "usr/lib/python3.x/pdb.py", 0o755, b"#!/bin/own\nx".to_vec());
     let whole = Fixture::new().needed("libx.so").build();
     put(&mut tree, "opt/cut.so", 0o644, whole[..whole.len() - 1].to_vec());
     // Separate debug symbols have the headers of the file that they belong to.
@@ -345,6 +350,7 @@ fn scripts_and_broken_files_of_wheels() {
         [
             "Error broken-elf /opt/cut.so: broken ELF file: it is cut off: a segment ends beyond the end of the file \
              (the wheel w)",
+            "Warning missing-interpreter /usr/lib/python3.x/pdb.py: the script wants /bin/own, which is not there (pkg)",
             "Warning missing-interpreter /usr/local/bin/tool: the script wants /usr/bin/python3.13, which is not \
              there (the wheel w)",
         ]

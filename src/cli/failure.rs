@@ -134,7 +134,7 @@ impl From<SupplyError> for Failure {
             SupplyError::Unpack(ref error) => unpack(&error.fault),
             SupplyError::Install(InstallError::Unpack { ref fault, .. }) => unpack(fault),
             SupplyError::Install(InstallError::Wheel(_)) | SupplyError::Pip(PipError::Mismatch { .. }) => exit::TRUST,
-            SupplyError::Install(InstallError::Python { .. })
+            SupplyError::Install(InstallError::Python { .. } | InstallError::Nothing(_))
             | SupplyError::NoRepository { .. }
             | SupplyError::Misfit { .. }
             | SupplyError::NotHere { .. } => exit::USAGE,

@@ -33,6 +33,11 @@ pub enum InstallError {
         /// Why.
         fault: UnpackFault,
     },
+    /// A filter that takes too much.
+    #[error(
+        "rootfs.remove and rootfs.omit leave nothing of the wheel {0}\n  next step: take the wheel out, or narrow the pattern; wheels lie in dist-packages or, beside a tarball's Python, in its site-packages"
+    )]
+    Nothing(String),
     /// `Requires-Python`.
     #[error(
         "the wheel {file} wants Python {wanted}, and the image has {found}\n  next step: choose another version of it, or another suite"
@@ -93,6 +98,9 @@ pub fn install(
         return Err(InstallError::Python { file: file.as_str().into(), wanted, found: python });
     }
     let plan = wheel.plan(&site.layout, &|path, is_program, head| filter.keeps(path, is_program, head))?;
+    if plan.is_empty() {
+        return Err(InstallError::Nothing(file.as_str().into()));
+    }
     let key = segment_key(sha256, &site.layout, filter);
     let origin = Origin::Wheel(file.project().as_str().into());
     let packed = unpack::pack(store, key, origin, |packing| {
