@@ -279,7 +279,11 @@ fn target(
     let mut wishes = Wishes::of(manifest, &needs)?;
     let mut solution = solve::solve(&wishes.problem(universe))?;
     let mut wheels = Vec::new();
+    // Told now, and not when the image is built.
     if manifest.python.is_some() {
+        site(universe, &solution, &tarballs, arch)?;
+    }
+    if !inputs.is_empty() {
         let mut site = site(universe, &solution, &tarballs, arch)?;
         for round in 0.. {
             let mut application = tarballs.clone();
