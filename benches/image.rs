@@ -39,7 +39,15 @@ fn main() {
     let download = Download { fetcher: &fetcher, store: &store, bases: &bases, progress: &Silent };
     let epoch = lock.epoch;
     let inputs = Inputs::default();
-    let plan = Plan { manifest: &manifest, inputs: &inputs, lock: &lock, arch: ARCH, target, epoch: epoch.as_second() };
+    let plan = Plan {
+        manifest: &manifest,
+        inputs: &inputs,
+        lock: &lock,
+        arch: ARCH,
+        target,
+        epoch: epoch.as_second(),
+        providers: None,
+    };
     let build = || assemble(plan, &[], download);
     if let Err(error) = build() {
         eprintln!("skipped: {error}");

@@ -88,6 +88,8 @@ pub struct Plan<'a> {
     pub target: &'a Target,
     /// The image's date, seconds since 1970.
     pub epoch: i64,
+    /// The packages that ship a library, for what is missing; asked only then.
+    pub providers: Option<&'a dyn Fn(&[u8]) -> Vec<PackageName>>,
 }
 
 /// Makes the tree of one target. What is not in the store yet is compressed with each of `codecs` as soon as it is
@@ -96,7 +98,7 @@ pub struct Plan<'a> {
 /// # Errors
 /// [`AssembleError`].
 pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) -> Result<Assembled, AssembleError> {
-    let Plan { manifest, inputs, lock, arch, target, epoch } = plan;
+    let Plan { manifest, inputs, lock, arch, target, epoch, providers } = plan;
     let filter = filter(&manifest.rootfs)?;
     let supplier = Supplier { filter: &filter, codecs, download };
     let jobs: Vec<Job<'_>> = manifest.tarballs.iter().map(Job::Tarball).collect();
@@ -138,16 +140,19 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let report = finish::finish(&mut tree, &input)?;
     tree.date();
     let mut notes = Vec::new();
-    if let Some(site) = site.filter(|_| manifest.python.as_ref().is_some_and(|python| python.bytecode)) {
-        let interpreter = Interpreter { path: site.interpreter, minor: site.layout.minor };
+    if let Some(site) = site.as_ref().filter(|_| manifest.python.as_ref().is_some_and(|python| python.bytecode)) {
+        let interpreter = Interpreter { path: site.interpreter.clone(), minor: site.layout.minor };
         let report = bytecode::compile(&mut tree, &interpreter, arch, download.store, download.progress)?;
         notes.extend(report.machines.map(|version| {
             format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")
         }));
     }
     let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
-    let mut findings = check::check(&tree, arch, check::Options { ignore, providers: None })?;
+    let mut findings = check::check(&tree, arch, check::Options { ignore, providers })?;
     findings.extend(check::policy(&tree, &manifest.policy.forbid));
+    if let Some(site) = &site {
+        findings.extend(check::projects(&tree, site)?);
+    }
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, notes })
 }
 

@@ -16,6 +16,7 @@ use crate::{
     base::{Arch, PackageName, RootPath},
     elf::{ElfError, Object},
     finish::{FinishError, ldcache},
+    python::{Site, Unmet, unmet},
     tree::{Kind, Node, Origin, Tree},
 };
 
@@ -96,6 +97,26 @@ pub fn check(tree: &Tree, arch: Arch, options: Options<'_>) -> Result<Vec<Findin
     findings.extend(elf::unresolved(tree, arch, &ldcache::directories(tree, arch)?, &objects, options));
     findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.message.cmp(&b.message)));
     Ok(findings)
+}
+
+/// Projects that wheels require, and that the image does not have: only a warning, as a wheel may say more than it needs.
+///
+/// # Errors
+/// When a file of the tree cannot be read.
+pub fn projects(tree: &Tree, site: &Site) -> Result<Vec<Finding>, FinishError> {
+    let read = |source| FinishError::Read { path: site.layout.site.clone(), source };
+    let finding = |unmet: Unmet| Finding {
+        code: "missing-project",
+        severity: Severity::Warning,
+        path: unmet.path,
+        origin: unmet.origin,
+        message: match unmet.found {
+            Some(version) => format!("it requires {}, and the image has {version}", unmet.requirement),
+            None => format!("it requires {}, which is not in the image", unmet.requirement),
+        },
+        hint: "add it to the application's lock or to python.wheels".into(),
+    };
+    Ok(unmet(tree, site).map_err(read)?.into_iter().map(finding).collect())
 }
 
 enum Looked {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     base::{Arch, Progress, aside},
-    build::{Ask, Resolved, assemble, resolve},
+    build::{Ask, Plan, Resolved, assemble, resolve},
     check::Severity,
     image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock, Target},
@@ -166,7 +166,8 @@ fn one(
 ) -> Result<BuiltImage, Failure> {
     let bases = desk.bases(lock);
     let codecs = codecs(outputs, desk.manifest.image.compression);
-    let plan = desk.plan(lock, arch, epoch);
+    let providers = desk.providers(arch);
+    let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
     let (assembled, target) = (assemble(plan, &codecs, desk.download(&bases))?, plan.target);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         assembled.findings.iter().partition(|finding| finding.severity == Severity::Error);

@@ -3,6 +3,7 @@
 //! In: arguments and environment. Out: a [`Desk`].
 
 use std::{
+    cell::OnceCell,
     collections::BTreeMap,
     env,
     path::{Path, PathBuf},
@@ -12,8 +13,8 @@ use jiff::Timestamp;
 
 use super::{args::ResolveArgs, exit, exit::Failure, progress::Shown};
 use crate::{
-    archive::{self, FetchSettings, Fetcher, Loader, MirrorInputs, SuiteRequest},
-    base::{Arch, Sha256},
+    archive::{self, FetchSettings, Fetcher, Loader, MirrorInputs, Sonames, SuiteRequest},
+    base::{Arch, PackageName, Sha256},
     build::{Download, Order, Plan},
     lock::Lock,
     manifest::{self, Manifest},
@@ -96,7 +97,20 @@ impl Desk {
     /// What is to be built of a lock that has the architecture.
     pub fn plan<'a>(&'a self, lock: &'a Lock, arch: Arch, epoch: Timestamp) -> Plan<'a> {
         let (manifest, inputs, target) = (&self.manifest, &self.inputs, &lock.targets[&arch]);
-        Plan { manifest, inputs, lock, arch, target, epoch: epoch.as_second() }
+        Plan { manifest, inputs, lock, arch, target, epoch: epoch.as_second(), providers: None }
+    }
+
+    /// The packages that ship a library, by the Contents indexes, which are read when first asked; nobody knows any
+    /// where they cannot be had.
+    pub fn providers(&self, arch: Arch) -> impl Fn(&[u8]) -> Vec<PackageName> {
+        let known: OnceCell<Sonames> = OnceCell::new();
+        move |soname| {
+            let load = || {
+                let loader = self.loader();
+                loader.load_all(&self.suites, arch).and_then(|suites| loader.sonames(&suites, arch)).unwrap_or_default()
+            };
+            known.get_or_init(load).packages(soname)
+        }
     }
 
     /// Loads suites.

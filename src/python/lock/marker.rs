@@ -21,7 +21,7 @@ const DEEPEST: usize = 50;
 
 /// What markers are evaluated in.
 #[derive(Debug, Clone)]
-pub(super) struct Scope {
+pub(in crate::python) struct Scope {
     pub environment: MarkerEnvironment,
     /// For `extra == 'x'` and `'x' in extras`.
     pub extras: BTreeSet<ProjectName>,
@@ -31,7 +31,7 @@ pub(super) struct Scope {
 
 /// A marker, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Marker {
+pub(in crate::python) enum Marker {
     All(Vec<Marker>),
     Any(Vec<Marker>),
     Version(MarkerValueVersion, VersionSpecifier),

@@ -5,7 +5,7 @@
 //! here; the readers are functions on bytes that come from outside.
 
 mod error;
-mod marker;
+pub(super) mod marker;
 mod package;
 mod pipfile;
 mod poetry;

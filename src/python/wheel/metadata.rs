@@ -108,7 +108,7 @@ pub struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Reads the header; the body behind the first empty line is not looked at. Bytes that are not UTF-8 become
     /// U+FFFD: old projects have authors in Latin-1.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let mut out: Vec<(String, String)> = Vec::new();
         for line in bytes.split(|&b| b == b'\n') {
             let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
