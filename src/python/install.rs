@@ -91,7 +91,7 @@ pub fn install(
 ) -> Result<Segment, InstallError> {
     let cannot = |fault| InstallError::Unpack { file: file.as_str().into(), fault };
     unpack::check_digest(path, *sha256).map_err(cannot)?;
-    let mut wheel = Wheel::open(path, file.as_str(), &Limits::default())?;
+    let mut wheel = Wheel::open(path, file, &Limits::default())?;
     let python = site.environment.release();
     if !wheel.runs_on(&python) {
         let wanted = wheel.requires_python().unwrap_or_default().to_owned();

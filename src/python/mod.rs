@@ -31,5 +31,5 @@ pub use pip::{Brought, Errand, PipError, download};
 pub use requires::{Unmet, unmet};
 pub use site::{Site, SiteError};
 pub use tags::{Misfit, Tags};
-pub use wheel::{EntryPoint, Fields, Identity, Layout, Limits, Planned, Wheel, WheelError, WheelFault, normalized};
+pub use wheel::{EntryPoint, Fields, Layout, Limits, Planned, Wheel, WheelError, WheelFault};
 pub use wheel_name::{BadWheelName, WheelName};

@@ -27,12 +27,6 @@ pub enum WheelFault {
     /// What is read out of it cannot be written.
     #[error("cannot write what is in it ({0})")]
     Write(#[source] io::Error),
-    /// A source distribution, an egg or anything else that is no wheel, by its name.
-    #[error("it is {0}, not a wheel")]
-    NotAWheel(&'static str),
-    /// A name that is not `NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl`.
-    #[error("its name is not NAME-VERSION-PYTHON-ABI-PLATFORM.whl (PEP 427)")]
-    FileName,
     /// Not a zip archive, or one that two programs could read in two ways.
     #[error("it is not a sound zip archive: {0}")]
     Zip(String),
@@ -140,8 +134,6 @@ impl WheelFault {
         match self {
             Self::Read(_) => "check the file and its permissions",
             Self::Write(_) => "check the disk: its space and its permissions",
-            Self::NotAWheel(_) => "compose builds nothing: build a wheel of it, or lock a version that has one",
-            Self::FileName => "give the file the name that its index or its build gave it",
             Self::Zip(_) | Self::Unpack { .. } | Self::Changed(_) => {
                 "the index or the cache gave a damaged file: fetch it again, and if it stays so, tell its makers"
             }

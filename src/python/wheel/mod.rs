@@ -33,9 +33,10 @@ pub use archive::Limits;
 pub use entry_points::EntryPoint;
 pub use error::{WheelError, WheelFault};
 pub use layout::Layout;
-pub use metadata::{Fields, Identity, normalized};
+pub use metadata::Fields;
 pub use plan::Planned;
 
+use super::wheel_name::WheelName;
 use archive::Archive;
 use metadata::About;
 use record::Record;
@@ -54,51 +55,44 @@ pub struct Wheel {
 }
 
 impl Wheel {
-    /// Opens a wheel that was given out as `file_name`.
+    /// Opens a wheel that was given out under the name `file`.
     ///
     /// # Errors
     /// A file that is no wheel, or not the one that its name says; a zip archive that is malformed or that two
     /// readers could read in two ways; names that lead out of the installation; metadata that is missing or
     /// malformed; files that RECORD does not list, and the other way round; more than `limits` allow.
-    pub fn open(path: &Path, file_name: &str, limits: &Limits) -> Result<Self, WheelError> {
-        let identity = Identity::of_file_name(file_name).map_err(at(file_name))?;
-        let file = File::open(path).map_err(|error| at(file_name)(WheelFault::Read(error)))?;
-        Self::read_from(file, file_name, &identity, limits)
+    pub fn open(path: &Path, file: &WheelName, limits: &Limits) -> Result<Self, WheelError> {
+        let source = File::open(path).map_err(|error| at(file.as_str())(WheelFault::Read(error)))?;
+        Self::read_from(source, file, limits)
     }
 
-    /// The same for anything that can be read, and with name and version that the caller took out of the file name.
+    /// The same for anything that can be read.
     ///
     /// # Errors
     /// As [`Wheel::open`].
     pub fn read_from(
         source: impl Read + Seek + Send + 'static,
-        file_name: &str,
-        identity: &Identity,
+        file: &WheelName,
         limits: &Limits,
     ) -> Result<Self, WheelError> {
-        Self::read_all(Box::new(source), file_name, identity, limits).map_err(at(file_name))
+        Self::read_all(Box::new(source), file, limits).map_err(at(file.as_str()))
     }
 
-    fn read_all(
-        source: Box<dyn archive::Source>,
-        file_name: &str,
-        identity: &Identity,
-        limits: &Limits,
-    ) -> Result<Self, WheelFault> {
+    fn read_all(source: Box<dyn archive::Source>, file: &WheelName, limits: &Limits) -> Result<Self, WheelFault> {
         let mut archive = Archive::open(source, limits)?;
-        let stem = metadata::dist_info(archive.entries.iter().map(|entry| entry.name.as_str()), identity)?;
+        let stem = metadata::dist_info(archive.entries.iter().map(|entry| entry.name.as_str()), file)?;
         let mut get = |name: &str| match archive.find(&format!("{stem}.dist-info/{name}")) {
             Some(found) => archive.read(found).map(Some),
             None => Ok(None),
         };
         let mut need = |name: &str| get(name)?.ok_or_else(|| WheelFault::Missing(format!("{stem}.dist-info/{name}")));
-        let about = About::read(&need("METADATA")?, &need("WHEEL")?, identity)?;
+        let about = About::read(&need("METADATA")?, &need("WHEEL")?, file)?;
         let record = record::parse(&need("RECORD")?)?;
         let entry_points =
             get("entry_points.txt")?.map_or_else(|| Ok(Vec::new()), |bytes| entry_points::parse(&bytes))?;
         let own = format!("{stem}.dist-info/RECORD");
         let mtime = archive.find(&own).and_then(|found| archive.entries.get(found)).map_or(0, |entry| entry.mtime);
-        let wheel = Self { archive, file_name: file_name.into(), stem, about, record, entry_points, mtime };
+        let wheel = Self { archive, file_name: file.as_str().into(), stem, about, record, entry_points, mtime };
         wheel.is_recorded()?;
         Ok(wheel)
     }
@@ -135,7 +129,7 @@ impl Wheel {
         &self.file_name
     }
 
-    /// The project's name, as METADATA spells it; [`normalized`] makes it comparable.
+    /// The project's name, as METADATA spells it.
     pub fn name(&self) -> &str {
         &self.about.name
     }

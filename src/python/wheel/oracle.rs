@@ -13,6 +13,7 @@ use std::{
 
 use super::{Layout, Limits, Wheel, testing::Parts};
 use crate::base::{RootPath, Sha256};
+use crate::python::WheelName;
 
 /// pip, but for the question whether the wheel is for the Python that runs pip.
 const PIP: &str = "\
@@ -71,7 +72,7 @@ fn compare(path: &Path, minor: (u32, u32)) -> usize {
     let file_name = path.file_name().unwrap().to_str().unwrap();
     let prefix = tempfile::tempdir().unwrap();
     let pip = by_pip(path, prefix.path());
-    let mut wheel = Wheel::open(path, file_name, &Limits::default()).unwrap();
+    let mut wheel = Wheel::open(path, &WheelName::parse(file_name).unwrap(), &Limits::default()).unwrap();
     let layout = Layout::prefix(&RootPath::root(), minor).unwrap();
     let mut ours = Files::new();
     let mut scripts = Vec::new();

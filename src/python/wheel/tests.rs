@@ -16,8 +16,7 @@ fn parts() -> Parts {
 }
 
 fn open_as(file_name: &str, bytes: Vec<u8>, limits: &Limits) -> Result<Wheel, WheelError> {
-    let identity = Identity::of_file_name(file_name).map_err(at(file_name))?;
-    Wheel::read_from(Cursor::new(bytes), file_name, &identity, limits)
+    Wheel::read_from(Cursor::new(bytes), &WheelName::parse(file_name).unwrap(), limits)
 }
 
 fn open(bytes: Vec<u8>) -> Result<Wheel, WheelError> {
@@ -299,11 +298,11 @@ fn bad_metadata() {
     fails(metadata("Metadata-Version: 3.0\nName: foo-bar\nVersion: 1.2\n"), "its Metadata-Version is 3.0");
     fails(metadata("Metadata-Version: 2.1\nVersion: 1.2\n"), "its METADATA is malformed: it has no Name");
     fails(metadata("Metadata-Version: 2.1\nName: foo-bar\nName: foo-bar\nVersion: 1.2\n"), "Name occurs twice");
-    fails(metadata("Metadata-Version: 2.1\nName: evil\nVersion: 1.2\n"), "name “Foo_Bar”, its METADATA says “evil”");
+    fails(metadata("Metadata-Version: 2.1\nName: evil\nVersion: 1.2\n"), "name “foo-bar”, its METADATA says “evil”");
     fails(metadata("Metadata-Version: 2.1\nName: foo-bar\nVersion: 1.3\n"), "version “1.2”, its METADATA says “1.3”");
     fails(metadata("Metadata-Version: 2.1\nName: ../x\nVersion: 1.2\n"), "no project's name");
     assert!(debian(metadata("Metadata-Version: 2.1\nName: foo.BAR\nVersion: 1.2.0\n")).is_ok());
-    fails(Parts::new("other", "1.2", "py3-none-any").build(), "name “Foo_Bar”, its .dist-info directory says “other”");
+    fails(Parts::new("other", "1.2", "py3-none-any").build(), "name “foo-bar”, its .dist-info directory says “other”");
     fails(Parts::new("foo.bar", "1.3", "py3-none-any").build(), "version “1.2”, its .dist-info directory says “1.3”");
     assert!(debian(Parts::new("foo.bar", "1.2.0", "py3-none-any").build()).is_ok());
     let source = open_as("foo_bar-1.2.tar.gz", Vec::new(), &Limits::default()).unwrap_err().to_string();
