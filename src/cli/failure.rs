@@ -136,6 +136,7 @@ impl From<SupplyError> for Failure {
             SupplyError::Install(InstallError::Wheel(_)) | SupplyError::Pip(PipError::Mismatch { .. }) => exit::TRUST,
             SupplyError::Install(InstallError::Python { .. })
             | SupplyError::NoRepository { .. }
+            | SupplyError::Misfit { .. }
             | SupplyError::NotHere { .. } => exit::USAGE,
             SupplyError::Pip(_) => exit::NETWORK,
         };

@@ -15,7 +15,7 @@ use crate::{
     base::{Arch, PackageName, RootPath},
     build::{More, OpenChoice, Resolved, option},
     image::Written,
-    lock::{Lock, Target},
+    lock::{Lock, LockedNeed, Target},
     manifest::Manifest,
     solve::Price,
     tree::Tree,
@@ -97,7 +97,13 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         }
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
-        say!(out, "  {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        say!(
+            out,
+            "  {} packages, {kib} KiB by Debian's count, {}{}",
+            target.packages.len(),
+            proof(target),
+            besides(target)
+        );
         say!(out, "  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
         for layer in &image.written.layers {
             say!(out, "  layer {}, {}", mb(layer.size), layer.digest);
@@ -149,6 +155,8 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
     json!({
         "arch": image.arch.as_str(),
         "packages": target.packages.len(),
+        "wheels": target.wheels.len(),
+        "tarballs": target.tarballs.len(),
         "installed-size": target.installed_size,
         "proven-minimal": target.proven_minimal,
         "tree": image.written.tree.to_string(),
@@ -186,9 +194,13 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
     for (arch, changes) in &changes {
         let (target, more) = (&lock.targets[arch], more(arch));
         let kib = target.installed_size;
-        say!(out, "  {arch}: {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        let (count, besides) = (target.packages.len(), besides(target));
+        say!(out, "  {arch}: {count} packages, {kib} KiB by Debian's count, {}{besides}", proof(target));
         if !target.proven_minimal {
             say!(out, "    no set has less than {} {unit}; {} nodes were searched", more.lower_bound, more.nodes);
+        }
+        for need in &target.needs {
+            say!(out, "    needed: {}", need_line(need, target));
         }
         for cut in &target.cut {
             say!(out, "    cut: {} → {}: {}", cut.package, cut.dependency, cut.reason);
@@ -219,6 +231,29 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
         }
     }
     out
+}
+
+/// “; 11 wheels, 1 tarball”.
+fn besides(target: &Target) -> String {
+    let count = |n: usize, what: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        n => Some(format!("{n} {what}s")),
+    };
+    let parts = [count(target.wheels.len(), "wheel"), count(target.tarballs.len(), "tarball")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) }
+}
+
+/// “libGL.so.1 by the wheel opencv-python: libgl1”.
+fn need_line(need: &LockedNeed, target: &Target) -> String {
+    let Some(name) = need.what.strip_prefix("soname:") else { return format!("{}: {}", need.what, need.clause) };
+    let wants = |needs: &[String]| needs.iter().any(|other| other == name);
+    let tarballs = target.tarballs.iter().filter(|t| wants(&t.needs)).map(|t| &t.name);
+    let wheels = target.wheels.iter().filter(|w| wants(&w.needs)).map(|w| &w.name);
+    let by: Vec<&str> = tarballs.chain(wheels).map(String::as_str).collect();
+    let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
+    format!("{name}{by}: {}", need.clause)
 }
 
 fn choice_line(choice: &OpenChoice, unit: &str) -> String {
@@ -255,10 +290,14 @@ fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> 
             json!({ "taken": choice.taken, "by": choice.by, "relation": choice.relation, "instead": instead })
         })
         .collect();
+    let needs: Vec<_> = target.needs.iter().map(|need| json!({ "what": need.what, "clause": need.clause })).collect();
     let refused: Vec<_> = more.not_preferred.iter().map(PackageName::as_str).collect();
     json!({
         "arch": arch.as_str(),
         "packages": target.packages.len(),
+        "wheels": target.wheels.len(),
+        "tarballs": target.tarballs.len(),
+        "needs": needs,
         "installed-size": target.installed_size,
         "proven-minimal": target.proven_minimal,
         "lower-bound": more.lower_bound,
@@ -275,7 +314,13 @@ type Change = (String, Option<String>, Option<String>);
 fn changes(target: &Target, arch: Arch, before: Option<&Lock>) -> Vec<Change> {
     let list = |target: Option<&Target>| -> std::collections::BTreeMap<String, String> {
         let packages = target.into_iter().flat_map(|target| &target.packages);
-        packages.map(|package| (package.name.to_string(), package.version.to_string())).collect()
+        let packages = packages.map(|package| (package.name.to_string(), package.version.to_string()));
+        let wheels = target.into_iter().flat_map(|target| &target.wheels);
+        let wheels = wheels.map(|wheel| (format!("wheel:{}", wheel.name), wheel.version.clone()));
+        let tarballs = target.into_iter().flat_map(|target| &target.tarballs);
+        let short = |hex: String| hex.chars().take(12).collect();
+        let tarballs = tarballs.map(|t| (format!("tarball:{}", t.name), short(t.sha256.hex())));
+        packages.chain(wheels).chain(tarballs).collect()
     };
     let (old, new) = (list(before.and_then(|lock| lock.targets.get(&arch))), list(Some(target)));
     let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();

@@ -21,7 +21,11 @@ arch, major, minor, glibc = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int
 _manylinux._get_glibc_version = lambda: (2, glibc)
 _manylinux._have_compatible_abi = lambda *a: True
 _manylinux._is_compatible = lambda *a: a[-1] <= (2, glibc)
-platforms = list(_manylinux.platform_tags([arch])) + ["linux_" + arch]
+try:
+    platforms = list(_manylinux.platform_tags([arch]))
+except (TypeError, AttributeError):  # before packaging 23
+    platforms = list(_manylinux.platform_tags("linux_" + arch, arch))
+platforms.append("linux_" + arch)
 own = f"cp{major}{minor}"
 for tag in tags.cpython_tags((major, minor), [own], platforms): print(tag)
 for tag in tags.compatible_tags((major, minor), own, platforms): print(tag)
@@ -37,7 +41,7 @@ fn the_order_is_packaging_s() {
                 .args(["-c", ORACLE, machine, "3", &minor.to_string(), &glibc.to_string()])
                 .output();
             let Some(run) = run.ok().filter(|run| run.status.success()) else {
-                eprintln!("skipped: no python3 with pip's packaging");
+                eprintln!("skipped: no python3 whose pip carries packaging");
                 return;
             };
             let ours: Vec<String> = env.tags().in_order().map(|(p, a, s)| format!("{p}-{a}-{s}")).collect();

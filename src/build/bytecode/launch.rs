@@ -160,12 +160,6 @@ impl Launch {
         command.env_clear().envs(fixed);
         command
     }
-
-    /// For tests: whatever is not caged.
-    #[cfg(test)]
-    pub(super) fn free(interpreter: &Interpreter, program: &Path) -> Self {
-        Self { program: program.into(), root: None, cage: Cage::None, greeting: greeting(interpreter) }
-    }
 }
 
 fn greeting(interpreter: &Interpreter) -> String {

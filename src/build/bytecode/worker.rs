@@ -307,7 +307,7 @@ mod tests {
     fn answers_that_cannot_be_are_told() {
         for (script, patience, wanted) in [
             ("printf 'n\\0\\0\\0\\0\\0\\0\\0\\0'; cat >&2", LONG, "None"),
-            ("head -c 40 >&2; exit 3", LONG, "the interpreter ended while it compiled /app/main.py: "),
+            ("head -c 34 >&2; exit 3", LONG, "the interpreter ended while it compiled /app/main.py: "),
             (
                 "echo worse >&2; exec <&- >&-; sleep 600",
                 LONG,
@@ -337,7 +337,7 @@ mod tests {
             (
                 "printf 'c\\5\\0\\0\\0\\0\\0\\0\\0a'",
                 LONG,
-                "the interpreter ended while it compiled /app/main.py: it said nothing",
+                "the interpreter ended while it compiled /app/main.py: it said nothing (exit status: 0)",
             ),
         ] {
             let got = ask(script, patience);

@@ -4,7 +4,7 @@ use crate::{
     archive::FetchError,
     base::PackageName,
     image::ImageError,
-    python::{InstallError, PipError},
+    python::{InstallError, Misfit, PipError},
     store::StoreError,
     unpack::{UnpackError, UnpackFault},
 };
@@ -31,6 +31,16 @@ pub enum SupplyError {
     /// A wheel cannot be downloaded.
     #[error(transparent)]
     Pip(#[from] PipError),
+    /// pip brought a wheel that does not fit.
+    #[error(
+        "pip brought {file}, and {why}\n  next step: update pip, or use a lock that names files (pylock.toml, uv.lock, poetry.lock)"
+    )]
+    Misfit {
+        /// The file.
+        file: String,
+        /// Why not.
+        why: Misfit,
+    },
     /// A wheel cannot be installed.
     #[error(transparent)]
     Install(#[from] InstallError),

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Download, Job, Supplier, SupplyError};
 use crate::{
-    archive::{Promise, Want},
+    archive::{Promise, Want, shown},
     base::Sha256,
     lock::LockedWheel,
     python::{self, Errand, Inputs, Site, Source, Wanted, WheelName},
@@ -54,7 +54,7 @@ pub(in crate::build) fn wanted_wheels<'a>(
         }
         _ => None,
     });
-    let found = bring(nameless.collect(), site, download)?;
+    let (found, tags) = (bring(nameless.collect(), site, download)?, site.environment.tags());
     let job = |wanted: &Wanted| {
         let (file, sha256, size, from) = match &wanted.source {
             Source::Url { url, file, sha256, size } => (file, *sha256, *size, Place::Url(url.clone())),
@@ -70,10 +70,16 @@ pub(in crate::build) fn wanted_wheels<'a>(
             Source::Index { file: Some(file), sha256 } => {
                 (file, sha256.first().copied().unwrap_or_else(|| Sha256::of(b"")), None, Place::Index)
             }
-            Source::Index { file: None, .. } => match found.get(&wanted.name) {
-                Some((file, sha256, size)) => (file, *sha256, Some(*size), Place::Index),
-                None => return Err(python::PipError::Absent(wanted.name.to_string()).into()),
-            },
+            Source::Index { file: None, .. } => {
+                let Some((file, sha256, size)) = found.get(&wanted.name) else {
+                    return Err(python::PipError::Absent(wanted.name.to_string()).into());
+                };
+                // pip was told for whom; what it takes for fitting is held against our own rules all the same.
+                if let Some(why) = tags.misfit(file) {
+                    return Err(SupplyError::Misfit { file: file.as_str().into(), why });
+                }
+                (file, *sha256, Some(*size), Place::Index)
+            }
         };
         Ok(WheelJob { file: file.clone(), sha256, size, from, site })
     };
@@ -154,7 +160,8 @@ impl WheelJob<'_> {
             }
         };
         let (url, path) = match &self.from {
-            Place::Url(url) => (Some(url.clone()), None),
+            // A lock under version control holds no password.
+            Place::Url(url) => (Some(shown(url)), None),
             Place::File(_, written) => (None, written.clone()),
             Place::Index => (None, None),
         };

@@ -58,7 +58,7 @@ pub enum Problem {
     Marker { marker: String, why: String },
     #[error("there is no {what} “{name}” in it; {}", there_are(.near, .known, .what))]
     Unknown { what: &'static str, name: String, near: Option<String>, known: Vec<String> },
-    #[error("{} was asked for, but a lock of this format has no {what}s; {next}", quoted(.name, .what))]
+    #[error("{} was asked for, but this kind of lock has no {what}s; {next}", quoted(.name, .what))]
     Without { what: &'static str, name: String, next: &'static str },
     #[error(
         "{what} wants Python {wants}, but the image has {has}; choose another Python for the image, or lock again for {has}"
@@ -81,6 +81,11 @@ pub enum Problem {
          make one with “pip wheel --no-deps” on such a machine and name it in python.wheels, or lock a version that has one"
     )]
     SourceOnly { package: String, archive: String, wanted: String },
+    #[error(
+        "{package} is not pinned to one version, so that no index can be asked for it; write one (“==VERSION”, with its \
+         markers) where the lock is made from, and lock again"
+    )]
+    Unpinned { package: String },
     #[error("{package} lists no file at all; lock again with the tool that made the lock")]
     NoFiles { package: String },
     #[error(
@@ -148,7 +153,9 @@ fn quoted(name: &str, what: &str) -> String {
 
 /// The entry of `known` that `word` is most likely a slip of.
 pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let by_distance = known.into_iter().map(|name| (strsim::damerau_levenshtein(word, name), name));
+    // The distance takes memory by the product of both lengths.
+    let word: String = word.chars().take(60).collect();
+    let by_distance = known.into_iter().map(|name| (strsim::damerau_levenshtein(&word, name), name));
     let (distance, name) = by_distance.min()?;
     (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(name)
 }

@@ -23,6 +23,9 @@ use crate::{
 /// How many unfit wheels a message names.
 const NAMED: usize = 4;
 
+/// The longest version, bytes.
+const LONGEST_VERSION: usize = 200;
+
 /// What a package is locked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Package {
@@ -120,18 +123,19 @@ impl Package {
         if let Some(requires) = &self.python {
             requires.check(env, || self.label())?;
         }
+        let version = self.parsed_version()?;
         let files = match &self.artifacts {
             Artifacts::Source(origin) => {
                 return Err(Problem::NotBuilt { package: self.label(), origin: quote(origin) });
             }
             Artifacts::Hashes(hashes) => {
                 let sha256 = self.sha256(hashes, None, format)?;
-                let version = self.version.clone().ok_or_else(|| Problem::NoFiles { package: self.label() })?;
+                let version = self.version.clone().ok_or_else(|| Problem::Unpinned { package: self.label() })?;
                 return Ok(Wanted { name: self.name.clone(), version, source: Source::Index { file: None, sha256 } });
             }
             Artifacts::Files(files) => files,
         };
-        let (file, wheel) = self.best(files, tags)?;
+        let (file, wheel) = self.best(files, version.as_ref(), tags)?;
         let sha256 = self.sha256(&file.hashes, Some(&file.name), format)?;
         let single = || match sha256[..] {
             [sha256] => Ok(sha256),
@@ -153,8 +157,26 @@ impl Package {
         Ok(Wanted { name: self.name.clone(), version, source })
     }
 
+    /// The version as a version: it becomes part of commands and of the lock, so that no other text passes.
+    fn parsed_version(&self) -> Result<Option<Version>, Problem> {
+        let Some(text) = &self.version else { return Ok(None) };
+        match text.parse() {
+            Ok(version) if text.len() <= LONGEST_VERSION => Ok(Some(version)),
+            _ => Err(Problem::Value {
+                what: "version",
+                value: quote(text),
+                why: format!("{} must have one that PEP 440 allows", self.name),
+            }),
+        }
+    }
+
     /// The best wheel of `files`.
-    fn best<'f>(&self, files: &'f [File], tags: &Tags) -> Result<(&'f File, WheelName), Problem> {
+    fn best<'f>(
+        &self,
+        files: &'f [File],
+        version: Option<&Version>,
+        tags: &Tags,
+    ) -> Result<(&'f File, WheelName), Problem> {
         let parsed: Vec<_> = files
             .iter()
             .filter(|file| file.name.ends_with(".whl"))
@@ -162,10 +184,7 @@ impl Package {
             .collect();
         let good = parsed.iter().filter_map(|(file, name)| Some((name.as_ref().ok()?, *file)));
         if let Some((wheel, file)) = tags.best(good) {
-            let version_fits = self.version.as_ref().is_none_or(|version| match version.parse::<Version>() {
-                Ok(version) => version == *wheel.version(),
-                Err(_) => *version == wheel.version().to_string(),
-            });
+            let version_fits = version.is_none_or(|version| version == wheel.version());
             if *wheel.project() != self.name || !version_fits {
                 let found = format!("{} {}", wheel.project(), wheel.version());
                 return Err(Problem::Misnamed { package: self.label(), file: quote(&file.name), found });

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     Format,
-    error::{Fault, Problem, quote},
+    error::{Fault, Problem},
     marker::{Marker, Scope},
     package::{Artifacts, File, Package, Requires, at_url_or_path, fragment_sha256},
     text,
@@ -114,14 +114,8 @@ impl RawPackage {
     fn read(self, name: &str) -> Result<(Marker, Package), Problem> {
         let name = text::named(name, "package name")?;
         let marker = Marker::parse(self.markers.as_deref().unwrap_or_default())?;
-        let version = match &self.version {
-            None => None,
-            Some(text) => Some(pinned(text).ok_or_else(|| Problem::Value {
-                what: "version",
-                value: quote(text),
-                why: format!("{name} must be pinned with “==”; run “pipenv lock” again"),
-            })?),
-        };
+        // pipenv writes “*” for what it did not resolve on its own machine: an error only where it is wanted.
+        let version = self.version.as_deref().and_then(pinned);
         let tree =
             ["git", "hg", "svn", "bzr"].into_iter().find_map(|kind| Some((kind, self.more.get(kind)?.as_str()?)));
         let file = self.file.or(self.path);

@@ -208,10 +208,9 @@ fn specifiers(word: &str) -> Vec<String> {
         bounded(version, |parts| parts.len().saturating_sub(1).min(1))
     } else if word.starts_with(|c: char| c.is_ascii_digit()) {
         Some(vec![format!("=={word}")])
-    } else if let Some(version) = word.strip_prefix('=').filter(|rest| !rest.starts_with('=')) {
-        Some(vec![format!("=={version}")])
     } else {
-        None
+        let version = word.strip_prefix('=').filter(|rest| !rest.starts_with('='));
+        version.map(|version| vec![format!("=={version}")])
     };
     own.unwrap_or_else(|| vec![word.to_owned()])
 }

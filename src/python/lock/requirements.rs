@@ -146,13 +146,9 @@ fn file_option(line: &str) -> Result<(), String> {
 
 /// One requirement: `NAME[EXTRAS]==VERSION ; MARKER --hash=…`, `NAME @ URL …`, or a wheel's URL or path alone.
 fn requirement(line: &str, number: usize) -> Result<(Marker, Package), Wrong> {
-    let (head, options) = match line
-        .match_indices([' ', '\t'])
-        .find(|(at, _)| line.get(*at..).is_some_and(|rest| rest.trim_start().starts_with("--")))
-    {
-        Some((at, _)) => line.split_at(at),
-        None => (line, ""),
-    };
+    let option =
+        line.match_indices([' ', '\t']).find(|(at, _)| line.get(at + 1..).is_some_and(|rest| rest.starts_with("--")));
+    let (head, options) = line.split_at(option.map_or(line.len(), |(at, _)| at));
     let mut hashes = hashes(options)?;
     let head = head.trim();
     let rest = head.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
@@ -165,6 +161,20 @@ fn requirement(line: &str, number: usize) -> Result<(Marker, Package), Wrong> {
         text.parse().map_err(|error: crate::python::name::BadProjectName| Wrong::Why(error.to_string()))
     };
     let of = |name, version, artifacts| Package { name, version, line: Some(number), python: None, artifacts };
+    if let Some(url) = rest.strip_prefix('@') {
+        let url = url.trim_start();
+        // A URL may hold “;”: a marker's has a blank before it.
+        let end = url.find(char::is_whitespace).unwrap_or(url.len());
+        let (url, rest) = url.split_at(end);
+        let marker = marker_after(rest)?;
+        if let Some((kind, _)) = url.split_once('+').filter(|(kind, _)| matches!(*kind, "git" | "hg" | "svn" | "bzr")) {
+            return Ok((marker, of(named(name)?, None, Artifacts::Source(format!("{kind} ({url})")))));
+        }
+        let (file, place) = at_url_or_path(url);
+        hashes.extend(fragment_sha256(url));
+        let file = File { name: file, place, hashes, size: None };
+        return Ok((marker, of(named(name)?, None, Artifacts::Files(vec![file]))));
+    }
     let alone = head.split([';', ' ', '\t']).next().unwrap_or_default();
     let alone_is_place = alone.contains("://") || alone.starts_with(['.', '/']) || alone.starts_with("file:");
     if alone_is_place || alone.split('#').next().is_some_and(|file| file.ends_with(".whl")) {
@@ -181,25 +191,12 @@ fn requirement(line: &str, number: usize) -> Result<(Marker, Package), Wrong> {
         let file = File { name: file, place, hashes, size: None };
         return Ok((marker, of(wheel.project().clone(), None, Artifacts::Files(vec![file]))));
     }
-    if let Some(url) = rest.strip_prefix('@') {
-        let url = url.trim_start();
-        // A URL may hold “;”: a marker's has a blank before it.
-        let end = url.find(char::is_whitespace).unwrap_or(url.len());
-        let (url, rest) = url.split_at(end);
-        let marker = marker_after(rest)?;
-        if let Some((kind, _)) = url.split_once('+').filter(|(kind, _)| matches!(*kind, "git" | "hg" | "svn" | "bzr")) {
-            return Ok((marker, of(named(name)?, None, Artifacts::Source(format!("{kind} ({url})")))));
-        }
-        let (file, place) = at_url_or_path(url);
-        hashes.extend(fragment_sha256(url));
-        let file = File { name: file, place, hashes, size: None };
-        return Ok((marker, of(named(name)?, None, Artifacts::Files(vec![file]))));
-    }
     let (range, marker) = match rest.split_once(';') {
         Some((range, marker)) => (range, Marker::parse(marker)?),
         None => (rest, Marker::parse("")?),
     };
-    let range = range.trim().trim_start_matches('(').trim_end_matches(')').trim();
+    let range = range.trim();
+    let range = range.strip_prefix('(').and_then(|range| range.strip_suffix(')')).unwrap_or(range).trim();
     let version = range.strip_prefix("==").map(|rest| rest.trim_start_matches('=').trim());
     let version = version.filter(|version| {
         !version.is_empty() && !version.contains(['*', ',', '<', '>', '=', '!', '~', ' ']) && !version.starts_with('-')
