@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{
     ResolveError,
-    finder::Wanted,
+    finder::{Need, Wanted},
     supply::{Job, Supplier, WheelJob, wanted_wheels},
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Application {
         Ok(wheels)
     }
 
-    /// The libraries that they need and do not bring, without those that the manifest ignores; sorted.
+    /// The libraries and programs that they need and do not bring, without those that the manifest ignores; sorted.
     ///
     /// # Errors
     /// A broken ELF file.
@@ -84,16 +84,22 @@ impl Application {
             let soname = String::from_utf8_lossy(&need.name).into_owned();
             for object in need.by.iter().filter_map(|by| objects.get(*by)).filter(|_| !ignored(&soname)) {
                 let (by, path) = (object.owner.clone(), object.path.clone());
-                wanted.insert(Wanted { soname: soname.clone(), by, path, is_elsewhere });
+                wanted.insert(Wanted { need: Need::Library(soname.clone()), by, path, is_elsewhere });
             }
         }
         for segment in &self.segments {
             let Origin::Wheel(name) = &segment.origin else { continue };
-            let dynamic = python::loaded_by_name(name, |other| self.has_wheel(other));
+            let Some(loaded) = python::loaded_by_name(name, |other| self.has_wheel(other)) else { continue };
             let bundled = |soname: &str| self.entries().any(|(_, path, _)| path.file_name() == soname.as_bytes());
-            for soname in dynamic.into_iter().filter(|soname| !ignored(soname) && !bundled(soname)) {
+            let sonames = loaded.sonames.iter().filter(|soname| !ignored(soname) && !bundled(soname));
+            let libraries: Vec<_> = sonames.map(|soname| Need::Library((*soname).into())).collect();
+            // What finds libraries is of no use when none is looked for.
+            let programs = loaded.programs.iter().filter(|_| !libraries.is_empty());
+            let programs = programs.filter(|program| !self.entries().any(|(_, path, _)| path == *program));
+            let programs: Vec<_> = programs.map(|program| Need::Program(program.clone())).collect();
+            for need in libraries.into_iter().chain(programs) {
                 let (by, path) = (segment.origin.clone(), RootPath::root());
-                wanted.insert(Wanted { soname: soname.into(), by, path, is_elsewhere: false });
+                wanted.insert(Wanted { need, by, path, is_elsewhere: false });
             }
         }
         Ok(wanted.into_iter().collect())
@@ -164,6 +170,6 @@ pub(super) fn locked_wheels(
 }
 
 fn needs_of(wanted: &[Wanted], origin: &Origin) -> Vec<String> {
-    let names: BTreeSet<&String> = wanted.iter().filter(|one| one.by == *origin).map(|one| &one.soname).collect();
-    names.into_iter().cloned().collect()
+    let names: BTreeSet<String> = wanted.iter().filter(|one| one.by == *origin).map(|one| one.need.in_lock()).collect();
+    names.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ResolveError,
-    wishes::{Needs, soname},
+    wishes::{FILE, Needs, what},
 };
 use crate::{
     archive::{LoadedSuite, Loader, Sonames},
@@ -16,11 +16,30 @@ use crate::{
     universe::Universe,
 };
 
-/// A library that something needs.
+/// What is needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// A library by its soname.
+    Library(String),
+    /// A program by its path.
+    Program(RootPath),
+}
+
+impl Need {
+    /// As a lock's `needs` of a wheel has it; [`wishes::what`](super::wishes::what) makes a request of it.
+    pub fn in_lock(&self) -> String {
+        match self {
+            Self::Library(soname) => soname.clone(),
+            Self::Program(path) => format!("{FILE}{path}"),
+        }
+    }
+}
+
+/// A library or a program that something needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
-    /// Its name.
-    pub soname: String,
+    /// It.
+    pub need: Need,
     /// Who needs it.
     pub by: Origin,
     /// One of its files that does; the root for what no file says.
@@ -91,21 +110,27 @@ impl<'a> Finder<'a> {
     ) -> Result<(), ResolveError> {
         let mut missing = Vec::new();
         for one in wanted {
-            let packages = self.providers(&one.soname)?;
+            let packages = match &one.need {
+                Need::Library(soname) => self.providers(soname)?,
+                Need::Program(path) => self.owners(path)?,
+            };
             // The C library is many sonames of one package, and everything needs them.
             if packages.iter().any(|name| matches!(name.as_str(), "libc6" | "libc6.1") && has(name)) {
                 continue;
             }
             match self.clause(packages) {
                 Some(clause) => {
-                    let what = soname(&one.soname);
+                    let what = what(&one.need.in_lock());
                     needs.by.entry(what.clone()).or_default().insert(one.by.clone());
                     needs.clauses.insert(what, clause);
                 }
                 None if one.is_elsewhere => {}
                 None => {
-                    let near = self.sonames.as_ref().map(|sonames| sonames.near(one.soname.as_bytes()));
-                    missing.push((one.clone(), near.unwrap_or_default()));
+                    let near = match (&one.need, &self.sonames) {
+                        (Need::Library(soname), Some(sonames)) => sonames.near(soname.as_bytes()),
+                        _ => Vec::new(),
+                    };
+                    missing.push((one.clone(), near));
                 }
             }
         }
@@ -123,6 +148,11 @@ impl<'a> Finder<'a> {
             self.sonames = Some(self.loader.sonames(self.suites, self.arch)?);
         }
         Ok(self.sonames.as_ref().map(|sonames| sonames.packages(name.as_bytes())).unwrap_or_default())
+    }
+
+    fn owners(&self, path: &RootPath) -> Result<Vec<PackageName>, ResolveError> {
+        let mut owners = self.loader.owners(self.suites, self.arch, &BTreeSet::from([path.clone()]))?;
+        Ok(owners.remove(path).unwrap_or_default())
     }
 
     /// Packages as alternatives; `None` if the indexes hold none of them.

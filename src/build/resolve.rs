@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     application::{Application, locked_tarballs, locked_wheels},
     assemble::filter,
-    finder::{Finder, Wanted},
+    finder::{Finder, Need, Wanted},
     supply::{Download, Supplier, SupplyError},
     wishes::{Needs, Wishes},
 };
@@ -109,9 +109,15 @@ fn did_you_mean(near: &[String]) -> String {
 fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
     let line = |(wanted, near): &(Wanted, Vec<String>)| {
         let file = if wanted.path.is_root() { String::new() } else { format!(" ({})", wanted.path) };
-        format!("  {}, which {} needs{file}{}", wanted.soname, wanted.by, did_you_mean(near))
+        let what = wanted.need.in_lock();
+        format!("  {what}, which {} needs{file}{}", wanted.by, did_you_mean(near))
     };
-    let names: BTreeSet<String> = missing.iter().map(|(wanted, _)| format!("{:?}", wanted.soname)).collect();
+    let names = missing.iter().filter_map(|(wanted, _)| match &wanted.need {
+        Need::Library(soname) => Some(format!("{soname:?}")),
+        // It goes with its library.
+        Need::Program(_) => None,
+    });
+    let names: BTreeSet<String> = names.collect();
     let why = match no_contents {
         true => "no repository of the manifest has a Contents index, which tells the packages that ship",
         false => "no package of the manifest's suites ships",
@@ -317,7 +323,7 @@ fn target(
     let names: Vec<&str> = loaded.iter().map(|suite| &*suite.name).collect();
     let mut target = locked(manifest, &names, universe, solution)?;
     // The recorded needs are those that say why a package is in.
-    let known = |need: &String| needs.by.contains_key(&super::wishes::soname(need));
+    let known = |need: &String| needs.by.contains_key(&super::wishes::what(need));
     target.tarballs = locked_tarballs(manifest, &wanted);
     target.wheels = wheels;
     target.tarballs.iter_mut().for_each(|tarball| tarball.needs.retain(known));

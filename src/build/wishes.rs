@@ -34,7 +34,7 @@ impl Needs {
         let wheels = target.wheels.iter().map(|w| (Origin::Wheel(w.name.as_str().into()), &w.needs));
         for (origin, needs) in tarballs.chain(wheels) {
             for name in needs {
-                by.entry(soname(name)).or_default().insert(origin.clone());
+                by.entry(what(name)).or_default().insert(origin.clone());
             }
         }
         Self { clauses, by }
@@ -47,9 +47,13 @@ impl Needs {
     }
 }
 
-/// How a library is asked for.
-pub(super) fn soname(name: &str) -> String {
-    format!("soname:{name}")
+/// Before the path of a file that is asked for.
+pub(super) const FILE: &str = "file:";
+
+/// How something is asked for that a lock's wheel or tarball needs: a library, or a file with [`FILE`] before it. No
+/// library has such a name, as none with a slash is in a Contents index's table.
+pub(super) fn what(need: &str) -> String {
+    if need.starts_with(FILE) { need.to_owned() } else { format!("soname:{need}") }
 }
 
 /// What a manifest wants of the solver.

@@ -257,7 +257,11 @@ impl Elf {
         for segment in segments {
             match segment.kind {
                 PT_DYNAMIC => dynamic = Some(segment),
-                PT_INTERP => self.interpreter = Some(source.name(segment.offset)?),
+                // An empty one makes it a library: Linux executes none such (fs/binfmt_elf.c), and the loader does not
+                // look. Qt's libraries in wheels have it.
+                PT_INTERP => {
+                    self.interpreter = Some(source.name(segment.offset)?).filter(|name| !name.is_empty());
+                }
                 PT_GNU_PROPERTY if matches!(self.abi.machine, machine::EM_386 | machine::EM_X86_64) => {
                     self.x86_isa_needed = self.isa(source, segment)?.or(self.x86_isa_needed);
                 }

@@ -73,6 +73,12 @@ fn reads_names_and_versions() {
 }
 
 #[test]
+fn an_empty_interpreter_is_none() {
+    let elf = of(&Fixture::new().interpreter("").build()).unwrap().unwrap();
+    assert_eq!(elf.interpreter, None);
+}
+
+#[test]
 fn reads_this_very_program() {
     let bytes = fs::read(std::env::current_exe().unwrap()).unwrap();
     let elf = of(&bytes).unwrap().unwrap();
