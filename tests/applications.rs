@@ -183,6 +183,8 @@ fn pip() -> Option<String> {
 /// compose with pip at hand, which asks the test's own index.
 fn command(desk: &Desk, served: &Served, path: &str, args: &[&str]) -> Command {
     let mut command = desk.command(args);
+    // Not in sight of what looks for leftovers.
+    command.env("HOME", desk.path("cache"));
     command.env("PATH", path).env("PIP_CONFIG_FILE", "/dev/null").env("PIP_NO_CACHE_DIR", "1").env("PIP_RETRIES", "0");
     command.env("PIP_INDEX_URL", format!("{}/simple/", served.url));
     command
@@ -308,16 +310,14 @@ fn pip_and_what_it_may_fail_with() {
     let mut without = desk.command(&["demo.toml"]);
     without.env("PATH", desk.path("nowhere"));
     insta::assert_snapshot!("pip-absent", desk.refused_run(4, &served, &mut without));
-    insta::assert_snapshot!("pip-offline", {
-        // The indexes are at hand, the wheels are not.
-        fs::write(desk.path("requirements.txt"), "").unwrap();
-        desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
-        fs::write(desk.path("requirements.txt"), app.requirements()).unwrap();
-        fs::remove_file(desk.path("x.tar")).unwrap();
-        fs::remove_dir_all(desk.path("snapshots")).unwrap();
-        desk.refused(4, &served, &["demo.toml", "--offline"])
-    });
     let Some(path) = pip() else { return };
+    desk.run(&mut command(&desk, &served, &path, &["lock", "demo.toml"])).ok();
+    // The packages are at hand, the wheels are not.
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    fs::remove_dir_all(desk.path("cache/sources")).unwrap();
+    fs::remove_dir_all(desk.path("cache/segments")).unwrap();
+    insta::assert_snapshot!("pip-offline", desk.refused(4, &served, &["demo.toml", "--locked", "--offline"]));
+    fs::remove_dir_all(desk.path("snapshots")).unwrap();
     let refused = |code: i32| {
         let text = desk.refused_run(code, &served, &mut command(&desk, &served, &path, &["demo.toml"]));
         // pip's own words differ from version to version.

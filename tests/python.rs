@@ -152,12 +152,24 @@ fn why_and_graph_know_of_wheels() {
     desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
     let module = format!("/{SITE}/greeter/__init__.py");
     let mut told = String::new();
-    for what in ["libstdc++6", "libstdc++.so.6", "libgcc-s1", "python3", &module, "/usr/local/bin/greet", "greeter"] {
+    for what in [
+        "libstdc++6",
+        "libstdc++.so.6",
+        "libgcc-s1",
+        "python3",
+        &module,
+        "/usr/local/bin/greet",
+        "fastmath",
+        "words.txt",
+    ] {
         let run = desk.compose(&["why", "demo.toml", what]);
         told += &format!("$ compose why demo.toml {what}\n{}{}\n", run.stdout, run.stderr);
     }
     let without = |text: &str| {
-        text.lines().filter(|line| *line != "Fetching indexes").map(|l| format!("{l}\n")).collect::<String>()
+        text.lines()
+            .filter(|line| !["Fetching indexes", "Solving"].contains(line))
+            .map(|l| format!("{l}\n"))
+            .collect::<String>()
     };
     snapshot!("why", desk.settled(&served, &without(&told)));
     snapshot!("graph", desk.compose(&["graph", "demo.toml", "--format", "mermaid"]).ok().stdout);
@@ -196,6 +208,7 @@ fn of_two_packages_with_a_library_the_solver_takes_one() {
     let served = served();
     let desk = desk(&served, LOCAL, &[native("view", module().needed("libGL.so.1"))]);
     snapshot!("choice", desk.compose(&["lock", "demo.toml"]).ok().stdout);
+    snapshot!("choice-why", desk.compose(&["why", "demo.toml", "libgl1"]).ok().stdout);
     let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap();
     for change in ["prefer = [\"libgl1-vendor\"]", "forbid = [\"libgl1\"]"] {
         desk.manifest(&manifest.replace("\n\n[[repo", &format!("\n{change}\n\n[[repo")));

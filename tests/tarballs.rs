@@ -189,9 +189,8 @@ fn what_cannot_be_unpacked() {
         ("hard-link-out", named(&[("a", Link, "../../etc/passwd")])),
         ("device", named(&[("null", Char, "")])),
         ("twice", named(&[("a", Regular, ""), ("a", Symlink, "b")])),
-        ("root-as-a-link", named(&[(".", Symlink, "/etc")])),
         ("zip", b"PK\x03\x04 no tar at all".repeat(60)),
-        ("cut-off", tool()[..5000].to_vec()),
+        ("cut-off", tool()[..tool().len() / 2].to_vec()),
         ("empty", Vec::new()),
     ] {
         insta::assert_snapshot!(snapshot, with_tar(&served, &bytes).refused(5, &served, &["demo.toml"]));

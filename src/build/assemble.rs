@@ -56,7 +56,7 @@ pub enum AssembleError {
         locked: Version,
     },
     /// Packages that do not fit.
-    #[error("packages ship different things at the same path:\n{}\n  next step: take one of them out with rootfs.remove, or forbid a package", list(.0))]
+    #[error("different things are to be at the same path:\n{}\n  next step: do without one of the two, or leave the path out with rootfs.remove, which takes it from both", list(.0))]
     Conflicts(Vec<Conflict>),
     /// `python.bytecode`.
     #[error(transparent)]

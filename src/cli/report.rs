@@ -72,6 +72,19 @@ fn proof(target: &Target) -> &'static str {
     if target.proven_minimal { "proven to be the smallest set" } else { "not proven to be the smallest set" }
 }
 
+/// “31 packages, 2 wheels”.
+fn counted(target: &Target) -> String {
+    let mut out = format!("{} packages", target.packages.len());
+    for (count, name) in [(target.tarballs.len(), "tarball"), (target.wheels.len(), "wheel")] {
+        match count {
+            0 => {}
+            1 => out += &format!(", 1 {name}"),
+            many => out += &format!(", {many} {name}s"),
+        }
+    }
+    out
+}
+
 /// Adds a line to a text, which does not fail.
 macro_rules! say {
     ($out:expr, $($words:tt)*) => {{
@@ -97,7 +110,7 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         }
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
-        say!(out, "  {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        say!(out, "  {}, {kib} KiB by Debian's count, {}", counted(target), proof(target));
         say!(out, "  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
         for layer in &image.written.layers {
             say!(out, "  layer {}, {}", mb(layer.size), layer.digest);
@@ -149,6 +162,7 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
     json!({
         "arch": image.arch.as_str(),
         "packages": target.packages.len(),
+        "wheels": target.wheels.len(),
         "installed-size": target.installed_size,
         "proven-minimal": target.proven_minimal,
         "tree": image.written.tree.to_string(),
@@ -186,7 +200,7 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
     for (arch, changes) in &changes {
         let (target, more) = (&lock.targets[arch], more(arch));
         let kib = target.installed_size;
-        say!(out, "  {arch}: {} packages, {kib} KiB by Debian's count, {}", target.packages.len(), proof(target));
+        say!(out, "  {arch}: {}, {kib} KiB by Debian's count, {}", counted(target), proof(target));
         if !target.proven_minimal {
             say!(out, "    no set has less than {} {unit}; {} nodes were searched", more.lower_bound, more.nodes);
         }
@@ -259,6 +273,7 @@ fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> 
     json!({
         "arch": arch.as_str(),
         "packages": target.packages.len(),
+        "wheels": target.wheels.len(),
         "installed-size": target.installed_size,
         "proven-minimal": target.proven_minimal,
         "lower-bound": more.lower_bound,
@@ -275,7 +290,10 @@ type Change = (String, Option<String>, Option<String>);
 fn changes(target: &Target, arch: Arch, before: Option<&Lock>) -> Vec<Change> {
     let list = |target: Option<&Target>| -> std::collections::BTreeMap<String, String> {
         let packages = target.into_iter().flat_map(|target| &target.packages);
-        packages.map(|package| (package.name.to_string(), package.version.to_string())).collect()
+        let packages = packages.map(|package| (package.name.to_string(), package.version.to_string()));
+        // As `required-by` calls them.
+        let wheels = target.into_iter().flat_map(|target| &target.wheels);
+        packages.chain(wheels.map(|wheel| (format!("wheel:{}", wheel.name), wheel.version.clone()))).collect()
     };
     let (old, new) = (list(before.and_then(|lock| lock.targets.get(&arch))), list(Some(target)));
     let names: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
