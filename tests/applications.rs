@@ -317,6 +317,17 @@ fn pip_and_what_it_may_fail_with() {
     fs::remove_dir_all(desk.path("cache/sources")).unwrap();
     fs::remove_dir_all(desk.path("cache/segments")).unwrap();
     insta::assert_snapshot!("pip-offline", desk.refused(4, &served, &["demo.toml", "--locked", "--offline"]));
+    // With pip they come again, also in place of a damaged one.
+    let again = || desk.run(&mut command(&desk, &served, &path, &["demo.toml", "-o", "x.tar", "--locked"])).ok();
+    again();
+    fs::remove_dir_all(desk.path("cache/segments")).unwrap();
+    for entry in fs::read_dir(desk.path("cache/sources")).unwrap() {
+        fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    let run = again();
+    assert_eq!(run.stderr.matches("is damaged in the cache: fetching it anew").count(), 2, "{}", run.stderr);
+    fs::remove_dir_all(desk.path("cache/sources")).unwrap();
+    fs::remove_dir_all(desk.path("cache/segments")).unwrap();
     fs::remove_dir_all(desk.path("snapshots")).unwrap();
     let refused = |code: i32| {
         let text = desk.refused_run(code, &served, &mut command(&desk, &served, &path, &["demo.toml"]));

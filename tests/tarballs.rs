@@ -203,7 +203,12 @@ fn what_cannot_be_unpacked() {
     let broken = tar_of(&[file("bin/tool", 0o755, &program().build()[..200])]);
     insta::assert_snapshot!("truncated-elf", with_tar(&served, &broken).refused(6, &served, &["demo.toml"]));
     let needy = tar_of(&[file("bin/tool", 0o755, program().needed("libnowhere.so.7").build())]);
-    insta::assert_snapshot!("unprovided", with_tar(&served, &needy).refused(3, &served, &["demo.toml"]));
+    let desk = with_tar(&served, &needy);
+    insta::assert_snapshot!("unprovided", desk.refused(3, &served, &["demo.toml"]));
+    // As it says, and without any Python.
+    let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap();
+    desk.manifest(&(manifest + "[python]\nignore-needs = [\"libnowhere.so.7\"]\n"));
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
 }
 
 #[test]
@@ -225,6 +230,25 @@ fn tarballs_that_do_not_go_together() {
     let desk = Desk::new(&served, "install = [\"libc6\"]", &table("tool.tar", &libc, &format!("/{LIB}")));
     fs::write(desk.path("tool.tar"), &libc).unwrap();
     insta::assert_snapshot!("a-package-s-path", desk.refused(6, &served, &["demo.toml"]));
+}
+
+/// What the loader would not find is found here, and not by the user.
+#[test]
+fn a_library_of_its_own_that_no_loader_finds() {
+    let served = served();
+    let program = program().needed("libown.so.1");
+    let own = module().soname("libown.so.1").build();
+    let with = |program: &[u8]| {
+        let tar = tar_of(&[file("bin/tool", 0o755, program), file("lib/libown.so.1", 0o644, &own)]);
+        with_tar(&served, &tar)
+    };
+    insta::assert_snapshot!("own-library", with(&program.build()).refused(6, &served, &["demo.toml"]));
+    with(&program.clone().runpath("$ORIGIN/../lib").build()).compose(&["demo.toml", "-o", "x.tar"]).ok();
+    let desk = with(&program.build());
+    let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap();
+    let conf = "[[files]]\npath = \"/etc/ld.so.conf\"\ncontent = \"/opt/tool/lib\\n\"\n";
+    desk.manifest(&(manifest + conf));
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
 }
 
 #[test]

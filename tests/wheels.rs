@@ -125,6 +125,45 @@ fn libraries_that_nobody_ships() {
     desk.compose(&["demo.toml", "-o", "r/", "--force", "--locked", "--offline"]).ok();
 }
 
+/// Two wheels of which each needs the other's Python.
+#[test]
+fn what_a_wheel_needs_brings_another_python() {
+    let mut all = packages();
+    let newer = pkg("python3.14-minimal", "3.14.0-1").field("Installed-Size", "7000").depends("libc6");
+    all.push(newer.file("usr/bin/python3.14", 0o755, program().build()));
+    let elf = module().soname("libnew.so.1").build();
+    all.push(pkg("libnew1", "1").depends("python3.14-minimal").file(&format!("{LIB}/libnew.so.1"), 0o644, elf));
+    let served = Archive::new(all).serve();
+    let desk = Desk::new(&served, "install = [\"python3.13-minimal\"]", &format!("[python]\n{LOCAL}\n"));
+    native("x", module().needed("libnew.so.1")).put(&desk);
+    insta::assert_snapshot!("another-python", desk.refused(2, &served, &["demo.toml"]));
+    let other =
+        |elf: Fixture| whl("x", "cp314-cp314-manylinux_2_17_x86_64", |wheel| wheel.file("x/_core.so", &elf.build()));
+    other(module()).put(&desk);
+    insta::assert_snapshot!("unstable-python", desk.refused(3, &served, &["demo.toml"]));
+    // With a wheel that needs the same, it settles on the newer one.
+    other(module().needed("libnew.so.1")).put(&desk);
+    desk.compose(&["demo.toml", "-o", "r/"]).ok();
+    assert!(desk.path("r/usr/local/lib/python3.14/dist-packages/x/_core.so").exists());
+}
+
+/// One wheel has the library of another, where no loader looks: whoever imports the first before may have it.
+#[test]
+fn a_library_in_another_wheel() {
+    let served = served();
+    let holder =
+        whl("holder", NATIVE, |wheel| wheel.file("holder.libs/libheld.so.1", &module().soname("libheld.so.1").build()));
+    let user = native("user", module().needed("libheld.so.1"));
+    let desk = desk(&served, LOCAL, &[holder, user.clone()]);
+    let run = desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    let warnings: Vec<&str> = run.stdout.lines().filter(|line| line.contains("warning")).collect();
+    insta::assert_snapshot!("in-another-wheel", warnings.join("\n"));
+    // Where the loader looks it is as good as any.
+    native("user", module().needed("libheld.so.1").runpath("$ORIGIN/../holder.libs")).put(&desk);
+    let run = desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    assert!(!run.stdout.contains("warning"), "{}", run.stdout);
+}
+
 #[test]
 fn an_archive_without_contents() {
     let archive = Archive::new(packages());
@@ -156,4 +195,12 @@ fn programs_and_libraries_for_other_machines_are_told_of() {
     let run = desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
     let warnings: Vec<&str> = run.stdout.lines().filter(|line| line.contains("warning")).collect();
     insta::assert_snapshot!("foreign-machine", warnings.join("\n"));
+}
+
+#[test]
+fn bytecode_scratch() {
+    let served = served();
+    let desk = desk(&served, &format!("{LOCAL}\nbytecode = true"), &[greeter()]);
+    let run = desk.compose(&["demo.toml"]);
+    panic!("{:?} {} {} {:?}", run.code, run.stdout, run.stderr, desk.left());
 }

@@ -101,12 +101,12 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let supplier = Supplier { filter: &filter, codecs, download };
     let jobs: Vec<Job<'_>> = manifest.tarballs.iter().map(Job::Tarball).collect();
     let tarballs = supplier.segments(&jobs)?;
-    let site = match &manifest.python {
-        Some(_) => {
+    let site = match inputs.want_python(manifest.python.as_ref()) {
+        true => {
             let packages = target.packages.iter().map(|package| (package.name.as_str(), package.version.as_str()));
             Some(Site::find(packages, &tarballs, arch)?)
         }
-        None => None,
+        false => None,
     };
     let wheels = site.as_ref().map(|site| locked_wheels(&target.wheels, site, inputs)).transpose()?;
     let wheels = wheels.iter().flatten().map(Job::Wheel);

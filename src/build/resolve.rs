@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pep440_rs::Version;
+
 use super::{
     application::{Application, locked_tarballs, locked_wheels},
     assemble::filter,
@@ -83,9 +85,16 @@ pub enum ResolveError {
     Site(#[from] SiteError),
     /// What the wheels need brings another Python.
     #[error(
-        "what the wheels need changes the Python that they were chosen for, from {0} to {1}, and back\n  next step: pin it in packages.install, such as \"python3 (= {0})\""
+        "what the wheels need changes the Python that they were chosen for, from {before} to {now}, and back\n  next step: choose one by its package in packages.install, such as \"python{}.{}-minimal\"", newest.0, newest.1
     )]
-    Unstable(String, String),
+    Unstable {
+        /// Chosen for this.
+        before: Version,
+        /// What their needs bring.
+        now: Version,
+        /// Major and minor of the newer of both.
+        newest: (u32, u32),
+    },
     /// A pattern of `[rootfs]`.
     #[error(transparent)]
     Pattern(#[from] BadPattern),
@@ -301,7 +310,7 @@ fn target(
     let mut wishes = Wishes::of(manifest, &needs)?;
     let mut solution = solve::solve(&wishes.problem(universe))?;
     let mut wheels = Vec::new();
-    if manifest.python.is_some() {
+    if inputs.want_python(manifest.python.as_ref()) {
         let mut site = site(universe, &solution, &tarballs, arch)?;
         for round in 0.. {
             let mut application = tarballs.clone();
@@ -318,8 +327,9 @@ fn target(
                 break;
             }
             if round == ROUNDS {
-                let [before, now] = [&site, &found].map(|site| site.environment.python().to_string());
-                return Err(ResolveError::Unstable(before, now));
+                let [before, now] = [&site, &found].map(|site| site.environment.python().clone());
+                let newest = site.environment.minor().max(found.environment.minor());
+                return Err(ResolveError::Unstable { before, now, newest });
             }
             site = found;
         }
