@@ -196,11 +196,3 @@ fn programs_and_libraries_for_other_machines_are_told_of() {
     let warnings: Vec<&str> = run.stdout.lines().filter(|line| line.contains("warning")).collect();
     insta::assert_snapshot!("foreign-machine", warnings.join("\n"));
 }
-
-#[test]
-fn bytecode_scratch() {
-    let served = served();
-    let desk = desk(&served, &format!("{LOCAL}\nbytecode = true"), &[greeter()]);
-    let run = desk.compose(&["demo.toml"]);
-    panic!("{:?} {} {} {:?}", run.code, run.stdout, run.stderr, desk.left());
-}
