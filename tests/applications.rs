@@ -258,6 +258,8 @@ fn a_wheel_that_the_lock_names_by_its_path() {
     desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
     let lock = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap();
     assert!(lock.contains("path = \"wheels/greeter-1.0-py3-none-any.whl\""), "{lock}");
+    let run = desk.compose(&["why", "demo.toml", "greeter"]).ok();
+    assert_eq!(run.stdout, "the wheel greeter 1.0 is in the image for amd64: pylock.toml names it\n");
     let other = whl("greeter", PURE, |wheel| wheel.file("greeter/__init__.py", b"# tampered with\n"));
     other.put(&desk);
     fs::remove_dir_all(desk.path("cache")).unwrap();
