@@ -4,11 +4,17 @@
 
 mod support;
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use support::{
     Desk, Served,
+    http::{Answer, Server},
     python::{PURE, SITE, Whl, desk, fastmath, greeter, served, whl},
+    wheel::Parts,
 };
 
 /// The formats; the last three have no URLs.
@@ -258,6 +264,8 @@ fn a_wheel_that_the_lock_names_by_its_path() {
     desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
     let lock = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap();
     assert!(lock.contains("path = \"wheels/greeter-1.0-py3-none-any.whl\""), "{lock}");
+    let run = desk.compose(&["why", "demo.toml", "greeter"]).ok();
+    assert_eq!(run.stdout, "the wheel greeter 1.0 is in the image for amd64: pylock.toml names it\n");
     let other = whl("greeter", PURE, |wheel| wheel.file("greeter/__init__.py", b"# tampered with\n"));
     other.put(&desk);
     fs::remove_dir_all(desk.path("cache")).unwrap();
@@ -300,6 +308,52 @@ fn a_url_that_has_something_else() {
     fs::remove_dir_all(desk.path("cache/segments")).unwrap();
     fs::remove_file(&wheel).unwrap();
     insta::assert_snapshot!("url-offline", desk.refused(4, &served, &["demo.toml", "--locked", "--offline"]));
+}
+
+/// A local version in a URL, and an index that sends elsewhere.
+#[test]
+fn a_url_that_leads_on() {
+    let served = served();
+    let wheel = Parts::new("torchy", "1.0+cpu", PURE).file("torchy.py", b"").build();
+    let sha256 = compose::base::Sha256::of(&wheel).hex();
+    let server = Server::start(move |request, _| match request.path.as_str() {
+        "/old/torchy-1.0%2Bcpu-py3-none-any.whl?x=1" => Answer::status(302).header("Location", "../new/torchy"),
+        "/new/torchy" => Answer::file(request, &wheel),
+        _ => Answer::status(404),
+    });
+    let text = format!(
+        "lock-version = \"1.0\"\ncreated-by = \"test\"\n[[packages]]\nname = \"torchy\"\nversion = \"1.0+cpu\"\n\
+         [[packages.wheels]]\nurl = \"{}/old/torchy-1.0%2Bcpu-py3-none-any.whl?x=1\"\nhashes.sha256 = \"{sha256}\"\n",
+        server.url
+    );
+    let desk = with_lock(&served, "pylock.toml", &text, "");
+    desk.compose(&["demo.toml", "-o", "r/"]).ok();
+    assert!(desk.path("r").join(SITE).join("torchy.py").exists());
+    assert!(desk.path("r").join(SITE).join("torchy-1.0+cpu.dist-info/RECORD").exists());
+    let lock = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap();
+    assert!(lock.contains("filename = \"torchy-1.0+cpu-py3-none-any.whl\"\nsize = "), "{lock}");
+}
+
+/// Several runs at once fetch each wheel once.
+#[test]
+fn four_at_once() {
+    let (served, app) = (served(), app());
+    app.publish(&served);
+    let cache = tempfile::tempdir().unwrap();
+    let desks: Vec<Desk> = (0..4).map(|_| with_lock(&served, "uv.lock", &app.uv(&served), "")).collect();
+    let start = |desk: &Desk| {
+        let mut command = desk.command(&["demo.toml", "-o", "x.tar", "-j", "2"]);
+        command.env("COMPOSE_CACHE", cache.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let runs: Vec<_> = desks.iter().map(start).collect();
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let images: Vec<Vec<u8>> = desks.iter().map(|desk| fs::read(desk.path("x.tar")).unwrap()).collect();
+    assert!(images.windows(2).all(|pair| pair[0] == pair[1]), "other bytes");
+    let fetched = served.requests().into_iter().filter(|path| path.starts_with("files/"));
+    assert_eq!(fetched.count(), 2);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
 use support::{
     Archive, Desk, Served, pkg,
     python::{LIB, PURE, SITE, Whl, desk, fastmath, greeter, module, native, packages, served, whl},
+    wheel::Parts,
 };
 
 const LOCAL: &str = "wheels = [\"wheels/*.whl\"]";
@@ -41,6 +42,12 @@ fn a_wheel_brings_what_it_needs_and_takes_it_along() {
     snapshot!("record", read(&format!("{SITE}/greeter-1.0.dist-info/RECORD")));
     assert!(desk.path("r").join(LIB).join("libstdc++.so.6").exists());
     snapshot!("lock", lock(&desk, &served));
+
+    let newer = Whl { file: "greeter-1.1-py3-none-any.whl".into(), bytes: Parts::new("greeter", "1.1", PURE).build() };
+    greeter().take(&desk);
+    newer.put(&desk);
+    let run = desk.compose(&["lock", "demo.toml"]).ok();
+    assert!(run.stdout.contains("    ~ wheel:greeter 1.0 → 1.1\n"), "{}", run.stdout);
 
     // Without the wheel nobody needs the library.
     fastmath().take(&desk);

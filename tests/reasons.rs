@@ -121,7 +121,7 @@ fn an_older_lock_keeps_its_reasons() {
 fn a_reader_that_goes_away_is_no_failure() {
     let (_served, desk) = desk("install = [\"app\"]", "");
     let line = format!(
-        "{} graph demo.toml | true; {} lock demo.toml > /dev/full",
+        "{} graph demo.toml | true; {} lock demo.toml --format json > /dev/full",
         env!("CARGO_BIN_EXE_compose"),
         env!("CARGO_BIN_EXE_compose")
     );

@@ -212,6 +212,29 @@ fn what_cannot_be_unpacked() {
 }
 
 #[test]
+fn a_whole_root_and_what_policies_say_of_it() {
+    let served = served();
+    let tar = tar_of(&[
+        dir("usr"),
+        dir("usr/bin"),
+        file("usr/bin/sudo", 0o4755, "#!/usr/bin/sudo\n"),
+        link("bin", "usr/bin"),
+        dir("lib"),
+        file("lib/x.txt", 0o644, "x"),
+    ]);
+    let desk = with_tar(&served, &tar);
+    let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap().replace("\"/opt/tool\"", "\"/\"");
+    desk.manifest(&manifest);
+    desk.compose(&["demo.toml", "-o", "r/"]).ok();
+    assert!(desk.path("r/usr/lib/x.txt").exists() && desk.path("r/bin").is_symlink());
+    assert_eq!(desk.path("r/usr/bin/sudo").metadata().unwrap().permissions().mode() & 0o7777, 0o4755);
+    desk.manifest(&format!("{manifest}[policy]\nforbid = [\"setuid\"]\n"));
+    insta::assert_snapshot!("setuid", desk.refused(6, &served, &["demo.toml"]));
+    desk.manifest(&manifest.replace("path = \"/\"", "path = \"/\"\nstrip = 3"));
+    insta::assert_snapshot!("strip-all", desk.refused(2, &served, &["demo.toml"]));
+}
+
+#[test]
 fn tarballs_that_do_not_go_together() {
     let served = served();
     let [one, two] = ["1", "2"].map(|text| tar_of(&[file("share/x", 0o644, text)]));

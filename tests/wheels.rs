@@ -147,6 +147,23 @@ fn what_a_wheel_needs_brings_another_python() {
     assert!(desk.path("r/usr/local/lib/python3.14/dist-packages/x/_core.so").exists());
 }
 
+/// What is in the cache was fit for one Python, and may not be for the next.
+#[test]
+fn a_wheel_that_the_next_python_does_not_suit() {
+    let mut archive = Archive::new(packages());
+    let served = archive.serve();
+    let metadata = b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\nRequires-Python: <3.13.6\n";
+    let desk = desk(&served, LOCAL, &[whl("x", PURE, |wheel| wheel.info("METADATA", metadata))]);
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    let newer = archive.packages.iter_mut().find(|package| package.name == "python3.13-minimal");
+    newer.unwrap().version = "3.13.6-1".into();
+    *served.files.lock().unwrap() = archive.files();
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    let run = desk.compose(&["demo.toml", "-o", "x.tar", "--update"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("wants Python <3.13.6, and the image has 3.13.6"), "{}", run.stderr);
+}
+
 /// One wheel has the library of another, where no loader looks: whoever imports the first before may have it.
 #[test]
 fn a_library_in_another_wheel() {

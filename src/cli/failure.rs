@@ -125,6 +125,7 @@ impl From<SupplyError> for Failure {
     fn from(error: SupplyError) -> Self {
         let unpack = |fault: &UnpackFault| match fault {
             UnpackFault::Write { .. } | UnpackFault::Store(_) => exit::OUTPUT,
+            UnpackFault::StripAll(_) => exit::USAGE,
             _ => exit::TRUST,
         };
         let code = match error {

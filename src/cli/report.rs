@@ -179,10 +179,8 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
             .iter()
             .map(|(arch, changes)| target_json(*arch, &lock.targets[arch], changes, more(arch)))
             .collect();
-        println!(
-            "{:#}",
-            json!({ "lock": desk.lock_path, "epoch": lock.epoch.to_string(), "unit": unit, "targets": targets })
-        );
+        let epoch = lock.epoch.to_string();
+        say!(out, "{:#}", json!({ "lock": desk.lock_path, "epoch": epoch, "unit": unit, "targets": targets }));
         return out;
     }
     say!(out, "{}  {}", desk.lock_path.display(), lock.epoch);

@@ -8,7 +8,7 @@ use std::path::Path;
 use pep440_rs::Version;
 
 use super::{
-    Layout, Site,
+    Site,
     wheel::{Limits, Wheel, WheelError},
     wheel_name::WheelName,
 };
@@ -73,9 +73,9 @@ impl From<UnpackFault> for Fault {
     }
 }
 
-/// The key of a wheel's segment in the store.
-pub fn segment_key(sha256: &Sha256, layout: &Layout, filter: &Filter) -> Sha256 {
-    let place = format!("compose wheel {layout:?}");
+/// The key of a wheel's segment in the store. The whole version of Python is in it: a wheel may want this one and not that.
+pub fn segment_key(sha256: &Sha256, site: &Site, filter: &Filter) -> Sha256 {
+    let place = format!("compose wheel {:?} {}", site.layout, site.environment.release());
     unpack::key(&Sha256::of(&[place.as_bytes(), sha256.bytes()].concat()), filter)
 }
 
@@ -104,7 +104,7 @@ pub fn install(
     if plan.is_empty() {
         return Err(InstallError::Nothing(file.as_str().into()));
     }
-    let key = segment_key(sha256, &site.layout, filter);
+    let key = segment_key(sha256, site, filter);
     let packed = unpack::pack(store, key, origin.clone(), |packing| {
         for planned in &plan {
             let meta = Meta::root(planned.mode, planned.mtime);

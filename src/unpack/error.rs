@@ -56,6 +56,9 @@ pub enum UnpackFault {
         /// Its target.
         target: String,
     },
+    /// Names that are all too short for `strip`.
+    #[error("nothing of it is left: “strip” takes {0} folders off the front of each name, and none has more")]
+    StripAll(usize),
     /// A path twice.
     #[error("it ships {0} twice, and not as a directory both times")]
     Twice(RootPath),
@@ -107,6 +110,7 @@ impl UnpackFault {
             Self::Absolute(_) | Self::Tar(_) | Self::LinkOut { .. } => {
                 "make the archive anew with GNU tar, with names relative to its folder"
             }
+            Self::StripAll(_) => "write a smaller number; `tar tf` lists the names",
             Self::Digest { .. } => match origin {
                 Origin::Tarball(_) => {
                     "find out who changed it; if it is meant so, write its new sha256 into the manifest"

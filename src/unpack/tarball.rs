@@ -49,6 +49,9 @@ pub fn unpack_tarball(store: &Store, item: &Tarball, filter: &Filter, limits: &L
     let unpacked = check_digest(&item.file, item.sha256).and_then(|()| {
         make(store, &key, |scratch, out| {
             let survey = survey(&Reading { item, limits }, filter, scratch)?;
+            if survey.nodes.is_empty() && item.strip > 0 {
+                return Err(UnpackFault::StripAll(item.strip));
+            }
             build::lay(key, item.origin.clone(), survey, Control::default(), out)
         })
     });

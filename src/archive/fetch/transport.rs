@@ -115,10 +115,12 @@ fn redirect(from: &str, to: &str) -> Result<String, Failure> {
     } else if to.starts_with("//") {
         format!("{scheme}:{to}")
     } else if to.starts_with('/') {
-        format!("{scheme}://{}{to}", rest.get(..host_end).unwrap_or_default())
+        format!("{scheme}://{}{}", rest.get(..host_end).unwrap_or_default(), without_dots(to))
     } else {
-        let path = from.split('?').next().unwrap_or_default();
-        format!("{}/{to}", path.rsplit_once('/').map_or(path, |(folder, _)| folder))
+        let (host, path) = rest.split_at_checked(host_end).unwrap_or((rest, ""));
+        let path = path.split('?').next().unwrap_or_default();
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{scheme}://{host}{}", without_dots(&format!("{folder}/{to}")))
     };
     let lower = target.get(..8).unwrap_or(&target).to_ascii_lowercase();
     if lower.starts_with("https://") || (lower.starts_with("http://") && scheme == "http") {
@@ -128,6 +130,25 @@ fn redirect(from: &str, to: &str) -> Result<String, Failure> {
     } else {
         refuse("only http and https are followed")
     }
+}
+
+/// An absolute path and query without `.` and `..` (RFC 3986, 5.2.4).
+fn without_dots(path: &str) -> String {
+    let (path, query) = path.split_at(path.find('?').unwrap_or(path.len()));
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = path.split('/').skip(1).peekable();
+    while let Some(part) = rest.next() {
+        match part {
+            "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+        // A folder at the end keeps its slash.
+        if rest.peek().is_none() && matches!(part, "." | "..") {
+            parts.push("");
+        }
+    }
+    format!("/{}{query}", parts.join("/"))
 }
 
 /// Opens a `file:` URL.
@@ -206,6 +227,11 @@ mod tests {
             ("http://a/x", "https://b/z#f", "https://b/z"),
             ("https://a/x", "HTTPS://b/z", "HTTPS://b/z"),
             ("http://a", "/z", "http://a/z"),
+            ("http://a", "z", "http://a/z"),
+            ("http://a?q/r", "z", "http://a/z"),
+            ("http://a/x/y/z?q", "../w?../q", "http://a/x/w?../q"),
+            ("http://a/x/y", "../../../w/./v/..", "http://a/w/"),
+            ("http://a/x/y", "/v//../w/.", "http://a/v/w/"),
         ];
         for (from, to, target) in ok {
             assert_eq!(redirect(from, to).ok().as_deref(), Some(target));

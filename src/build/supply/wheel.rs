@@ -122,7 +122,7 @@ impl WheelJob<'_> {
     }
 
     pub(super) fn key(&self, filter: &Filter) -> Sha256 {
-        python::segment_key(&self.sha256, &self.site.layout, filter)
+        python::segment_key(&self.sha256, self.site, filter)
     }
 
     pub(super) fn fetch(&self, download: Download<'_>) -> Result<PathBuf, SupplyError> {
