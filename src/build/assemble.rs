@@ -56,7 +56,7 @@ pub enum AssembleError {
         locked: Version,
     },
     /// Packages that do not fit.
-    #[error("packages ship different things at the same path:\n{}\n  next step: take one of them out with rootfs.remove, or forbid a package", list(.0))]
+    #[error("different things are to be at the same path:\n{}\n  next step: do without one of the two, or leave the path out with rootfs.remove, which takes it from both", list(.0))]
     Conflicts(Vec<Conflict>),
     /// `python.bytecode`.
     #[error(transparent)]
@@ -103,12 +103,12 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let supplier = Supplier { filter: &filter, codecs, download };
     let jobs: Vec<Job<'_>> = manifest.tarballs.iter().map(Job::Tarball).collect();
     let tarballs = supplier.segments(&jobs)?;
-    let site = match &manifest.python {
-        Some(_) => {
+    let site = match inputs.want_python(manifest.python.as_ref()) {
+        true => {
             let packages = target.packages.iter().map(|package| (package.name.as_str(), package.version.as_str()));
             Some(Site::find(packages, &tarballs, arch)?)
         }
-        None => None,
+        false => None,
     };
     let wheels = site.as_ref().map(|site| locked_wheels(&target.wheels, site, inputs)).transpose()?;
     let wheels = wheels.iter().flatten().map(Job::Wheel);

@@ -42,7 +42,11 @@ fn lines(explainer: &Explainer<'_>) -> Vec<Line> {
 fn label(explainer: &Explainer<'_>, member: Member) -> Option<(String, String)> {
     match member {
         Member::Root => None,
-        Member::Request(number) => Some((explainer.request(number).to_owned(), "asked for".into())),
+        Member::Request(number) => {
+            let request = explainer.request(number)?;
+            let by = request.by.as_ref().map_or("asked for".into(), |by| format!("needed by {by}"));
+            Some((request.text.clone(), by))
+        }
         Member::Package(id) => {
             let package = explainer.package(id);
             Some((package.name().to_owned(), format!("{}, {} KiB", package.version(), package.installed_size())))

@@ -9,7 +9,7 @@ use super::{OpenChoice, Wishes};
 use crate::{
     lock::Target,
     solve::{
-        Closure, Price,
+        Closure, Price, SolveRequest,
         closure::{Link, Member},
     },
     universe::{CandidateId, Package, Universe, UniverseError, graph::Kind},
@@ -87,9 +87,9 @@ impl<'u> Explainer<'u> {
         &self.closure
     }
 
-    /// An entry of `packages.install`, by number.
-    pub fn request(&self, number: usize) -> &str {
-        self.wishes.requests().get(number).map_or("", |request| &request.text)
+    /// A request, by number: an entry of `packages.install`, or what wheels and tarballs need.
+    pub fn request(&self, number: usize) -> Option<&SolveRequest> {
+        self.wishes.requests().get(number)
     }
 
     /// A package of the universe.

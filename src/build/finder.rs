@@ -92,6 +92,7 @@ impl<'a> Finder<'a> {
                 what: text.clone(),
                 line: *line,
                 near: if let Want::Soname(name) = want { near(name) } else { Vec::new() },
+                no_contents: !self.suites.iter().any(LoadedSuite::has_contents),
             })?;
             clauses.insert(text.clone(), clause);
         }
@@ -138,7 +139,7 @@ impl<'a> Finder<'a> {
             true => Ok(()),
             false => Err(ResolveError::Unprovided {
                 missing,
-                no_contents: self.sonames.as_ref().is_some_and(Sonames::is_empty),
+                no_contents: !self.suites.iter().any(LoadedSuite::has_contents),
             }),
         }
     }

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pep440_rs::Version;
+
 use super::{
     application::{Application, locked_tarballs, locked_wheels},
     assemble::filter,
@@ -50,7 +52,7 @@ pub enum ResolveError {
     #[error(transparent)]
     Solve(#[from] SolveError),
     /// A file or library that the manifest asks for and no package ships.
-    #[error("packages.install, line {line}: no package of the manifest's suites ships {}{}\n  next step: check the name; `apt-file search` and packages.debian.org know more suites", what.split_once(':').map_or("", |(_, name)| name), did_you_mean(near))]
+    #[error("packages.install, line {line}: {}", nobody(what, near, *no_contents))]
     NobodyShips {
         /// As written.
         what: String,
@@ -58,6 +60,8 @@ pub enum ResolveError {
         line: usize,
         /// Names close to it.
         near: Vec<String>,
+        /// No repository has a Contents index.
+        no_contents: bool,
     },
     /// Libraries that wheels or tarballs need and no package ships.
     #[error("{}", unprovided(missing, *no_contents))]
@@ -81,9 +85,16 @@ pub enum ResolveError {
     Site(#[from] SiteError),
     /// What the wheels need brings another Python.
     #[error(
-        "what the wheels need changes the Python that they were chosen for, from {0} to {1}, and back\n  next step: pin it in packages.install, such as \"python3 (= {0})\""
+        "what the wheels need changes the Python that they were chosen for, from {before} to {now}, and back\n  next step: choose one by its package in packages.install, such as \"python{}.{}-minimal\"", newest.0, newest.1
     )]
-    Unstable(String, String),
+    Unstable {
+        /// Chosen for this.
+        before: Version,
+        /// What their needs bring.
+        now: Version,
+        /// Major and minor of the newer of both.
+        newest: (u32, u32),
+    },
     /// A pattern of `[rootfs]`.
     #[error(transparent)]
     Pattern(#[from] BadPattern),
@@ -106,6 +117,19 @@ fn did_you_mean(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) }
 }
 
+fn nobody(what: &str, near: &[String], no_contents: bool) -> String {
+    let name = what.split_once(':').map_or("", |(_, name)| name);
+    match no_contents {
+        true => format!(
+            "no repository of the manifest has a Contents index, which tells the package that ships {name}\n  next step: write the package's name instead, or add a repository that has one"
+        ),
+        false => format!(
+            "no package of the manifest's suites ships {name}{}\n  next step: check the name; `apt-file search` knows more suites",
+            did_you_mean(near)
+        ),
+    }
+}
+
 fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
     let line = |(wanted, near): &(Wanted, Vec<String>)| {
         let file = if wanted.path.is_root() { String::new() } else { format!(" ({})", wanted.path) };
@@ -125,11 +149,17 @@ fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
         true => "no repository of the manifest has a Contents index, which tells the packages that ship",
         false => "no package of the manifest's suites ships",
     };
-    format!(
-        "{why}:\n{}\n  next step: if the program does without, write python.ignore-needs = [{}]; otherwise add a repository or a [[tarballs]] entry that has it",
-        missing.iter().map(line).collect::<Vec<_>>().join("\n"),
-        names.into_iter().collect::<Vec<_>>().join(", ")
-    )
+    let list = missing.iter().map(line).collect::<Vec<_>>().join("\n");
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let next = match no_contents {
+        true => format!(
+            "add a repository that has one; or name the packages in packages.install, and write python.ignore-needs = [{names}]"
+        ),
+        false => format!(
+            "if the program does without, write python.ignore-needs = [{names}]; otherwise add a repository or a [[tarballs]] entry that has it"
+        ),
+    };
+    format!("{why}:\n{list}\n  next step: {next}")
 }
 
 /// What is wanted of a resolution besides the lock.
@@ -169,7 +199,7 @@ pub struct More {
 pub struct OpenChoice {
     /// Chosen packages: mostly one.
     pub taken: Vec<String>,
-    /// Whose clause; `None`: the manifest's.
+    /// Whose clause: a package, or a wheel or tarball; `None`: the manifest's.
     pub by: Option<String>,
     /// The clause as written.
     pub relation: String,
@@ -252,9 +282,10 @@ pub fn load(
 pub fn open_choices(problem: &Problem<'_>, solution: &Solution) -> Result<Vec<OpenChoice>, ResolveError> {
     let show = |id: &CandidateId| format!("{:?}", problem.universe.package(*id));
     let found = solve::choices(problem, solution).map_err(SolveError::from)?;
+    let asks = |text: &str| problem.requests.iter().find(|request| request.text == text)?.by.clone();
     let in_words = |choice: solve::Choice| OpenChoice {
         taken: choice.taken.iter().map(show).collect(),
-        by: choice.by.as_ref().map(show),
+        by: choice.by.as_ref().map(show).or_else(|| asks(&choice.relation)),
         relation: choice.relation,
         instead: choice.instead.iter().map(|instead| (show(&instead.id), instead.price)).collect(),
     };
@@ -289,7 +320,7 @@ fn target(
     let mut solution = solve::solve(&wishes.problem(universe))?;
     let mut wheels = Vec::new();
     // Told now, and not when the image is built.
-    if manifest.python.is_some() {
+    if inputs.want_python(manifest.python.as_ref()) {
         site(universe, &solution, &tarballs, arch)?;
     }
     if !inputs.is_empty() {
@@ -309,8 +340,9 @@ fn target(
                 break;
             }
             if round == ROUNDS {
-                let [before, now] = [&site, &found].map(|site| site.environment.python().to_string());
-                return Err(ResolveError::Unstable(before, now));
+                let [before, now] = [&site, &found].map(|site| site.environment.python().clone());
+                let newest = site.environment.minor().max(found.environment.minor());
+                return Err(ResolveError::Unstable { before, now, newest });
             }
             site = found;
         }

@@ -116,18 +116,7 @@ impl<'a> Check<'a> {
             return None;
         }
         if is_extra && let Some(bundled) = self.bundled(object.elf.abi, name) {
-            let mut finding = finding(
-                object,
-                "missing-library",
-                format!(
-                    "it needs {text}, which the loader does not find: it is {} of {}, and works if that is loaded \
-                     first",
-                    bundled.path, bundled.owner
-                ),
-                format!("nothing is to be done if the package loads {text} itself; else add a package that ships it"),
-            );
-            finding.severity = Severity::Warning;
-            return Some(finding);
+            return Some(out_of_the_way(object, &text, bundled));
         }
         // A package's library that nothing here loads, beside what it needs: the program that would know the folder
         // is another package's, and not in the image.
@@ -236,6 +225,34 @@ fn names<'a>(tree: &'a Tree, objects: &'a [Object]) -> Names<'a> {
 /// Whether it came from outside Debian's packages: these do not know what is installed beside them.
 fn is_extra(origin: &Origin) -> bool {
     matches!(origin, Origin::Wheel(_) | Origin::Tarball(_))
+}
+
+/// A library of a wheel or tarball that lies where the loader does not look. A library may be loaded by then; a program
+/// is loaded first of all, and needs to be told: a wheel's may be by the modules that start it, a tarball's is started
+/// as it is.
+fn out_of_the_way(object: &Object, text: &str, bundled: &Object) -> Finding {
+    let folder = bundled.path.parent().unwrap_or_else(RootPath::root);
+    let is_program = object.elf.interpreter.is_some();
+    let works = match is_program {
+        true => format!("works if LD_LIBRARY_PATH or /etc/ld.so.conf names {folder}"),
+        false => "works if that is loaded first".to_owned(),
+    };
+    let message = format!(
+        "it needs {text}, which the loader does not find: it is {} of {}, and {works}",
+        bundled.path, bundled.owner
+    );
+    let hint = match is_program {
+        true => format!(
+            "write /etc/ld.so.conf with {folder} in it ([[files]]); if LD_LIBRARY_PATH is set, list the name in \
+             python.ignore-needs"
+        ),
+        false => format!("nothing is to be done if the package loads {text} itself; else add a package that ships it"),
+    };
+    let mut found = finding(object, "missing-library", message, hint);
+    if !is_program || matches!(object.owner, Origin::Wheel(_)) {
+        found.severity = Severity::Warning;
+    }
+    found
 }
 
 fn finding(object: &Object, code: &'static str, message: String, hint: String) -> Finding {

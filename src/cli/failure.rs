@@ -82,7 +82,7 @@ impl From<ResolveError> for Failure {
             | ResolveError::NotLocked { .. }
             | ResolveError::Site(_)
             | ResolveError::Pattern(_) => Self::new(exit::USAGE, error),
-            ResolveError::NobodyShips { .. } | ResolveError::Unprovided { .. } | ResolveError::Unstable(..) => {
+            ResolveError::NobodyShips { .. } | ResolveError::Unprovided { .. } | ResolveError::Unstable { .. } => {
                 Self::new(exit::NO_SOLUTION, error)
             }
             ResolveError::Elf { .. } => Self::new(exit::CHECK, error),

@@ -97,13 +97,8 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         }
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
-        say!(
-            out,
-            "  {} packages, {kib} KiB by Debian's count, {}{}",
-            target.packages.len(),
-            proof(target),
-            besides(target)
-        );
+        let (count, besides) = (target.packages.len(), besides(target));
+        say!(out, "  {count} packages, {kib} KiB by Debian's count, {}{besides}", proof(target));
         say!(out, "  {} as a plain tar, tree {}", mb(image.plain_size), image.written.tree);
         for layer in &image.written.layers {
             say!(out, "  layer {}, {}", mb(layer.size), layer.digest);

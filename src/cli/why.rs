@@ -19,6 +19,7 @@ use crate::{
     base::{Arch, Progress as _, RootPath},
     build::{Answer, Ask, Explainer, Wishes, assemble, controls, dot, load, mermaid, open_choices},
     lock::{Lock, Target},
+    python::ProjectName,
     solve,
     tree::{Origin, Tree},
     universe::{IndexText, Universe},
@@ -163,6 +164,13 @@ enum Told {
         place: String,
         by: String,
     },
+    /// A wheel, or a path of a wheel or tarball.
+    From {
+        place: Option<String>,
+        what: String,
+        named: String,
+        needs: Vec<String>,
+    },
     /// Not in the image.
     Out {
         why: Vec<String>,
@@ -198,9 +206,13 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         Found::Name(name) => (name, None),
         Found::Path(Place { path, origin }) => match origin {
             Origin::Package(name) => (name.to_string(), Some(path)),
-            origin @ (Origin::Tarball(_) | Origin::Wheel(_)) => {
-                return Ok(Told::Made { place: path, by: origin.to_string() });
+            Origin::Tarball(name) => {
+                let tarball = target.tarballs.iter().find(|tarball| *tarball.name == *name);
+                let needs = tarball.map(|tarball| tarball.needs.clone()).unwrap_or_default();
+                let (what, named) = (format!("the tarball {name}"), "[[tarballs]]".into());
+                return Ok(Told::From { place: Some(path), what, named, needs });
             }
+            Origin::Wheel(name) => return Ok(from_wheel(desk, target, &name, Some(path))),
             Origin::Manifest => return Ok(Told::Made { place: path, by: "the manifest's own [[files]]".into() }),
             Origin::Finish(step) => {
                 return Ok(Told::Made {
@@ -221,6 +233,10 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     }
     if desk.manifest.packages.forbid.iter().any(|forbidden| forbidden.as_str() == name) {
         return Ok(Told::Out { why: vec!["packages.forbid names it".into()] });
+    }
+    let project = name.parse::<ProjectName>().map(|project| project.to_string()).unwrap_or_default();
+    if target.wheels.iter().any(|wheel| wheel.name == project) {
+        return Ok(from_wheel(desk, target, &project, None));
     }
     // A file's name, such as a library's.
     let tree = tree(desk, lock, arch)?;
@@ -243,10 +259,34 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     answer(desk, lock, arch, explainer, Found::Path(Place { path, origin: node.origin.clone() }))
 }
 
+/// A wheel, and who named it.
+fn from_wheel(desk: &Desk, target: &Target, name: &str, place: Option<String>) -> Told {
+    let wheel = target.wheels.iter().find(|wheel| wheel.name == name);
+    let local = wheel.and_then(|wheel| desk.inputs.local(&wheel.sha256));
+    let python = desk.manifest.python.as_ref();
+    let lock = || python.and_then(|python| python.lock.as_deref()).map(|path| path.display().to_string());
+    let named = local.map(|wheel| format!("python.wheels ({})", wheel.path.display())).or_else(lock);
+    Told::From {
+        place,
+        what: wheel.map_or_else(|| format!("the wheel {name}"), |wheel| format!("the wheel {name} {}", wheel.version)),
+        named: named.unwrap_or_else(|| "[python]".into()),
+        needs: wheel.map(|wheel| wheel.needs.clone()).unwrap_or_default(),
+    }
+}
+
 impl Told {
     fn say(&self, out: &mut String, arch: Arch, what: &str) {
         match self {
             Self::Made { place, by } => say!(out, "{place} in the image for {arch} is made by {by}"),
+            Self::From { place, what, named, needs } => {
+                if let Some(place) = place {
+                    say!(out, "{place} is from {what}");
+                }
+                say!(out, "{what} is in the image for {arch}: {named} names it");
+                if !needs.is_empty() {
+                    say!(out, "it needs: {}", needs.join(", "));
+                }
+            }
             Self::Out { why } => {
                 say!(out, "{what} is not in the image for {arch}:");
                 why.iter().for_each(|why| say!(out, "  {}", why.trim_start_matches("error: ")));
@@ -285,6 +325,9 @@ impl Told {
         let arch = arch.as_str();
         match self {
             Self::Made { place, by } => json!({ "arch": arch, "in": true, "path": place, "made-by": by }),
+            Self::From { place, what, named, needs } => {
+                json!({ "arch": arch, "in": true, "path": place, "from": what, "named-by": named, "needs": needs })
+            }
             Self::Out { why } => json!({ "arch": arch, "in": false, "why": why }),
             Self::In { place, answer } => {
                 let chain: Vec<_> = answer

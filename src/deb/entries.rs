@@ -13,6 +13,7 @@ use tar::{EntryType, Header};
 
 use super::{
     LimitReached, Limits, TarFault,
+    error::START,
     pax::{self, Pax},
     shown,
 };
@@ -75,7 +76,7 @@ struct Extended {
 impl<R: Read> Entries<R> {
     /// Starts at the beginning of an archive.
     pub fn new(inner: R, limits: &Limits) -> Self {
-        Self { inner, limits: limits.clone(), count: 0, metadata: 0, left: 0, padding: 0, last: "(start)".into() }
+        Self { inner, limits: limits.clone(), count: 0, metadata: 0, left: 0, padding: 0, last: START.into() }
     }
 
     /// The next entry; what is left of the current one is skipped. At the end of the archive the rest of the

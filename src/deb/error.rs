@@ -115,7 +115,7 @@ pub enum TarFault {
     #[error("the archive is truncated")]
     Truncated,
     /// The checksum of a header is wrong.
-    #[error("the header after “{after}” has a wrong checksum")]
+    #[error("{}", wrong_checksum(after))]
     Checksum {
         /// The entry before it.
         after: String,
@@ -169,6 +169,16 @@ pub enum TarFault {
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+/// What stands for the entry before the first.
+pub(super) const START: &str = "(start)";
+
+fn wrong_checksum(after: &str) -> String {
+    match after {
+        START => "it does not begin as a tar archive does: its first header has a wrong checksum".into(),
+        after => format!("the header after “{after}” has a wrong checksum"),
+    }
 }
 
 impl TarFault {

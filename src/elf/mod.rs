@@ -6,6 +6,7 @@
 //! checked; `search` looks for libraries as ld.so does; `needs` is for files that are not in a tree yet.
 
 #[cfg(test)]
+#[path = "../../tests/support/elf.rs"]
 pub(crate) mod fixture;
 mod needs;
 mod read;

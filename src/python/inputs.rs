@@ -140,6 +140,11 @@ impl Inputs {
         self.lock.is_none() && self.wheels.is_empty()
     }
 
+    /// Whether the image has to have a Python: for wheels, or to make bytecode with.
+    pub fn want_python(&self, python: Option<&Python>) -> bool {
+        !self.is_empty() || python.is_some_and(|python| python.bytecode)
+    }
+
     /// The folder that paths in the lock start from.
     pub fn folder(&self) -> Option<&Path> {
         self.lock.as_ref().map(|(folder, _)| folder.as_path())

@@ -26,9 +26,11 @@ pub enum InstallError {
     #[error(transparent)]
     Wheel(#[from] WheelError),
     /// Its segment.
-    #[error("cannot install the wheel {file}: {fault}; {}", fault.next_step())]
+    #[error("cannot install {origin} ({file}): {fault}; {}", fault.next_step(origin))]
     Unpack {
-        /// Its name.
+        /// Whose.
+        origin: Origin,
+        /// Its file's name.
         file: String,
         /// Why.
         fault: UnpackFault,
@@ -89,7 +91,8 @@ pub fn install(
     site: &Site,
     filter: &Filter,
 ) -> Result<Segment, InstallError> {
-    let cannot = |fault| InstallError::Unpack { file: file.as_str().into(), fault };
+    let origin = Origin::Wheel(file.project().as_str().into());
+    let cannot = |fault| InstallError::Unpack { origin: origin.clone(), file: file.as_str().into(), fault };
     unpack::check_digest(path, *sha256).map_err(cannot)?;
     let mut wheel = Wheel::open(path, file, &Limits::default())?;
     let python = site.environment.release();
@@ -102,8 +105,7 @@ pub fn install(
         return Err(InstallError::Nothing(file.as_str().into()));
     }
     let key = segment_key(sha256, &site.layout, filter);
-    let origin = Origin::Wheel(file.project().as_str().into());
-    let packed = unpack::pack(store, key, origin, |packing| {
+    let packed = unpack::pack(store, key, origin.clone(), |packing| {
         for planned in &plan {
             let meta = Meta::root(planned.mode, planned.mtime);
             packing.file(planned.path.clone(), meta, |out| wheel.read(planned, out).map_err(Fault::Wheel))?;

@@ -53,7 +53,7 @@ pub enum PipError {
     )]
     Absent(String),
     /// `--offline`.
-    #[error("{0} is not in the cache, and --offline forbids pip to download it; run once without --offline")]
+    #[error("not in the cache: {0}; --offline forbids pip to download that; run once without --offline")]
     Offline(String),
     /// pip fails.
     #[error(
@@ -116,8 +116,11 @@ pub fn download(
     if !run.status.success() {
         let words = last_words(&run.stderr);
         if says(&run.stderr, "DO NOT MATCH THE HASHES") {
-            let name = words.lines().find_map(|line| line.trim().split_once(' ')).map_or("a wheel", |(name, _)| name);
-            return Err(PipError::Mismatch { name: name.trim_end_matches(':').into(), words });
+            // A line each: `demo==1.0 from https://…:`.
+            let first = words.lines().filter_map(|line| line.trim().split(' ').next());
+            let named: Vec<&str> = first.filter(|word| word.contains("==")).collect();
+            let name = if named.is_empty() { names().join(", ") } else { named.join(", ") };
+            return Err(PipError::Mismatch { name, words });
         }
         return Err(PipError::Failed { names: names(), target: environment.tags().summary(), words });
     }

@@ -11,7 +11,7 @@ use crate::{
 
 /// A package or a tarball that could not be unpacked.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot unpack {origin} ({}): {fault}; {}", file.display(), fault.next_step())]
+#[error("cannot unpack {origin} ({}): {fault}; {}", file.display(), fault.next_step(origin))]
 pub struct UnpackError {
     /// Which.
     pub origin: Origin,
@@ -29,7 +29,7 @@ pub enum UnpackFault {
     #[error(transparent)]
     Deb(#[from] DebFault),
     /// The file is not the one that was verified.
-    #[error("its SHA-256 is {found}, but {expected} was verified")]
+    #[error("its SHA-256 is {found} instead of {expected}")]
     Digest {
         /// What it should be.
         expected: Sha256,
@@ -95,19 +95,27 @@ pub enum UnpackFault {
 }
 
 impl UnpackFault {
-    /// What a person can do about it.
-    pub fn next_step(&self) -> &'static str {
+    /// What a person can do about it; `origin` is whose file it is.
+    pub fn next_step(&self, origin: &Origin) -> &'static str {
         match self {
             Self::Deb(fault) => fault.next_step(),
             Self::Tar(TarFault::Limit(_)) => "that is no archive of a program; look into it before you use it",
-            Self::Tar(TarFault::Read(_) | TarFault::Truncated) => {
+            Self::Tar(TarFault::Read(_) | TarFault::Truncated | TarFault::Checksum { .. }) => {
                 "it must be a whole tar archive, plain or in gzip, xz, zstd or bzip2: make or fetch it anew"
             }
+            Self::Tar(TarFault::Type { .. }) => "make the archive anew without it",
             Self::Absolute(_) | Self::Tar(_) | Self::LinkOut { .. } => {
                 "make the archive anew with GNU tar, with names relative to its folder"
             }
-            Self::Digest { .. } => "remove the file, so that it is fetched again",
+            Self::Digest { .. } => match origin {
+                Origin::Tarball(_) => {
+                    "find out who changed it; if it is meant so, write its new sha256 into the manifest"
+                }
+                Origin::Wheel(_) => "find out who changed it; if it is meant so, make the application's lock anew",
+                _ => "remove the file, so that it is fetched again",
+            },
             Self::Write { .. } | Self::Store(_) => "make room there, or set COMPOSE_CACHE to another place",
+            _ if matches!(origin, Origin::Tarball(_)) => "look into the archive before you trust it, and make it anew",
             _ => "tell whoever publishes the package, or leave it out",
         }
     }

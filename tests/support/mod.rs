@@ -5,8 +5,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
+pub mod elf;
 pub mod http;
+pub mod python;
 pub mod signing;
+pub mod wheel;
 
 use std::{
     collections::BTreeMap,
@@ -273,6 +276,10 @@ impl Served {
         let served = Arc::clone(&files);
         let server =
             Server::start(move |request, _| match served.lock().unwrap().get(request.path.trim_start_matches('/')) {
+                // A page: pip wants to be told.
+                Some(body) if request.path.ends_with('/') => {
+                    Answer::ok(body.clone()).header("Content-Type", "text/html")
+                }
                 Some(body) => Answer::ok(body.clone()),
                 None => Answer::status(404),
             });
@@ -341,6 +348,58 @@ impl Desk {
         names.sort();
         names
     }
+}
+
+/// Phases of a run, which a message's snapshot is without.
+const PHASES: [&str; 6] = [
+    "Fetching indexes",
+    "Solving",
+    "Fetching and unpacking",
+    "Writing",
+    "Reading Contents",
+    "pip is downloading wheels",
+];
+
+impl Desk {
+    /// Runs, checks the exit code and that nothing is left behind; what is said comes back, without what differs from
+    /// run to run.
+    #[track_caller]
+    pub fn refused(&self, code: i32, served: &Served, args: &[&str]) -> String {
+        self.refused_run(code, served, &mut self.command(args))
+    }
+
+    /// The same of a command that was made before.
+    #[track_caller]
+    pub fn refused_run(&self, code: i32, served: &Served, command: &mut std::process::Command) -> String {
+        let before = self.left();
+        let run = self.run(command);
+        assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
+        assert_eq!(self.left(), before, "something is left: {}", run.stderr);
+        let messages: Vec<_> = run.stderr.lines().filter(|line| !PHASES.contains(line)).collect();
+        self.settled(served, &messages.join("\n"))
+    }
+
+    /// Text without what differs from run to run.
+    pub fn settled(&self, served: &Served, text: &str) -> String {
+        let text = text.replace(&served.url, "http://loopback").replace(&*self.dir.path().to_string_lossy(), "DIR");
+        without_digests(&text).replace('\u{1b}', "")
+    }
+}
+
+/// Replaces runs of 16 and more hexadecimal digits.
+fn without_digests(text: &str) -> String {
+    let mut out = String::new();
+    let mut run = String::new();
+    for c in text.chars().chain(['\n']) {
+        if c.is_ascii_hexdigit() {
+            run.push(c);
+            continue;
+        }
+        out.push_str(if run.len() >= 16 { "DIGEST" } else { &run });
+        run.clear();
+        out.push(c);
+    }
+    out.trim_end().to_owned()
 }
 
 pub struct Run {

@@ -71,18 +71,22 @@ pub enum FetchError {
         url: String,
     },
     /// The server has no such file.
-    #[error("{url} is not there ({why}); check the mirror and the suite's name")]
+    #[error("{url} is not there ({why}); {}", promise.when_missing())]
     Missing {
         /// The URL.
         url: String,
+        /// Who promised that it is.
+        promise: Promise,
         /// Its answer.
         why: String,
     },
     /// The network or the server fails.
-    #[error("cannot fetch {url} (attempt {attempt}): {why}; check the network, or choose another mirror with --mirror")]
+    #[error("cannot fetch {url} (attempt {attempt}): {why}; {}", promise.when_unreachable())]
     Network {
         /// The URL.
         url: String,
+        /// Who named it.
+        promise: Promise,
         /// Attempts made.
         attempt: u32,
         /// What happened last.
@@ -178,6 +182,23 @@ pub enum Promise {
 }
 
 impl Promise {
+    fn when_missing(self) -> &'static str {
+        match self {
+            Self::Index => "check the mirror and the suite's name",
+            Self::PythonLock => {
+                "make the application's lock anew, or put the wheel on this machine and name it in python.wheels"
+            }
+            Self::Manifest => "find out where it has gone, and write that into the manifest",
+        }
+    }
+
+    fn when_unreachable(self) -> &'static str {
+        match self {
+            Self::Index => "check the network, or choose another mirror with --mirror",
+            Self::PythonLock | Self::Manifest => "check the network, and that the host is the right one",
+        }
+    }
+
     fn next_step(self) -> &'static str {
         match self {
             Self::Index => {
@@ -432,10 +453,10 @@ impl Fetcher {
                 Err(failure) => failure,
             };
             let url = shown(url);
-            let network = |why| FetchError::Network { url: url.clone(), attempt: number, why };
+            let network = |why| FetchError::Network { url: url.clone(), promise: want.promise, attempt: number, why };
             let mut pause = self.settings.backoff.saturating_mul(1 << (number - 1).min(6));
             let why = match failure {
-                Failure::Missing(why) => return Err(FetchError::Missing { url, why }),
+                Failure::Missing(why) => return Err(FetchError::Missing { url, promise: want.promise, why }),
                 Failure::Disk(source) => {
                     return Err(FetchError::Disk { url, size: want.size.unwrap_or_default(), source });
                 }

@@ -111,7 +111,9 @@ impl Archive {
         }
         over("bytes, unpacked", limits.unpacked, declared)?;
         let bomb = length.saturating_mul(limits.ratio).max(HARMLESS);
-        over("bytes, unpacked, which is too many for its size: a zip bomb,", bomb, declared)?;
+        if declared > bomb {
+            return Err(WheelFault::Bomb(bomb));
+        }
         entries.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         Ok(Self { zip, entries, limits: limits.clone(), total: limits.unpacked.min(bomb) })
     }

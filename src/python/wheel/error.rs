@@ -123,6 +123,9 @@ pub enum WheelFault {
     /// An interpreter that cannot stand in a `#!` line.
     #[error("“{0}” cannot be the interpreter of a script: an absolute path of at most 250 bytes without blanks can")]
     Interpreter(String),
+    /// More bytes than its size allows.
+    #[error("unpacked it would have more than {0} bytes, too many for its size: it is a zip bomb")]
+    Bomb(u64),
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
@@ -135,10 +138,10 @@ impl WheelFault {
             Self::Read(_) => "check the file and its permissions",
             Self::Write(_) => "check the disk: its space and its permissions",
             Self::Zip(_) | Self::Unpack { .. } | Self::Changed(_) => {
-                "the index or the cache gave a damaged file: fetch it again, and if it stays so, tell its makers"
+                "the file is damaged: fetch it again, and if it stays so, tell its makers"
             }
             Self::Interpreter(_) => "choose a prefix that is shorter or has no blanks",
-            Self::Limit(_) => "if the wheel is meant to be that large, raise the limit; otherwise leave it out",
+            Self::Limit(_) | Self::Bomb(_) => "that is no wheel of a program: look into it before you use it",
             Self::Identity { .. } => "the file was renamed or given out under a false name: fetch it again",
             Self::Tampered { .. } | Self::Unrecorded(_) | Self::Absent(_) => {
                 "it was changed after it was built: fetch it again, and if it stays so, ask its makers for a sound one"

@@ -1,7 +1,11 @@
 //! Small ELF files for tests, made byte by byte, so that no compiler is needed.
+//!
+//! In: names and versions. Out: the bytes of a shared object. Used by unit tests (by `#[path]`) and by integration tests
+//! alike, so it leans on no other file.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(missing_docs, reason = "tests")]
 
-use super::machine::EM_X86_64;
-
+const EM_X86_64: u16 = 62;
 const DT_NEEDED: u64 = 1;
 const DT_STRTAB: u64 = 5;
 const DT_SONAME: u64 = 14;
@@ -18,7 +22,7 @@ const SHIFT: u64 = 0x10_0000;
 
 /// A 64-bit little-endian shared object in the making.
 #[derive(Clone)]
-pub(crate) struct Fixture {
+pub struct Fixture {
     pub machine: u16,
     entries: Vec<(u64, String)>,
     interpreter: Option<String>,
