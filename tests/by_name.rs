@@ -2,12 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
-#[path = "support/wheel.rs"]
-mod wheel;
 
 use std::fs;
 
-use support::{Archive, Desk, Pkg, pkg};
+use support::{Archive, Desk, Pkg, Served, pkg, wheel};
 
 fn packages() -> Vec<Pkg> {
     let lib = |name: &str| format!("usr/lib/x86_64-linux-gnu/{name}");
@@ -21,7 +19,7 @@ fn packages() -> Vec<Pkg> {
 }
 
 /// A desk with wheels of these projects, and `[python]` with more in it.
-fn desk(packages: Vec<Pkg>, projects: &[&str], more: &str) -> (support::Served, Desk) {
+fn desk(packages: Vec<Pkg>, projects: &[&str], more: &str) -> (Served, Desk) {
     let served = Archive::new(packages).serve();
     let rest = format!("[python]\nwheels = [\"*.whl\"]\n{more}\n");
     let desk = Desk::new(&served, "install = [\"python3.13-minimal\"]", &rest);
