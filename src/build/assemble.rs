@@ -89,7 +89,7 @@ pub struct Plan<'a> {
     /// The image's date, seconds since 1970.
     pub epoch: i64,
     /// The packages that ship a library, for what is missing; asked only then.
-    pub providers: Option<&'a dyn Fn(&[u8]) -> Vec<PackageName>>,
+    pub providers: Option<check::Providers<'a>>,
 }
 
 /// Makes the tree of one target. What is not in the store yet is compressed with each of `codecs` as soon as it is

@@ -24,7 +24,7 @@ use crate::{
     elf::ElfError,
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::Manifest,
-    python::{Inputs, InputsError, Site, SiteError},
+    python::{self, Inputs, InputsError, Site, SiteError},
     solve::{self, Price, Problem, Solution, SolveError},
     tree::Origin,
     universe::{CandidateId, IndexText, Universe, UniverseError},
@@ -136,12 +136,15 @@ fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
         let what = wanted.need.in_lock();
         format!("  {what}, which {} needs{file}{}", wanted.by, did_you_mean(near))
     };
-    let names = missing.iter().filter_map(|(wanted, _)| match &wanted.need {
-        Need::Library(soname) => Some(format!("{soname:?}")),
-        // It goes with its library.
-        Need::Program(_) => None,
+    let names = missing.iter().flat_map(|(wanted, _)| match (&wanted.need, &wanted.by) {
+        (Need::Library(soname), _) => vec![&**soname],
+        // It goes with what it finds.
+        (Need::Program(_), Origin::Wheel(project)) => {
+            python::loaded_by_name(project, |_| false).map(|loaded| loaded.sonames.clone()).unwrap_or_default()
+        }
+        (Need::Program(_), _) => Vec::new(),
     });
-    let names: BTreeSet<String> = names.collect();
+    let names: BTreeSet<String> = names.map(|soname| format!("{soname:?}")).collect();
     let why = match no_contents {
         true => "no repository of the manifest has a Contents index, which tells the packages that ship",
         false => "no package of the manifest's suites ships",

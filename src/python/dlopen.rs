@@ -49,6 +49,7 @@ pub fn loaded_by_name(project: &str, has: impl Fn(&str) -> bool) -> Option<&'sta
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
