@@ -110,8 +110,11 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
         }
         false => None,
     };
-    let wheels = site.as_ref().map(|site| locked_wheels(&target.wheels, site, inputs)).transpose()?;
-    let wheels = wheels.iter().flatten().map(Job::Wheel);
+    let wheels = match manifest.python.as_ref().zip(site.as_ref()) {
+        Some((python, site)) => locked_wheels(&target.wheels, python, site, inputs)?,
+        None => Vec::new(),
+    };
+    let wheels = wheels.iter().map(Job::Wheel);
     let jobs: Vec<Job<'_>> = target.packages.iter().map(Job::Deb).chain(wheels).collect();
     let mut segments = supplier.segments(&jobs)?;
     check_versions(&target.packages, &segments)?;

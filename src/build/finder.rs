@@ -92,14 +92,15 @@ impl<'a> Finder<'a> {
                 what: text.clone(),
                 line: *line,
                 near: if let Want::Soname(name) = want { near(name) } else { Vec::new() },
-                no_contents: !self.suites.iter().any(LoadedSuite::has_contents),
+                no_contents: !self.has_contents(),
             })?;
             clauses.insert(text.clone(), clause);
         }
         Ok(clauses)
     }
 
-    /// Adds what is wanted to `needs`; `has` says whether a package is in the image anyway and needs no mention.
+    /// Adds what is wanted to `needs`; `has` says whether a package is in the image anyway and needs no mention. Where
+    /// no repository has a Contents index nothing is added: the check of the finished image judges then.
     ///
     /// # Errors
     /// Everything that no package ships, or an index that cannot be had.
@@ -109,6 +110,12 @@ impl<'a> Finder<'a> {
         needs: &mut Needs,
         has: impl Fn(&PackageName) -> bool,
     ) -> Result<(), ResolveError> {
+        if !wanted.is_empty() && !self.has_contents() {
+            let text = "No repository has a Contents index: packages for the libraries that wheels and tarballs need are \
+                        not looked up, and the check of the image will tell which are missing";
+            self.loader.progress.notice(text);
+            return Ok(());
+        }
         let mut missing = Vec::new();
         for one in wanted {
             let packages = match &one.need {
@@ -137,11 +144,12 @@ impl<'a> Finder<'a> {
         }
         match missing.is_empty() {
             true => Ok(()),
-            false => Err(ResolveError::Unprovided {
-                missing,
-                no_contents: !self.suites.iter().any(LoadedSuite::has_contents),
-            }),
+            false => Err(ResolveError::Unprovided { missing }),
         }
+    }
+
+    fn has_contents(&self) -> bool {
+        self.suites.iter().any(LoadedSuite::has_contents)
     }
 
     fn providers(&mut self, name: &str) -> Result<Vec<PackageName>, ResolveError> {

@@ -64,12 +64,10 @@ pub enum ResolveError {
         no_contents: bool,
     },
     /// Libraries that wheels or tarballs need and no package ships.
-    #[error("{}", unprovided(missing, *no_contents))]
+    #[error("{}", unprovided(missing))]
     Unprovided {
         /// Each, and names close to it.
         missing: Vec<(Wanted, Vec<String>)>,
-        /// No repository has a Contents index.
-        no_contents: bool,
     },
     /// A lock that is older than a need.
     #[error("the lock does not say which package meets {what}\n  next step: run with --update to make it anew")]
@@ -130,7 +128,7 @@ fn nobody(what: &str, near: &[String], no_contents: bool) -> String {
     }
 }
 
-fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
+fn unprovided(missing: &[(Wanted, Vec<String>)]) -> String {
     let line = |(wanted, near): &(Wanted, Vec<String>)| {
         let file = if wanted.path.is_root() { String::new() } else { format!(" ({})", wanted.path) };
         let what = wanted.need.in_lock();
@@ -145,21 +143,11 @@ fn unprovided(missing: &[(Wanted, Vec<String>)], no_contents: bool) -> String {
         (Need::Program(_), _) => Vec::new(),
     });
     let names: BTreeSet<String> = names.map(|soname| format!("{soname:?}")).collect();
-    let why = match no_contents {
-        true => "no repository of the manifest has a Contents index, which tells the packages that ship",
-        false => "no package of the manifest's suites ships",
-    };
     let list = missing.iter().map(line).collect::<Vec<_>>().join("\n");
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
-    let next = match no_contents {
-        true => format!(
-            "add a repository that has one; or name the packages in packages.install, and write python.ignore-needs = [{names}]"
-        ),
-        false => format!(
-            "if the program does without, write python.ignore-needs = [{names}]; otherwise add a repository or a [[tarballs]] entry that has it"
-        ),
-    };
-    format!("{why}:\n{list}\n  next step: {next}")
+    format!(
+        "no package of the manifest's suites ships:\n{list}\n  next step: if the program does without, write python.ignore-needs = [{names}]; otherwise add a repository or a [[tarballs]] entry that has it"
+    )
 }
 
 /// What is wanted of a resolution besides the lock.

@@ -13,6 +13,7 @@ use crate::{
     archive::{Promise, Want, shown},
     base::Sha256,
     lock::LockedWheel,
+    manifest::Python,
     python::{self, Errand, Inputs, Site, Source, Wanted, WheelName},
     store::{Shelf, StoreError},
     tree::Origin,
@@ -92,16 +93,28 @@ pub(in crate::build) fn wanted_wheels<'a>(
 /// A file name that is no wheel's.
 pub(in crate::build) fn locked_wheels<'a>(
     wheels: &[LockedWheel],
+    python: &Python,
     site: &'a Site,
     inputs: &Inputs,
 ) -> Result<Vec<WheelJob<'a>>, SupplyError> {
+    // The application's lock may know of a password for the same file; if it cannot be read any more, ours will do.
+    let wanted = match wheels.iter().any(|wheel| wheel.url.is_some()) {
+        true => inputs.select(python, &site.environment).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let full = |wheel: &LockedWheel| {
+        wanted.iter().find_map(|wanted| match &wanted.source {
+            Source::Url { url, sha256, .. } if *sha256 == wheel.sha256 => Some(url.clone()),
+            _ => None,
+        })
+    };
     let job = |wheel: &LockedWheel| {
         let LockedWheel { filename, size, sha256, url, path, .. } = wheel;
         let file = WheelName::parse(filename)
             .map_err(|error| SupplyError::NotHere { file: filename.clone(), why: error.to_string() })?;
         let from = match (inputs.local(sha256), url, path) {
             (Some(local), ..) => Place::File(local.path.clone(), None),
-            (None, Some(url), _) => Place::Url(url.clone()),
+            (None, Some(url), _) => Place::Url(full(wheel).unwrap_or_else(|| url.clone())),
             (None, None, Some(path)) => {
                 Place::File(inputs.folder().unwrap_or(Path::new("")).join(path), Some(path.clone()))
             }
