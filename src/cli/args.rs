@@ -52,6 +52,11 @@ pub enum Command {
     /// Of what the lock holds, as `why`. A dashed line: another package would have done too. For example:
     /// compose graph python3.toml | dot -Tsvg -o python3.svg
     Graph(GraphArgs),
+    /// Rebuild from the lock with nothing from the cache, and compare every digest; exits with 7 if one differs
+    ///
+    /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
+    /// folder. What differs is told path by path. Nothing is written, neither an output nor the lock.
+    Verify(VerifyArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
     /// Show, tidy and check the cache: packages, indexes, and what was made of them
@@ -144,6 +149,25 @@ pub enum Drawing {
     Dot,
     /// For Markdown.
     Mermaid,
+}
+
+/// A check of what a lock promises.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// An image that was built from the lock
+    pub image: Option<PathBuf>,
+    /// Take packages and what was made of them from the cache, which is trusted then
+    #[arg(long)]
+    pub with_store: bool,
+    /// How many paths that differ are listed
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub show: usize,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
 }
 
 /// A build.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     base::{Arch, Progress, aside},
-    build::{Ask, Plan, Resolved, assemble, resolve},
+    build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Severity,
     image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock, Target},
@@ -49,12 +49,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     let outputs = outputs(args, &desk)?;
     let (mut lock, solved) = locked_or_solved(args, &desk)?;
-    let epoch = match env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or_else(|| {
-            Failure::words(exit::USAGE, format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970"))
-        })?,
-        Err(_) => lock.epoch,
-    };
+    let epoch = epoch(&lock)?;
     let found = lock.clone();
     let mut images = Vec::new();
     for (arch, outputs) in outputs {
@@ -72,6 +67,31 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     }
     desk.shown.clear();
     print(&report::build(&desk, &lock, &images, solved, args.format))
+}
+
+/// The date of what is built: the lock's, unless `SOURCE_DATE_EPOCH` is set (reproducible-builds.org's specification).
+pub fn epoch(lock: &Lock) -> Result<Timestamp, Failure> {
+    match env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or_else(|| {
+            Failure::words(exit::USAGE, format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970"))
+        }),
+        Err(_) => Ok(lock.epoch),
+    }
+}
+
+/// A tree without errors, or what is wrong with it.
+pub fn checked(assembled: Assembled, desk: &Desk) -> Result<Assembled, Failure> {
+    let errors: Vec<_> = assembled
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|f| format!("  [{}] {f}\n      {}", f.code, f.hint))
+        .collect();
+    if errors.is_empty() {
+        return Ok(assembled);
+    }
+    desk.shown.clear();
+    Err(Failure::words(exit::CHECK, format!("the image is not as it must be:\n{}", errors.join("\n"))))
 }
 
 fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Failure> {
@@ -168,15 +188,8 @@ fn one(
     let codecs = codecs(outputs, desk.manifest.image.compression);
     let providers = desk.providers(arch);
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
-    let (assembled, target) = (assemble(plan, &codecs, desk.download(&bases))?, plan.target);
-    let (errors, warnings): (Vec<_>, Vec<_>) =
-        assembled.findings.iter().partition(|finding| finding.severity == Severity::Error);
-    if !errors.is_empty() {
-        desk.shown.clear();
-        let list: Vec<_> = errors.iter().map(|f| format!("  [{}] {f}\n      {}", f.code, f.hint)).collect();
-        return Err(Failure::words(exit::CHECK, format!("the image is not as it must be:\n{}", list.join("\n"))));
-    }
-    let warnings: Vec<_> = warnings.iter().map(|finding| format!("[{}] {finding}", finding.code)).collect();
+    let (assembled, target) = (checked(assemble(plan, &codecs, desk.download(&bases))?, desk)?, plan.target);
+    let warnings = assembled.findings.iter().map(|finding| format!("[{}] {finding}", finding.code)).collect();
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
     let plain_size = total(&pieces(&assembled.tree));

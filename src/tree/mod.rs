@@ -2,12 +2,14 @@
 //!
 //! In: segments (unpacked packages), the manifest's files, what `finish/` adds. Out: [`Tree`].
 
+mod compare;
 mod files;
 mod from_dir;
 pub mod header;
 mod merge;
 mod node;
 
+pub use compare::{Difference, How, compare};
 pub use files::FilesError;
 pub use from_dir::from_dir;
 pub use merge::Conflict;
