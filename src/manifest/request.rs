@@ -50,6 +50,12 @@ fn atom(atom: &str, whole: &str) -> Result<String, Fault> {
     let (name, rest) = atom.split_at(end);
     let rest = rest.trim_start();
     if rest.starts_with(':') {
+        // No architecture is called like a library or a path.
+        let asked = rest.trim_start_matches(':').trim_start();
+        if asked.starts_with('/') || asked.contains(".so") {
+            let fault = Fault::new(format!("“{}” asks for neither a file nor a library", quote(atom)));
+            return Err(fault.help("write such as \"file:/usr/bin/git\" or \"soname:libGL.so.1\""));
+        }
         let fault = Fault::new(format!("“{}” names an architecture", quote(atom)));
         return Err(fault.help(format!("write \"{name}\"; “archs” says for which architectures")));
     }
