@@ -23,9 +23,6 @@ use crate::{
     unpack::Segment,
 };
 
-/// How much of a file is read to see what it is, bytes: most of what follows is in it.
-const HEAD: usize = 4096;
-
 /// What is laid into an image besides packages.
 #[derive(Default, Clone)]
 pub(super) struct Application {
@@ -133,10 +130,7 @@ impl Application {
         let files: Vec<(&Origin, &RootPath, &Content)> = files.collect();
         let read = |(origin, path, content): &(&Origin, &RootPath, &Content)| {
             let broken = |source| ResolveError::Elf { path: (*path).clone(), by: (*origin).clone(), source };
-            let head = content.read_part(0, HEAD).map_err(|error| broken(error.into()))?;
-            if !head.starts_with(b"\x7fELF") {
-                return Ok(None);
-            }
+            let head = content.read_part(0, elf::HEAD).map_err(|error| broken(error.into()))?;
             let source = Source::new(content.len(), head, |offset, length| content.read_part(offset, length));
             let elf = Elf::read(&source).map_err(broken)?.filter(Elf::is_loadable);
             Ok(elf.map(|elf| elf::Object { path: (*path).clone(), elf, owner: (*origin).clone() }))
