@@ -3,8 +3,8 @@
 //! Wheels make it two rounds: which of them fit depends on the Python that a first solution has, and what they need
 //! belongs into the second.
 //!
-//! In: the manifest, the suites and the Python files that it names. Out: a [`Lock`] without digests of a build, and if asked for, what
-//! else the solver knows: open choices, a proof.
+//! In: the manifest, the suites and the Python files that it names. Out: a [`Lock`] without digests of a build, and if
+//! asked for, what else the solver knows: open choices, a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 

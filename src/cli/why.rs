@@ -260,13 +260,7 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
 }
 
 /// A wheel, and who named it.
-fn from_wheel(
-    desk: &Desk,
-    target: &Target,
-    explainer: &Explainer<'_>,
-    name: &str,
-    place: Option<String>,
-) -> Told {
+fn from_wheel(desk: &Desk, target: &Target, explainer: &Explainer<'_>, name: &str, place: Option<String>) -> Told {
     let origin = Origin::Wheel(name.into());
     let wheel = target.wheels.iter().find(|wheel| wheel.name == name);
     let local = wheel.and_then(|wheel| desk.inputs.local(&wheel.sha256));

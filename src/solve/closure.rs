@@ -173,9 +173,8 @@ impl<'u> Closure<'u> {
     pub fn needed_by(&self, to: CandidateId) -> Vec<(CandidateId, &Need)> {
         let edges =
             self.nodes.get(&to).into_iter().flat_map(|node| self.graph.edges_directed(*node, Direction::Incoming));
-        let mut found: Vec<_> = edges
-            .filter_map(|edge| Some((self.package_at(edge.source())?, edge.weight())))
-            .collect();
+        let mut found: Vec<_> =
+            edges.filter_map(|edge| Some((self.package_at(edge.source())?, edge.weight()))).collect();
         found.sort_by_key(|(id, need)| (*id, need.relation.clone()));
         found.dedup_by_key(|(id, _)| *id);
         found
