@@ -4,7 +4,7 @@
 //! their part of the lock, and the libraries wanted. The same files give the same answer, so a lock that holds them need
 //! not ask again.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use rayon::prelude::*;
 
@@ -65,12 +65,21 @@ impl Application {
     }
 
     /// The libraries and programs that they need and do not bring, without those that the manifest ignores; sorted.
+    /// `ignoring` are entries of its `ignore-needs` that nothing needed so far; those that something needs leave it.
     ///
     /// # Errors
     /// A broken ELF file.
-    pub fn wants(&self, manifest: &Manifest, arch: Arch) -> Result<Vec<Wanted>, ResolveError> {
+    pub fn wants<'m>(
+        &self,
+        manifest: &'m Manifest,
+        arch: Arch,
+        ignoring: &mut BTreeSet<&'m str>,
+    ) -> Result<Vec<Wanted>, ResolveError> {
+        let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
+        let ignoring = RefCell::new(ignoring);
         let ignored = |name: &str| {
-            manifest.python.as_ref().is_some_and(|python| python.ignore_needs.iter().any(|other| other == name))
+            ignoring.borrow_mut().remove(name);
+            ignore.iter().any(|other| other == name)
         };
         let objects = self.objects()?;
         let mut wanted = BTreeSet::new();
