@@ -1,11 +1,13 @@
-//! `compose`: a short `manifest.toml` in, a reproducible root filesystem of Debian packages out.
+//! `compose`: a short `manifest.toml` in, a reproducible root filesystem of Debian packages and Python wheels out.
 //!
 //! The folders read as the pipeline; data flows down this list and never back up. A module knows the types of
-//! the modules above it and nothing of those below. Only [`cli`] prints, reads the environment or exits.
+//! the modules above it and nothing of those below, but that `tree` merges the segments of [`unpack`]. Only [`cli`]
+//! prints, reads the environment or exits.
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  image  →  build, cli
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  image
+//! build: from one to the other; once to find what wheels and tarballs need, and again with it.  cli: all of it
 //! ```
 
 pub mod base;

@@ -182,6 +182,10 @@ fn why_and_graph_know_of_wheels() {
     snapshot!("graph", desk.compose(&["graph", "demo.toml", "--format", "mermaid"]).ok().stdout);
     let json = desk.compose(&["why", "demo.toml", "libstdc++6", "--format", "json"]).ok().stdout;
     snapshot!("why-json", json);
+    let json = desk.compose(&["why", "demo.toml", "fastmath", "--format", "json"]).ok().stdout;
+    snapshot!("why-wheel-json", json);
+    let json = desk.compose(&["lock", "demo.toml", "--format", "json"]).ok().stdout;
+    snapshot!("lock-json", json);
     drop(served);
     let run = desk.compose(&["why", "demo.toml", "libstdc++6", "--offline"]).ok();
     assert!(run.stdout.contains("fastmath"), "{}", run.stdout);

@@ -11,7 +11,10 @@ mod parse;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::OnceLock,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rayon::prelude::*;
@@ -40,6 +43,8 @@ pub(super) struct Contents {
     state: State,
     /// Other names of the suite, below which a mirror may hold it too.
     others: Vec<String>,
+    /// The state below one of these, once it was asked for.
+    other: Arc<OnceLock<Option<(Release, State)>>>,
     pub(super) files: Vec<File>,
 }
 
@@ -58,6 +63,8 @@ pub(super) struct File {
     /// A Debian name, or `all`.
     arch: &'static str,
     choice: Choice,
+    /// Whether this run knows, and has told, that the mirror lacks it.
+    is_lacking: Arc<AtomicBool>,
 }
 
 impl Contents {
@@ -65,7 +72,9 @@ impl Contents {
     pub(super) fn listed(request: &SuiteRequest, base: &str, release: &Release, arch: Arch) -> Self {
         let mut files = Vec::new();
         for arch in [arch.as_str(), "all"] {
-            let file = |path: String| Some(File { choice: Choice::find(release, &path)?, path, arch });
+            let file = |path: String| {
+                Some(File { choice: Choice::find(release, &path)?, path, arch, is_lacking: Arc::default() })
+            };
             let of_component = |component| file(format!("{component}/Contents-{arch}"));
             let before = files.len();
             files.extend(request.components.iter().filter_map(of_component));
@@ -77,7 +86,7 @@ impl Contents {
         let others = names.filter(|name| **name != request.suite && is_word(name)).cloned().collect();
         let folder = join(base, &format!("dists/{}", request.suite));
         let state = State { folder, by_hash: release.by_hash };
-        Self { request: request.clone(), base: base.into(), state, others, files }
+        Self { request: request.clone(), base: base.into(), state, others, other: Arc::default(), files }
     }
 }
 
@@ -209,10 +218,9 @@ impl Loader<'_> {
         }
         self.progress.phase("Reading Contents", None);
         let of_suite = |suite: &LoadedSuite| -> Vec<Result<Option<Found>, ArchiveError>> {
-            let other = OnceLock::new();
             let files = suite.contents.files.par_iter();
             let files = files.filter(|file| file.arch == ask.arch.as_str() || !ask.places.is_empty());
-            files.map(|file| self.anywhere(&suite.contents, &other, file, ask)).collect()
+            files.map(|file| self.anywhere(&suite.contents, file, ask)).collect()
         };
         let found: Vec<Vec<_>> = suites.par_iter().map(of_suite).collect();
         found.into_iter().flatten().filter_map(Result::transpose).collect()
@@ -221,34 +229,42 @@ impl Loader<'_> {
     /// What the index says, in the state of the suite that was loaded; if the mirror lacks it (it is in the middle of
     /// an update), in the state that the mirror holds by the suite's other name, if that is as well signed. Of a suite
     /// that only adds to another it may be missing.
-    fn anywhere(
-        &self,
-        contents: &Contents,
-        other: &OnceLock<Option<(Release, State)>>,
-        file: &File,
-        ask: Ask<'_>,
-    ) -> Result<Option<Found>, ArchiveError> {
-        let error = match self.found(&contents.state, file, ask) {
-            Ok(found) => return Ok(Some(found)),
-            Err(ArchiveError::Fetch(error)) if error.is_missing() || error.class() == ErrorClass::Signature => error,
-            Err(error) => return Err(error),
-        };
+    fn anywhere(&self, contents: &Contents, file: &File, ask: Ask<'_>) -> Result<Option<Found>, ArchiveError> {
+        let mut error = None;
+        if !file.is_lacking.load(Ordering::Relaxed) {
+            error = match self.found(&contents.state, file, ask) {
+                Ok(found) => return Ok(Some(found)),
+                Err(ArchiveError::Fetch(error)) if error.is_missing() || error.class() == ErrorClass::Signature => {
+                    Some(error)
+                }
+                Err(error) => return Err(error),
+            };
+        }
         let suite = &contents.request.suite;
-        let lacks = format!("the mirror has not the {} that the Release of {suite} lists", file.path);
-        let state = other.get_or_init(|| contents.others.iter().find_map(|name| self.other_state(contents, name)));
+        let lacks = |so: &str| {
+            if !file.is_lacking.swap(true, Ordering::Relaxed) {
+                let path = &file.path;
+                self.progress.notice(&format!("the mirror has not the {path} that the Release of {suite} lists; {so}"));
+            }
+        };
+        let state =
+            contents.other.get_or_init(|| contents.others.iter().find_map(|name| self.other_state(contents, name)));
         if let Some((release, state)) = state
             && let Some(choice) = Choice::find(release, &file.path)
             && let Ok(found) = self.found(state, &File { choice, ..file.clone() }, ask)
         {
             let (folder, date) = (shown(&state.folder), release.info.date);
-            self.progress.notice(&format!("{lacks}; the one in {folder} of {date} is used instead"));
+            lacks(&format!("the one in {folder} of {date} is used instead"));
             return Ok(Some(found));
         }
         if contents.request.additional {
-            self.progress.notice(&format!("{lacks}; it is left out"));
+            lacks("it is left out");
             return Ok(None);
         }
-        Err(error.into())
+        match error {
+            Some(error) => Err(error.into()),
+            None => self.found(&contents.state, file, ask).map(Some),
+        }
     }
 
     /// The suite by another of its names, if its Release is as good.

@@ -3,6 +3,7 @@
 //! In: raw text and bytes at the edge. Out: values that are valid by construction.
 
 pub mod aside;
+pub mod words;
 mod arch;
 mod digest;
 mod name;

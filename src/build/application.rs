@@ -4,7 +4,7 @@
 //! their part of the lock, and the libraries wanted. The same files give the same answer, so a lock that holds them need
 //! not ask again.
 
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet};
 
 use rayon::prelude::*;
 
@@ -22,9 +22,6 @@ use crate::{
     tree::{Content, Kind, Origin},
     unpack::Segment,
 };
-
-/// How much of a file is read to see what it is, bytes: most of what follows is in it.
-const HEAD: usize = 4096;
 
 /// What is laid into an image besides packages.
 #[derive(Default, Clone)]
@@ -68,12 +65,21 @@ impl Application {
     }
 
     /// The libraries and programs that they need and do not bring, without those that the manifest ignores; sorted.
+    /// `ignoring` are entries of its `ignore-needs` that nothing needed so far; those that something needs leave it.
     ///
     /// # Errors
     /// A broken ELF file.
-    pub fn wants(&self, manifest: &Manifest, arch: Arch) -> Result<Vec<Wanted>, ResolveError> {
+    pub fn wants<'m>(
+        &self,
+        manifest: &'m Manifest,
+        arch: Arch,
+        ignoring: &mut BTreeSet<&'m str>,
+    ) -> Result<Vec<Wanted>, ResolveError> {
+        let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
+        let ignoring = RefCell::new(ignoring);
         let ignored = |name: &str| {
-            manifest.python.as_ref().is_some_and(|python| python.ignore_needs.iter().any(|other| other == name))
+            ignoring.borrow_mut().remove(name);
+            ignore.iter().any(|other| other == name)
         };
         let objects = self.objects()?;
         let mut wanted = BTreeSet::new();
@@ -133,10 +139,7 @@ impl Application {
         let files: Vec<(&Origin, &RootPath, &Content)> = files.collect();
         let read = |(origin, path, content): &(&Origin, &RootPath, &Content)| {
             let broken = |source| ResolveError::Elf { path: (*path).clone(), by: (*origin).clone(), source };
-            let head = content.read_part(0, HEAD).map_err(|error| broken(error.into()))?;
-            if !head.starts_with(b"\x7fELF") {
-                return Ok(None);
-            }
+            let head = content.read_part(0, elf::HEAD).map_err(|error| broken(error.into()))?;
             let source = Source::new(content.len(), head, |offset, length| content.read_part(offset, length));
             let elf = Elf::read(&source).map_err(broken)?.filter(Elf::is_loadable);
             Ok(elf.map(|elf| elf::Object { path: (*path).clone(), elf, owner: (*origin).clone() }))

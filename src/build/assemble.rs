@@ -146,6 +146,10 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     if let Some(site) = site.as_ref().filter(|_| manifest.python.as_ref().is_some_and(|python| python.bytecode)) {
         let interpreter = Interpreter { path: site.interpreter.clone(), minor: site.layout.minor };
         let report = bytecode::compile(&mut tree, &interpreter, arch, download.store, download.progress)?;
+        if let Some(first) = report.passed_over.first() {
+            let (count, python) = (report.passed_over.len(), &interpreter.path);
+            notes.push(format!("{count} modules are no code that {python} understands, such as {first}: no bytecode"));
+        }
         notes.extend(report.machines.map(|version| {
             format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")
         }));

@@ -3,6 +3,8 @@
 //! In: a lock's packages, and where to read what they depend on. Out: [`Answer`]s in the words of the relations
 //! themselves: the chain from a request, who else needs it, what would leave with it.
 
+use std::collections::BTreeSet;
+
 use petgraph::visit::EdgeRef as _;
 
 use super::{OpenChoice, Wishes};
@@ -12,6 +14,7 @@ use crate::{
         Closure, Price, SolveRequest,
         closure::{Link, Member},
     },
+    tree::Origin,
     universe::{CandidateId, Package, Universe, UniverseError, graph::Kind},
 };
 
@@ -48,6 +51,15 @@ impl Answer {
     pub fn leaving_size(&self) -> u64 {
         self.size + self.leaves.iter().map(|(_, size)| size).sum::<u64>()
     }
+}
+
+/// What a wheel or a tarball pulled into the image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PulledIn {
+    /// What it needs, and the names of the packages that meet that.
+    pub needs: Vec<(String, Vec<String>)>,
+    /// The packages that would leave with it: name and version, KiB.
+    pub leaves: Vec<(String, u64)>,
 }
 
 /// Answers questions of one target.
@@ -117,15 +129,30 @@ impl<'u> Explainer<'u> {
         let package = self.universe.package(id);
         let requests = self.wishes.requests();
         let chain = self.closure.chain(id);
-        let leaves = self.closure.leaves_with(id).into_iter().filter(|other| *other != id);
+        let leaves = self.closure.leaves_with(id).into_iter().filter(|other| *other != id).collect();
         Some(Answer {
             package: self.show(id),
             size: package.installed_size(),
             chain: chain.iter().filter_map(|link| self.reason(link)).collect(),
             requests: self.closure.requests_for(id).into_iter().map(|number| requests[number].text.clone()).collect(),
             needed_by: self.closure.needed_by(id).into_iter().map(|(by, _)| self.show(by)).collect(),
-            leaves: leaves.map(|other| (self.show(other), self.universe.package(other).installed_size())).collect(),
+            leaves: self.sizes(leaves),
         })
+    }
+
+    /// What a wheel or a tarball needs of the packages, and what would leave with it.
+    pub fn pulled_in(&self, origin: &Origin) -> PulledIn {
+        let requests = self.wishes.requests();
+        let name = |id: CandidateId| self.universe.package(id).name().to_owned();
+        let met = |number| self.closure.meeting(number).into_iter().map(name).collect();
+        let needs = self.wishes.of_origin(origin).map(|(number, _)| (requests[number].text.clone(), met(number)));
+        let own: BTreeSet<usize> =
+            self.wishes.of_origin(origin).filter(|(_, is_alone)| *is_alone).map(|(number, _)| number).collect();
+        PulledIn { needs: needs.collect(), leaves: self.sizes(self.closure.leaves_without(&own)) }
+    }
+
+    fn sizes(&self, ids: Vec<CandidateId>) -> Vec<(String, u64)> {
+        ids.into_iter().map(|id| (self.show(id), self.universe.package(id).installed_size())).collect()
     }
 
     fn reason(&self, link: &Link<'_>) -> Option<Reason> {

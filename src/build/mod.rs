@@ -15,7 +15,7 @@ mod wishes;
 
 pub use assemble::{AssembleError, Assembled, Plan, assemble, controls};
 pub use draw::{dot, mermaid};
-pub use explain::{Answer, Explainer, Reason, option};
+pub use explain::{Answer, Explainer, PulledIn, Reason, option};
 pub use finder::{Need, Wanted};
 pub use resolve::{Ask, More, OpenChoice, Order, ResolveError, Resolved, load, open_choices, resolve};
 pub use supply::{Download, SupplyError};

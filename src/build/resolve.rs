@@ -3,8 +3,8 @@
 //! Wheels make it two rounds: which of them fit depends on the Python that a first solution has, and what they need
 //! belongs into the second.
 //!
-//! In: the manifest, the suites and the Python files that it names. Out: a [`Lock`] without digests of a build, and if asked for, what
-//! else the solver knows: open choices, a proof.
+//! In: the manifest, the suites and the Python files that it names. Out: a [`Lock`] without digests of a build, and if
+//! asked for, what else the solver knows: open choices, a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -301,7 +301,9 @@ fn target(
     let own = Needs { clauses: finder.requested(&manifest.packages.install)?, ..Needs::default() };
 
     let tarballs = Application::tarballs(manifest, supplier)?;
-    let mut wanted = tarballs.wants(manifest, arch)?;
+    let ignore = manifest.python.iter().flat_map(|python| &python.ignore_needs).map(String::as_str);
+    let mut ignoring: BTreeSet<&str> = ignore.collect();
+    let mut wanted = tarballs.wants(manifest, arch, &mut ignoring)?;
     let mut needs = own.clone();
     finder.learn(&wanted, &mut needs, |_| false)?;
     let mut wishes = Wishes::of(manifest, &needs)?;
@@ -316,7 +318,7 @@ fn target(
         for round in 0.. {
             let mut application = tarballs.clone();
             let jobs = application.add_wheels(manifest, inputs, &site, supplier)?;
-            wanted = application.wants(manifest, arch)?;
+            wanted = application.wants(manifest, arch, &mut ignoring)?;
             needs = own.clone();
             finder.learn(&wanted, &mut needs, |name| has(universe, &solution, name))?;
             loader.progress.phase("Solving", None);
@@ -334,6 +336,10 @@ fn target(
             }
             site = found;
         }
+    }
+    for name in ignoring {
+        let text = format!("python.ignore-needs: nothing for {arch} needs {name}; take it out if nothing else does");
+        loader.progress.notice(&text);
     }
     let problem = wishes.problem(universe);
     let more = More {

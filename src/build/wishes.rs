@@ -60,6 +60,8 @@ pub(super) fn what(need: &str) -> String {
 pub struct Wishes<'m> {
     manifest: &'m Manifest,
     requests: Vec<SolveRequest>,
+    /// Who needs each of them; nobody but the manifest if empty.
+    by: Vec<BTreeSet<Origin>>,
     provided: BTreeSet<PackageName>,
     forbid: BTreeSet<PackageName>,
 }
@@ -83,16 +85,19 @@ impl<'m> Wishes<'m> {
             let clause = RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line, source })?;
             requests.push(SolveRequest { clause, text, line, by: None });
         }
+        let mut all_by = vec![BTreeSet::new(); requests.len()];
         for (what, by) in &needs.by {
             // What nobody can provide was judged before.
             let Some(clause) = needs.clauses.get(what) else { continue };
             let clause = RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line: 0, source })?;
             let text = what.strip_prefix("soname:").unwrap_or(what).to_owned();
             requests.push(SolveRequest { clause, text, line: 0, by: Some(in_words(by)) });
+            all_by.push(by.clone());
         }
         Ok(Self {
             manifest,
             requests,
+            by: all_by,
             provided: packages.provided_reasons().keys().cloned().collect(),
             forbid: packages.forbid.iter().cloned().collect(),
         })
@@ -109,6 +114,12 @@ impl<'m> Wishes<'m> {
     /// The requests: the manifest's in its order, then what is needed, by name.
     pub fn requests(&self) -> &[SolveRequest] {
         &self.requests
+    }
+
+    /// The requests that are a wheel's or a tarball's needs, by number, and whether it alone has each.
+    pub(super) fn of_origin(&self, origin: &Origin) -> impl Iterator<Item = (usize, bool)> {
+        let all = self.by.iter().enumerate();
+        all.filter(move |(_, by)| by.contains(origin)).map(|(number, by)| (number, by.len() == 1))
     }
 
     /// What prices are counted in.

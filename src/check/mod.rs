@@ -14,16 +14,12 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Arch, PackageName, RootPath},
-    elf::{ElfError, Object},
+    elf::{ElfError, HEAD, Object},
     finish::{FinishError, ldcache},
     python::{Site, Unmet, unmet},
     tree::{Kind, Node, Origin, Tree},
+    unpack::SHEBANG,
 };
-
-/// How much of each file is read to see what it is; the headers of an ELF file lie in it as a rule.
-const HEAD: usize = 4096;
-/// How long a `#!` line may be (Linux's BINPRM_BUF_SIZE).
-const SCRIPT_LINE: usize = 256;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,7 +153,7 @@ fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
                 };
             }
             let is_program = node.meta.mode & 0o111 != 0 && !is_module(path);
-            let line = head.get(..SCRIPT_LINE).unwrap_or(&head);
+            let line = head.get(..SHEBANG).unwrap_or(&head);
             let Some(line) = line.strip_prefix(b"#!").filter(|_| is_program) else { return Ok(Looked::Fine) };
             match missing_interpreter(tree, line) {
                 None => Ok(Looked::Fine),

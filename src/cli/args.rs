@@ -40,12 +40,13 @@ pub enum Command {
     ///
     /// The lock is snapshots/NAME.lock. A line “chosen: A for `A | B` of C; instead: B (+5 KiB)” says that C needs one
     /// of the two, that the smallest set has A, and that with B instead it would have 5 KiB more; packages.prefer and
-    /// packages.forbid decide otherwise.
+    /// packages.forbid decide otherwise. “needed: libX.so.1 by W: A” says that the wheel or tarball W loads a library
+    /// that the package A has, “cut: A → B” that A depends on B, which is left out, and why.
     Lock(LockArgs),
-    /// Say why a package or a path is in the image, and what would leave with it
+    /// Say why a package, a wheel or a path is in the image, and what would leave with it
     ///
     /// Of what the lock holds; without a good one of what a build would choose, and no lock is written. For a path or
-    /// a file's name the packages are fetched, if they are not in the cache.
+    /// a file's name the packages and wheels are fetched, if they are not in the cache.
     Why(WhyArgs),
     /// Draw who needs whom in the image, as DOT or Mermaid
     ///
@@ -59,7 +60,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
-    /// Show, tidy and check the cache: packages, indexes, and what was made of them
+    /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
     ///
     /// It is $COMPOSE_CACHE, else $XDG_CACHE_HOME/compose, else ~/.cache/compose; runs share it. When a build has made it
     /// larger than $COMPOSE_CACHE_LIMIT (10 GiB unless set), what was not used for longest goes.
@@ -124,7 +125,7 @@ pub struct WhyArgs {
     /// What and from where.
     #[command(flatten)]
     pub resolve: ResolveArgs,
-    /// A package or what one provides, a path such as /usr/bin/python3, or a file's name such as libz.so.1
+    /// A package or what one provides, a wheel, a path such as /usr/bin/python3, or a file's name such as libz.so.1
     pub what: String,
     /// Form of the answer on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]

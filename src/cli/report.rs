@@ -2,7 +2,7 @@
 //!
 //! In: what was built. Out: text for standard output; sizes in bytes, KiB where Debian counts so.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
     base::{Arch, PackageName, RootPath},
     build::{More, OpenChoice, Resolved, option},
     image::Written,
-    lock::{Lock, LockedNeed, Target},
+    lock::{Lock, LockedNeed, LockedWheel, Target},
     manifest::Manifest,
     solve::Price,
     tree::Tree,
@@ -177,7 +177,7 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
     if format == Format::Json {
         let targets: Vec<_> = changes
             .iter()
-            .map(|(arch, changes)| target_json(*arch, &lock.targets[arch], changes, more(arch)))
+            .map(|(arch, changes)| target_json(desk, *arch, &lock.targets[arch], changes, more(arch)))
             .collect();
         let epoch = lock.epoch.to_string();
         say!(out, "{:#}", json!({ "lock": desk.lock_path, "epoch": epoch, "unit": unit, "targets": targets }));
@@ -191,6 +191,10 @@ pub fn lock(desk: &Desk, resolved: &Resolved, before: Option<&Lock>, format: For
         say!(out, "  {arch}: {count} packages, {kib} KiB by Debian's count, {}{besides}", proof(target));
         if !target.proven_minimal {
             say!(out, "    no set has less than {} {unit}; {} nodes were searched", more.lower_bound, more.nodes);
+        }
+        for (from, wheels) in wheels_by_source(desk, target) {
+            let list: Vec<_> = wheels.iter().map(|wheel| format!("{} {}", wheel.name, wheel.version)).collect();
+            say!(out, "    wheels of {from}: {}", list.join(", "));
         }
         for need in &target.needs {
             say!(out, "    needed: {}", need_line(need, target));
@@ -238,15 +242,36 @@ fn besides(target: &Target) -> String {
     if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) }
 }
 
-/// “libGL.so.1 by the wheel opencv-python: libgl1”.
+/// Wheels by who named them: the application's lock, or `python.wheels`.
+fn wheels_by_source<'t>(desk: &Desk, target: &'t Target) -> BTreeMap<String, Vec<&'t LockedWheel>> {
+    let python = desk.manifest.python.as_ref();
+    let lock = python.and_then(|python| python.lock.as_deref());
+    let mut found: BTreeMap<String, Vec<&LockedWheel>> = BTreeMap::new();
+    for wheel in &target.wheels {
+        let from = match lock.filter(|_| desk.inputs.local(&wheel.sha256).is_none()) {
+            Some(lock) => lock.display().to_string(),
+            None => "python.wheels".into(),
+        };
+        found.entry(from).or_default().push(wheel);
+    }
+    found
+}
+
+/// “libGL.so.1 by opencv-python: libgl1”.
 fn need_line(need: &LockedNeed, target: &Target) -> String {
-    let Some(name) = need.what.strip_prefix("soname:") else { return format!("{}: {}", need.what, need.clause) };
+    let name = need.what.strip_prefix("soname:").unwrap_or(&need.what);
+    let by = needed_by(need, target);
+    let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
+    format!("{name}{by}: {}", need.clause)
+}
+
+/// The tarballs and wheels that have a need; none for the manifest's own requests.
+fn needed_by<'t>(need: &LockedNeed, target: &'t Target) -> Vec<&'t str> {
+    let name = need.what.strip_prefix("soname:").unwrap_or(&need.what);
     let wants = |needs: &[String]| needs.iter().any(|other| other == name);
     let tarballs = target.tarballs.iter().filter(|t| wants(&t.needs)).map(|t| &t.name);
     let wheels = target.wheels.iter().filter(|w| wants(&w.needs)).map(|w| &w.name);
-    let by: Vec<&str> = tarballs.chain(wheels).map(String::as_str).collect();
-    let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
-    format!("{name}{by}: {}", need.clause)
+    tarballs.chain(wheels).map(String::as_str).collect()
 }
 
 fn choice_line(choice: &OpenChoice, unit: &str) -> String {
@@ -267,7 +292,7 @@ fn price_json(name: &str, price: Price) -> Value {
     }
 }
 
-fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> Value {
+fn target_json(desk: &Desk, arch: Arch, target: &Target, changes: &[Change], more: &More) -> Value {
     let list: Vec<_> =
         changes.iter().map(|(name, old, new)| json!({ "package": name, "from": old, "to": new })).collect();
     let cut: Vec<_> = target
@@ -283,13 +308,21 @@ fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> 
             json!({ "taken": choice.taken, "by": choice.by, "relation": choice.relation, "instead": instead })
         })
         .collect();
-    let needs: Vec<_> = target.needs.iter().map(|need| json!({ "what": need.what, "clause": need.clause })).collect();
+    let need = |need: &LockedNeed| json!({ "what": need.what, "clause": need.clause, "by": needed_by(need, target) });
+    let needs: Vec<_> = target.needs.iter().map(need).collect();
+    let wheels = wheels_by_source(desk, target).into_iter().flat_map(|(from, wheels)| {
+        wheels.into_iter().map(move |wheel| {
+            json!({ "name": wheel.name, "version": wheel.version, "file": wheel.filename, "named-by": from })
+        })
+    });
+    let wheel_files: Vec<_> = wheels.collect();
     let refused: Vec<_> = more.not_preferred.iter().map(PackageName::as_str).collect();
     json!({
         "arch": arch.as_str(),
         "packages": target.packages.len(),
         "wheels": target.wheels.len(),
         "tarballs": target.tarballs.len(),
+        "wheel-files": wheel_files,
         "needs": needs,
         "installed-size": target.installed_size,
         "proven-minimal": target.proven_minimal,
@@ -305,7 +338,7 @@ fn target_json(arch: Arch, target: &Target, changes: &[Change], more: &More) -> 
 type Change = (String, Option<String>, Option<String>);
 
 fn changes(target: &Target, arch: Arch, before: Option<&Lock>) -> Vec<Change> {
-    let list = |target: Option<&Target>| -> std::collections::BTreeMap<String, String> {
+    let list = |target: Option<&Target>| -> BTreeMap<String, String> {
         let packages = target.into_iter().flat_map(|target| &target.packages);
         let packages = packages.map(|package| (package.name.to_string(), package.version.to_string()));
         let wheels = target.into_iter().flat_map(|target| &target.wheels);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     base::{Arch, Progress as _, RootPath},
-    build::{Answer, Ask, Explainer, Wishes, assemble, controls, dot, load, mermaid, open_choices},
+    build::{Answer, Ask, Explainer, PulledIn, Wishes, assemble, controls, dot, load, mermaid, open_choices},
     lock::{Lock, Target},
     python::ProjectName,
     solve,
@@ -30,7 +30,7 @@ pub fn why(args: &WhyArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     let lock = lock(&desk)?;
     if args.what.trim_matches('/').is_empty() {
-        let text = "name a package, a path such as /usr/bin/python3, or a file's name such as libz.so.1";
+        let text = "name a package, a wheel, a path such as /usr/bin/python3, or a file's name such as libz.so.1";
         return Err(Failure::words(exit::USAGE, text));
     }
     let mut answers = Vec::new();
@@ -147,7 +147,7 @@ enum Found {
     Path(Place),
 }
 
-/// A path of the image and who brought it.
+/// A path of the image and who pulled it.
 struct Place {
     path: String,
     origin: Origin,
@@ -169,7 +169,9 @@ enum Told {
         place: Option<String>,
         what: String,
         named: String,
-        needs: Vec<String>,
+        /// Its file and that's size, of a wheel.
+        file: Option<(String, u64)>,
+        pulled: PulledIn,
     },
     /// Not in the image.
     Out {
@@ -206,13 +208,11 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         Found::Name(name) => (name, None),
         Found::Path(Place { path, origin }) => match origin {
             Origin::Package(name) => (name.to_string(), Some(path)),
-            Origin::Tarball(name) => {
-                let tarball = target.tarballs.iter().find(|tarball| *tarball.name == *name);
-                let needs = tarball.map(|tarball| tarball.needs.clone()).unwrap_or_default();
-                let (what, named) = (format!("the tarball {name}"), "[[tarballs]]".into());
-                return Ok(Told::From { place: Some(path), what, named, needs });
+            Origin::Tarball(_) => {
+                let (what, named, pulled) = (origin.to_string(), "[[tarballs]]".into(), explainer.pulled_in(&origin));
+                return Ok(Told::From { place: Some(path), what, named, file: None, pulled });
             }
-            Origin::Wheel(name) => return Ok(from_wheel(desk, target, &name, Some(path))),
+            Origin::Wheel(name) => return Ok(from_wheel(desk, target, explainer, &name, Some(path))),
             Origin::Manifest => return Ok(Told::Made { place: path, by: "the manifest's own [[files]]".into() }),
             Origin::Finish(step) => {
                 return Ok(Told::Made {
@@ -236,7 +236,7 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     }
     let project = name.parse::<ProjectName>().map(|project| project.to_string()).unwrap_or_default();
     if target.wheels.iter().any(|wheel| wheel.name == project) {
-        return Ok(from_wheel(desk, target, &project, None));
+        return Ok(from_wheel(desk, target, explainer, &project, None));
     }
     // A file's name, such as a library's.
     let tree = tree(desk, lock, arch)?;
@@ -252,7 +252,7 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         }
         let near = explainer.suggest(&name);
         let hint = if near.is_empty() { String::new() } else { format!("\n  did you mean {}?", near.join(", ")) };
-        let text = format!("“{name}” is neither a package of the indexes nor a file of the image{hint}");
+        let text = format!("“{name}” is neither a package of the indexes nor a wheel or a file of the image{hint}");
         return Err(Failure::words(exit::USAGE, text));
     };
     let path = format!("/{}", String::from_utf8_lossy(path.as_bytes()));
@@ -260,7 +260,8 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
 }
 
 /// A wheel, and who named it.
-fn from_wheel(desk: &Desk, target: &Target, name: &str, place: Option<String>) -> Told {
+fn from_wheel(desk: &Desk, target: &Target, explainer: &Explainer<'_>, name: &str, place: Option<String>) -> Told {
+    let origin = Origin::Wheel(name.into());
     let wheel = target.wheels.iter().find(|wheel| wheel.name == name);
     let local = wheel.and_then(|wheel| desk.inputs.local(&wheel.sha256));
     let python = desk.manifest.python.as_ref();
@@ -268,9 +269,10 @@ fn from_wheel(desk: &Desk, target: &Target, name: &str, place: Option<String>) -
     let named = local.map(|wheel| format!("python.wheels ({})", wheel.path.display())).or_else(lock);
     Told::From {
         place,
-        what: wheel.map_or_else(|| format!("the wheel {name}"), |wheel| format!("the wheel {name} {}", wheel.version)),
+        what: wheel.map_or_else(|| origin.to_string(), |wheel| format!("{origin} {}", wheel.version)),
         named: named.unwrap_or_else(|| "[python]".into()),
-        needs: wheel.map(|wheel| wheel.needs.clone()).unwrap_or_default(),
+        file: wheel.map(|wheel| (wheel.filename.clone(), wheel.size)),
+        pulled: explainer.pulled_in(&origin),
     }
 }
 
@@ -278,13 +280,19 @@ impl Told {
     fn say(&self, out: &mut String, arch: Arch, what: &str) {
         match self {
             Self::Made { place, by } => say!(out, "{place} in the image for {arch} is made by {by}"),
-            Self::From { place, what, named, needs } => {
+            Self::From { place, what, named, file: _, pulled } => {
                 if let Some(place) = place {
                     say!(out, "{place} is from {what}");
                 }
                 say!(out, "{what} is in the image for {arch}: {named} names it");
-                if !needs.is_empty() {
-                    say!(out, "it needs: {}", needs.join(", "));
+                if pulled.needs.is_empty() {
+                    return;
+                }
+                let met = |(need, packages): &(String, Vec<String>)| format!("{need} ({})", packages.join(", "));
+                say!(out, "it needs: {}", pulled.needs.iter().map(met).collect::<Vec<_>>().join(", "));
+                match pulled.leaves.iter().map(|(_, size)| size).sum::<u64>() {
+                    _ if pulled.leaves.is_empty() => say!(out, "without it no package would leave"),
+                    sum => say!(out, "without it {sum} KiB of packages would leave: {}", sizes(&pulled.leaves)),
                 }
             }
             Self::Out { why } => {
@@ -305,16 +313,11 @@ impl Told {
                 if !answer.needed_by.is_empty() {
                     say!(out, "needed directly by: {}", answer.needed_by.join(", "));
                 }
-                let list: Vec<_> = answer.leaves.iter().map(|(name, size)| format!("{name} ({size} KiB)")).collect();
-                match list.len() {
-                    0 => say!(out, "without it {} KiB would leave: itself alone", answer.size),
-                    _ => {
-                        say!(
-                            out,
-                            "without it {} KiB would leave: itself and {}",
-                            answer.leaving_size(),
-                            list.join(", ")
-                        )
+                match answer.leaves.as_slice() {
+                    [] => say!(out, "without it {} KiB would leave: itself alone", answer.size),
+                    others => {
+                        let sum = answer.leaving_size();
+                        say!(out, "without it {sum} KiB would leave: itself and {}", sizes(others))
                     }
                 }
             }
@@ -325,8 +328,14 @@ impl Told {
         let arch = arch.as_str();
         match self {
             Self::Made { place, by } => json!({ "arch": arch, "in": true, "path": place, "made-by": by }),
-            Self::From { place, what, named, needs } => {
-                json!({ "arch": arch, "in": true, "path": place, "from": what, "named-by": named, "needs": needs })
+            Self::From { place, what, named, file, pulled } => {
+                let met = |(need, packages): &(String, Vec<String>)| json!({ "what": need, "packages": packages });
+                let needs: Vec<_> = pulled.needs.iter().map(met).collect();
+                json!({
+                    "arch": arch, "in": true, "path": place, "from": what, "named-by": named,
+                    "file": file.as_ref().map(|(name, _)| name), "bytes": file.as_ref().map(|(_, bytes)| bytes),
+                    "needs": needs, "leaves-with-it": leaves_json(&pulled.leaves),
+                })
             }
             Self::Out { why } => json!({ "arch": arch, "in": false, "why": why }),
             Self::In { place, answer } => {
@@ -335,17 +344,23 @@ impl Told {
                     .iter()
                     .map(|reason| json!({ "text": reason.text, "line": reason.line, "chosen": reason.chosen }))
                     .collect();
-                let leaves: Vec<_> = answer
-                    .leaves
-                    .iter()
-                    .map(|(name, size)| json!({ "package": name, "installed-size": size }))
-                    .collect();
                 json!({
                     "arch": arch, "in": true, "path": place, "package": answer.package,
                     "installed-size": answer.size, "chain": chain, "requests": answer.requests,
-                    "needed-by": answer.needed_by, "leaves-with-it": leaves, "leaving-size": answer.leaving_size(),
+                    "needed-by": answer.needed_by, "leaves-with-it": leaves_json(&answer.leaves),
+                    "leaving-size": answer.leaving_size(),
                 })
             }
         }
     }
+}
+
+/// “libgl1 1.7.0-1 (653 KiB), libglx0 1.7.0-1 (163 KiB)”.
+fn sizes(packages: &[(String, u64)]) -> String {
+    let list: Vec<_> = packages.iter().map(|(name, size)| format!("{name} ({size} KiB)")).collect();
+    list.join(", ")
+}
+
+fn leaves_json(packages: &[(String, u64)]) -> Vec<Value> {
+    packages.iter().map(|(name, size)| json!({ "package": name, "installed-size": size })).collect()
 }

@@ -15,13 +15,15 @@ mod versions;
 
 use std::io;
 
-pub use needs::{Need, Needs, max_version, needs};
+pub use needs::{Need, Needs, needs};
 pub use read::Source;
 pub use search::{Loaded, Loader, Names, expand};
 pub use versions::{DefinedVersion, NeededFile, NeededVersion, VersionNumber, Versions};
 
 use crate::base::{Arch, RootPath};
 
+/// How much of a file is read to see what it is, bytes: the headers lie in it as a rule.
+pub const HEAD: usize = 4096;
 /// `e_type` of programs that are loaded at a fixed address.
 pub const ET_EXEC: u16 = 2;
 /// `e_type` of shared objects and position-independent executables.

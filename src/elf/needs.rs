@@ -1,11 +1,11 @@
 //! What a set of unpacked files, such as the wheels and tarballs of an image, needs of the system.
 //!
 //! In: the set's ELF files and links, with the places where they will be. Out: [`Needs`]: libraries and loaders that
-//! the set does not bring along, the symbol versions wanted of them included.
+//! the set does not bring along.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Abi, Loader, Names, Object, VersionNumber};
+use super::{Abi, Loader, Names, Object};
 use crate::base::{Arch, RootPath};
 
 /// How many symbolic links a look-up follows, as Linux does (`MAXSYMLINKS`).
@@ -20,8 +20,6 @@ pub struct Need {
     pub path: Option<RootPath>,
     /// Places in the list of the objects that ask, by path; of each owner's objects the first.
     pub by: Vec<usize>,
-    /// The symbol versions that all who ask want of it, without weak ones, sorted.
-    pub versions: Vec<Box<[u8]>>,
     /// Place of an object that has the name, where none lies on the search path.
     pub found: Option<usize>,
 }
@@ -34,26 +32,6 @@ pub struct Needs {
     /// What lies in the set, but in another owner's files and out of the loader's way: it works if that owner's package
     /// has loaded it before, and nothing here can tell.
     pub elsewhere: Vec<Need>,
-}
-
-impl Needs {
-    /// The highest version of a series, such as `GLIBC_`, that is wanted of libraries outside the set.
-    pub fn max_version(&self, prefix: &str) -> Option<VersionNumber> {
-        highest(self.outside.iter().flat_map(|need| &need.versions).map(|name| &**name), prefix)
-    }
-}
-
-/// The highest version of a series, such as `GLIBC_`, that objects for `arch` want of whatever library.
-pub fn max_version<O>(objects: &[Object<O>], arch: Arch, prefix: &str) -> Option<VersionNumber> {
-    let fitting = objects.iter().filter(|object| object.elf.abi == Abi::of(arch));
-    let files = fitting.flat_map(|object| &object.elf.versions.needed);
-    let versions = files.flat_map(|needed| &needed.versions).filter(|version| !version.is_weak);
-    highest(versions.map(|version| &*version.name), prefix)
-}
-
-fn highest<'a>(names: impl Iterator<Item = &'a [u8]>, prefix: &str) -> Option<VersionNumber> {
-    let split = names.filter_map(VersionNumber::split);
-    split.filter(|(found, _)| *found == prefix.as_bytes()).map(|(_, number)| number).max()
 }
 
 /// What the objects need of the system. `links` are the set's symbolic links and their targets as written; a hard link
@@ -82,12 +60,9 @@ pub fn needs<O: PartialEq>(objects: &[Object<O>], links: &[(RootPath, Box<[u8]>)
 
     let mut out = [BTreeMap::new(), BTreeMap::new()];
     let mut add = |name: &[u8], path: Option<RootPath>, by: usize, found: Option<usize>| {
-        let need = Need { name: name.into(), path: path.clone(), by: Vec::new(), versions: Vec::new(), found };
+        let need = Need { name: name.into(), path: path.clone(), by: Vec::new(), found };
         let known = out[usize::from(found.is_some())].entry((name.to_vec(), path)).or_insert(need);
         known.by.push(by);
-        known.versions.extend(wanted(objects, by, name));
-        known.versions.sort();
-        known.versions.dedup();
     };
     for (index, object) in objects.iter().enumerate().filter(|(_, object)| object.elf.abi == abi) {
         if let Some(path) = object.elf.interpreter.as_deref().filter(|path| path.starts_with(b"/"))
@@ -131,13 +106,6 @@ fn first_of_each<O: PartialEq>(objects: &[Object<O>], mut places: Vec<usize>) ->
         }
     }
     kept
-}
-
-/// The versions, weak ones aside, that an object wants of the library of that name.
-fn wanted<O>(objects: &[Object<O>], by: usize, name: &[u8]) -> Vec<Box<[u8]>> {
-    let files = objects.get(by).into_iter().flat_map(|object| &object.elf.versions.needed);
-    let versions = files.filter(|needed| *needed.file == *name).flat_map(|needed| &needed.versions);
-    versions.filter(|version| !version.is_weak).map(|version| version.name.clone()).collect()
 }
 
 /// Where a path leads, as [`crate::tree::Tree::resolve_from`] but among links alone: what else is there is not known.
@@ -306,25 +274,5 @@ mod tests {
         ] {
             assert_eq!(shown(&objects, &links), wanted, "{name}");
         }
-    }
-
-    #[test]
-    fn versions_wanted_of_the_system() {
-        let objects = [
-            object("a/a.so", "a", &file().wants("libc.so.6", &["GLIBC_2.4", "GLIBC_2.50?", "GLIBC_PRIVATE"])),
-            object("a/b.so", "a", &file().wants("libc.so.6", &["GLIBC_2.17", "GLIBC_2.4"])),
-            object("a/c.so", "a", &file().wants("libstdc++.so.6", &["GLIBCXX_3.4.30"])),
-            object("a/libstdc++.so.6", "a", &file()),
-            object("a/d.so", "a", &file().machine(ARM).wants("libc.so.6", &["GLIBC_2.99"])),
-        ];
-        let found = needs(&objects, &[], Arch::Amd64);
-        let [libc] = &found.outside[..] else { panic!("{found:?}") };
-        let versions: Vec<_> = libc.versions.iter().map(|v| String::from_utf8_lossy(v).into_owned()).collect();
-        assert_eq!(versions, ["GLIBC_2.17", "GLIBC_2.4", "GLIBC_PRIVATE"]);
-        let number = |number: Option<VersionNumber>| number.map(|number| number.to_string());
-        assert_eq!(number(found.max_version("GLIBC_")).as_deref(), Some("2.17"));
-        assert_eq!(number(found.max_version("GLIBCXX_")), None);
-        assert_eq!(number(max_version(&objects, Arch::Amd64, "GLIBCXX_")).as_deref(), Some("3.4.30"));
-        assert_eq!(number(max_version(&objects, Arch::Amd64, "GLIBC_")).as_deref(), Some("2.17"));
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! In: nodes of a finished [`Tree`]. Out: [`Piece`]s: all directories first (each before its children), then each
 //! unpacked thing's other entries in path order (packages by name, then tarballs, then wheels), then bytecode by whose
-//! modules it is of, then what the manifest and the finishing steps brought, by path, then the end marker. So an unaltered package is one range of its segment file, and a rebuild is a concatenation.
+//! modules it is of, then what the manifest and the finishing steps brought, by path, then the end marker. So an
+//! unaltered package is one range of its segment file, and a rebuild is a concatenation.
 
 use std::{
     collections::BTreeMap,
@@ -27,9 +28,9 @@ pub struct Piece {
     pub source: Source,
     /// Length in bytes; never 0.
     pub len: u64,
-    /// Which group it belongs to, counted from 0 without gaps: the directories, each package, the bytecode of each, the
-    /// rest. Blocks of
-    /// compression never span two groups, so that what a group compresses to depends on that group alone.
+    /// Which group it belongs to, counted from 0 without gaps: the directories, each unpacked thing, the bytecode of
+    /// each, the rest. Blocks of compression never span two groups, so that what a group compresses to depends on that
+    /// group alone.
     pub group: usize,
 }
 

@@ -11,6 +11,8 @@ use std::{
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
+use crate::base::words;
+
 /// Why a value is refused, before its place in the file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -30,7 +32,7 @@ impl Fault {
     /// Adds "did you mean …?" if one of `known` is near `word`, and the whole list otherwise.
     pub fn suggest<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
-        let help = match nearest(word, &known) {
+        let help = match words::nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean “{near}”?"),
             None => format!("known here: {}", known.join(", ")),
         };
@@ -44,22 +46,9 @@ impl<E: std::error::Error> From<E> for Fault {
     }
 }
 
-/// The entry of `known` that `word` is most likely a slip of. Case and `_` for `-` cost nothing.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let word: String = word.chars().take(60).collect::<String>().to_lowercase().replace('_', "-");
-    let near = |name: &str| strsim::damerau_levenshtein(&word, &name.to_lowercase());
-    let best = known.iter().map(|name| (near(name), *name)).min_by_key(|(distance, _)| *distance)?;
-    let allowed = (best.1.chars().count() / 3).clamp(1, 3);
-    (best.0 <= allowed).then_some(best.1)
-}
-
 /// Text of the file for a message: one line, not too long, nothing that a terminal obeys.
 pub(super) fn quote(text: &str) -> String {
-    let mut out: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(60).is_some() {
-        out.push('…');
-    }
-    out
+    words::quote(text, 60)
 }
 
 /// One thing that is wrong, and where.
@@ -231,22 +220,6 @@ impl Diagnostic for ManifestErrors {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_are_recognised_and_strangers_are_not() {
-        let known = ["install", "provided", "forbid", "run-as", "security-mirror"];
-        for (word, near) in [
-            ("instal", Some("install")),
-            ("Install", Some("install")),
-            ("run_as", Some("run-as")),
-            ("frobid", Some("forbid")),
-            ("security_miror", Some("security-mirror")),
-            ("depends", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(word, &known), near, "{word}");
-        }
-    }
 
     #[test]
     fn positions_count_lines_and_characters() {

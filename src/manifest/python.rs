@@ -76,7 +76,9 @@ fn tarball(mut table: Table<'_>) -> Option<Tarball> {
         let path = doc.resolve(value.text()?);
         if !path.is_file() {
             let fault = Fault::new(format!("there is no file {}", path.display()));
-            value.refuse(fault.help("give a tar archive, plain or in gzip, xz or zstd, relative to the manifest"));
+            value.refuse(
+                fault.help("give a tar archive, plain or in gzip, xz, zstd or bzip2, relative to the manifest"),
+            );
         }
         Some(TarballSource::File(path))
     });

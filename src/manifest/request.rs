@@ -50,6 +50,12 @@ fn atom(atom: &str, whole: &str) -> Result<String, Fault> {
     let (name, rest) = atom.split_at(end);
     let rest = rest.trim_start();
     if rest.starts_with(':') {
+        // No architecture is called like a library or a path.
+        let asked = rest.trim_start_matches(':').trim_start();
+        if asked.starts_with('/') || asked.contains(".so") {
+            let fault = Fault::new(format!("“{}” asks for neither a file nor a library", quote(atom)));
+            return Err(fault.help("write such as \"file:/usr/bin/git\" or \"soname:libGL.so.1\""));
+        }
         let fault = Fault::new(format!("“{}” names an architecture", quote(atom)));
         return Err(fault.help(format!("write \"{name}\"; “archs” says for which architectures")));
     }
@@ -226,6 +232,10 @@ mod tests {
         assert_eq!(wish("file:/usr/bin/git"), Ok(("file:/usr/bin/git".into(), Want::File(git))));
         assert_eq!(wish("file:/bin/sh"), Ok(("file:/usr/bin/sh".into(), Want::File(sh))));
         assert_eq!(wish("soname:libGL.so.1"), Ok(("soname:libGL.so.1".into(), Want::Soname("libGL.so.1".into()))));
+        for text in ["sonam:libGL.so.1", "files:/usr/bin/git"] {
+            let help = wish(text).err().and_then(|fault| fault.help);
+            assert!(help.is_some_and(|help| help.contains("soname:libGL.so.1")), "{text}");
+        }
         for text in ["file:", "file:usr/bin/git", "file:/usr/*", "soname:", "soname:/lib/x.so", "soname:git"] {
             assert!(wish(text).is_err(), "{text:?} passed");
         }

@@ -269,7 +269,7 @@ fn python_and_tarballs() {
     sub/manifest.toml:6:11: python.wheels[0]: error parsing glob 'a[': unclosed character class; missing ']'
     ");
     assert_snapshot!(faults("[[tarballs]]\nsource = \"x.tar\"\nsha256 = \"12\"\npath = \"usr\""), @r#"
-    sub/manifest.toml:5:10: tarballs[0].source: there is no file sub/x.tar; give a tar archive, plain or in gzip, xz or zstd, relative to the manifest
+    sub/manifest.toml:5:10: tarballs[0].source: there is no file sub/x.tar; give a tar archive, plain or in gzip, xz, zstd or bzip2, relative to the manifest
     sub/manifest.toml:6:10: tarballs[0].sha256: “12” is not a SHA-256 digest (64 hexadecimal digits, with or without “sha256:” before them)
     sub/manifest.toml:7:8: tarballs[0].path: “usr” is not absolute; write "/usr"
     "#);

@@ -13,15 +13,13 @@ use globset::GlobBuilder;
 
 use super::{
     Environment, LockFault, Misfit, ProjectName, PythonLock, Source, Wanted,
+    lock::LARGEST,
     wheel_name::{BadWheelName, WheelName},
 };
 use crate::{
     base::{Sha256, aside},
     manifest::Python,
 };
-
-/// Longest lock that is read, bytes; those of large applications have some MB.
-const MAX_LOCK: u64 = 64 << 20;
 
 /// A wheel on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +55,7 @@ pub enum InputsError {
         source: io::Error,
     },
     /// The lock is longer than any.
-    #[error("{} is longer than 64 MiB; that is no lock\n  next step: give the application's lock in python.lock", .0.display())]
+    #[error("{} is longer than {} MiB; that is no lock\n  next step: give the application's lock in python.lock", .0.display(), LARGEST >> 20)]
     TooLong(PathBuf),
     /// The lock cannot be used.
     #[error(transparent)]
@@ -113,7 +111,7 @@ impl Inputs {
             Some(path) => {
                 let cannot = |source| InputsError::Read { path: path.clone(), source };
                 let length = fs::metadata(path).map_err(cannot)?.len();
-                if length > MAX_LOCK {
+                if length > LARGEST as u64 {
                     return Err(InputsError::TooLong(path.clone()));
                 }
                 let bytes = fs::read(path).map_err(cannot)?;

@@ -70,7 +70,7 @@ pub enum PipError {
     },
     /// A file that is not what the lock promises.
     #[error(
-        "what the index has for {name} is not what the application's lock promises\n{words}\n  next step: find out who changed it; if it is meant so, make the application's lock anew"
+        "what the index has for {name} is not what the application's lock promises\n{words}\n  next step: find out who changed it; if it is meant so, or the lock has digests for other machines alone, make it anew"
     )]
     Mismatch {
         /// Which.

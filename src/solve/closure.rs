@@ -10,7 +10,7 @@ use petgraph::{
     Direction,
     algo::dominators::{self, Dominators},
     graph::{DiGraph, NodeIndex},
-    visit::{EdgeRef as _, Reversed},
+    visit::{Dfs, EdgeRef as _, NodeFiltered, Reversed},
 };
 
 use super::{Problem, cone::Selection};
@@ -159,7 +159,7 @@ impl<'u> Closure<'u> {
     pub fn requests_for(&self, to: CandidateId) -> Vec<usize> {
         let Some(goal) = self.nodes.get(&to) else { return Vec::new() };
         let backwards = Reversed(&self.graph);
-        let mut walk = petgraph::visit::Dfs::new(backwards, *goal);
+        let mut walk = Dfs::new(backwards, *goal);
         let mut found = BTreeSet::new();
         while let Some(node) = walk.next(backwards) {
             if let Member::Request(number) = self.graph[node] {
@@ -173,15 +173,39 @@ impl<'u> Closure<'u> {
     pub fn needed_by(&self, to: CandidateId) -> Vec<(CandidateId, &Need)> {
         let edges =
             self.nodes.get(&to).into_iter().flat_map(|node| self.graph.edges_directed(*node, Direction::Incoming));
-        let mut found: Vec<_> = edges
-            .filter_map(|edge| match self.graph[edge.source()] {
-                Member::Package(id) => Some((id, edge.weight())),
-                _ => None,
-            })
-            .collect();
+        let mut found: Vec<_> =
+            edges.filter_map(|edge| Some((self.package_at(edge.source())?, edge.weight()))).collect();
         found.sort_by_key(|(id, need)| (*id, need.relation.clone()));
         found.dedup_by_key(|(id, _)| *id);
         found
+    }
+
+    /// The chosen packages that meet a request, by its number.
+    pub fn meeting(&self, number: usize) -> Vec<CandidateId> {
+        let edges = self.graph.edge_references();
+        let met = edges.filter(|edge| self.graph[edge.source()] == Member::Request(number));
+        let mut found: Vec<_> = met.filter_map(|edge| self.package_at(edge.target())).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// What would leave without some requests, by their numbers: all that only they keep in; sorted.
+    pub fn leaves_without(&self, requests: &BTreeSet<usize>) -> Vec<CandidateId> {
+        let is_gone = |node| matches!(self.graph[node], Member::Request(number) if requests.contains(&number));
+        let rest = NodeFiltered::from_fn(&self.graph, |node| !is_gone(node));
+        let mut walk = Dfs::new(&rest, self.root);
+        let mut kept = BTreeSet::new();
+        while let Some(node) = walk.next(&rest) {
+            kept.extend(self.package_at(node));
+        }
+        self.packages().filter(|id| !kept.contains(id)).collect()
+    }
+
+    fn package_at(&self, node: NodeIndex) -> Option<CandidateId> {
+        match self.graph[node] {
+            Member::Package(id) => Some(id),
+            Member::Root | Member::Request(_) => None,
+        }
     }
 
     /// What would leave with a package: itself, and all that only it keeps in; sorted.
@@ -190,9 +214,7 @@ impl<'u> Closure<'u> {
         let mut found = Vec::new();
         let mut stack = vec![*top];
         while let Some(node) = stack.pop() {
-            if let Member::Package(id) = self.graph[node] {
-                found.push(id);
-            }
+            found.extend(self.package_at(node));
             stack.extend(self.dominators.immediately_dominated_by(node).filter(|other| *other != node));
         }
         found.sort_unstable();

@@ -34,7 +34,7 @@ pub enum Shelf {
     Sources,
     /// What is kept of Packages and Contents indexes, by [`crate::archive`]'s keys.
     Indexes,
-    /// Unpacked, filtered packages, by [`crate::unpack`]'s key.
+    /// Unpacked, filtered packages, wheels and tarballs, by [`crate::unpack`]'s key.
     Segments,
     /// Compressed parts of layers, by the key that [`crate::image`] gives them.
     Packs,

@@ -8,6 +8,9 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::base::{RootPath, Sha256};
 
+/// How much of a file Linux reads to find its interpreter (`BINPRM_BUF_SIZE`), bytes: a `#!` line is no longer.
+pub const SHEBANG: usize = 256;
+
 /// One omit group, as patterns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OmitSpec {
@@ -107,7 +110,7 @@ impl Filter {
         }
     }
 
-    /// Whether a file stays; `head` is its beginning (at least 256 bytes of it, if there are so many).
+    /// Whether a file stays; `head` is its beginning (at least [`SHEBANG`] bytes of it, if there are so many).
     pub fn keeps(&self, path: &RootPath, is_program: bool, head: &[u8]) -> bool {
         match self.verdict(path) {
             Verdict::Forced => true,

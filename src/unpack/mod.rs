@@ -24,7 +24,7 @@ use std::{
 };
 
 pub use error::{UnpackError, UnpackFault};
-pub use filter::{BadPattern, Filter, FilterSpec, OmitSpec};
+pub use filter::{BadPattern, Filter, FilterSpec, OmitSpec, SHEBANG};
 pub use segment::{Entry, Script, Segment};
 pub use tarball::{Tarball, unpack_tarball};
 

@@ -1,7 +1,7 @@
 //! One pass over an archive: what it ships, each path checked, the wanted content put aside.
 //!
-//! In: the entries of `data.tar` or of a tarball, or files one by one; a filter. Out: a [`Survey`]: nodes sorted by path, and a spool with the content of
-//! those that stay; memory is bounded however large the files are.
+//! In: the entries of `data.tar` or of a tarball, or files one by one; a filter. Out: a [`Survey`]: nodes sorted by path,
+//! and a spool with the content of those that stay; memory is bounded however large the files are.
 
 use std::{
     collections::{BTreeMap, HashSet, btree_map},
@@ -12,7 +12,7 @@ use std::{
 use tempfile::SpooledTempFile;
 
 use super::{
-    Filter, UnpackFault,
+    Filter, SHEBANG, UnpackFault,
     canon::{is_merged_top, lead, merged, relinked},
     filter::Verdict,
 };
@@ -24,9 +24,6 @@ use crate::{
 
 /// Content up to this many bytes per package is held in memory, more goes to a temporary file.
 const IN_MEMORY: usize = 8 << 20;
-
-/// How much of an executable is read to find its interpreter: what Linux reads (`BINPRM_BUF_SIZE`).
-const HEAD: usize = 256;
 
 /// How many rounds of "its target is gone, so the link goes" there are: Linux follows no longer chain.
 const ROUNDS: usize = 40;
@@ -181,7 +178,7 @@ fn split(entry: TarEntry) -> (TarKind, Meta) {
 fn head<R: Read>(entries: &mut Entries<R>, meta: &Meta, filter: &Filter) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     if meta.mode & 0o111 != 0 && filter.reads_shebangs() {
-        entries.take(HEAD as u64).read_to_end(&mut head)?;
+        entries.take(SHEBANG as u64).read_to_end(&mut head)?;
     }
     Ok(head)
 }

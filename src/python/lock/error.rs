@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::Format;
+use crate::base::words;
 
 /// A lock cannot be used: which file, where in it, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,21 +152,7 @@ fn quoted(name: &str, what: &str) -> String {
     format!("the {what} “{name}”")
 }
 
-/// The entry of `known` that `word` is most likely a slip of.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // The distance takes memory by the product of both lengths.
-    let word: String = word.chars().take(60).collect();
-    let by_distance = known.into_iter().map(|name| (strsim::damerau_levenshtein(&word, name), name));
-    let (distance, name) = by_distance.min()?;
-    (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(name)
-}
-
 /// Text of a lock for a message: one line, not too long, nothing that a terminal obeys.
 pub(in crate::python) fn quote(text: &str) -> String {
-    const MOST: usize = 120;
-    let mut out: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(MOST).is_some() {
-        out.push('…');
-    }
-    out
+    words::quote(text, 120)
 }

@@ -25,17 +25,13 @@ use std::{
 pub(super) use error::quote;
 pub use error::{LockFault, Problem};
 
-use self::{
-    error::{Fault, nearest},
-    marker::Scope,
-    package::Package,
-};
+use self::{error::Fault, marker::Scope, package::Package};
 use super::{
     environment::{Environment, machine},
     name::ProjectName,
     wheel_name::WheelName,
 };
-use crate::base::Sha256;
+use crate::base::{Sha256, words};
 
 /// The longest lock that is read, bytes. One of a thousand projects for all platforms has some 10 MiB.
 pub const LARGEST: usize = 64 << 20;
@@ -307,8 +303,7 @@ impl PythonLock {
             match name.filter(|name| known.contains(name)) {
                 Some(name) => out.insert(name),
                 None => {
-                    let lower = text.to_lowercase();
-                    let near = nearest(&lower, known.iter().map(ProjectName::as_str)).map(str::to_owned);
+                    let near = words::nearest(text, known.iter().map(ProjectName::as_str)).map(str::to_owned);
                     let known = known.iter().map(ToString::to_string).collect();
                     return Err(Problem::Unknown { what, name: quote(text), near, known }.into());
                 }

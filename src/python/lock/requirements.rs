@@ -10,7 +10,10 @@ use super::{
     marker::{Marker, Scope},
     package::{Artifacts, File, Package, at_url_or_path, fragment_sha256},
 };
-use crate::python::{name::ProjectName, wheel_name::WheelName};
+use crate::{
+    base::words,
+    python::{name::ProjectName, wheel_name::WheelName},
+};
 
 /// A requirements file, read.
 #[derive(Debug, Clone)]
@@ -140,7 +143,7 @@ fn file_option(line: &str) -> Result<(), String> {
         return Ok(());
     }
     let known = PASSED_OVER.iter().map(|(long, _)| *long).chain(["--requirement", "--editable", "--no-binary"]);
-    let hint = super::error::nearest(name, known).map(|near| format!("; did you mean “{near}”?")).unwrap_or_default();
+    let hint = words::nearest(name, known).map(|near| format!("; did you mean “{near}”?")).unwrap_or_default();
     Err(format!("the option “{}” is not known{hint}; leave the line out if it matters to builds alone", quote(name)))
 }
 

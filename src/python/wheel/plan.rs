@@ -12,10 +12,8 @@ use super::{Layout, Wheel, WheelError, WheelFault, at, record};
 use crate::{
     base::{RootPath, Sha256, Sha256Writer},
     deb::shown,
+    unpack::SHEBANG,
 };
-
-/// How much of a file is shown to the filter: what Linux reads of it to find its interpreter (`BINPRM_BUF_SIZE`).
-const HEAD: usize = 256;
 
 /// What no wheel may bring, because it tells of an installation (PEP 376, 610, 627, 710), and RECORD's signatures,
 /// which the new RECORD would make false.
@@ -131,7 +129,7 @@ impl Wheel {
                 (_, sha256, size) = writer.finish();
                 content = Content::Script(index, interpreter.clone());
                 head = [line.1.as_slice(), head.get(line.0..).unwrap_or_default()].concat();
-                head.truncate(HEAD);
+                head.truncate(SHEBANG);
             }
             let Some((path, _)) = place else { continue };
             let mode = if entry.executable || is_script { 0o755 } else { 0o644 };
@@ -162,7 +160,7 @@ impl Wheel {
     }
 
     fn made(&self, path: RootPath, mode: u32, bytes: Vec<u8>, source: String, keeps: &Keeps<'_>) -> Draft {
-        let kept = keeps(&path, mode == 0o755, &bytes[..bytes.len().min(HEAD)]);
+        let kept = keeps(&path, mode == 0o755, &bytes[..bytes.len().min(SHEBANG)]);
         let (size, sha256) = (bytes.len() as u64, Sha256::of(&bytes));
         let content = Content::Made(bytes.into());
         Draft { planned: Planned { path, mode, mtime: self.mtime, size, sha256, content }, source, kept }
@@ -246,11 +244,11 @@ fn collision(new: &Draft, old: &Draft, why: &'static str) -> WheelFault {
 /// `#!pythonw` or a version's name; what follows the word stays, but for the carriage return of a Windows line end,
 /// which Linux would take for a part of the interpreter's name.
 fn rewritten(head: &[u8], interpreter: &str) -> Option<(usize, Vec<u8>)> {
-    let head = &head[..head.len().min(HEAD)];
+    let head = &head[..head.len().min(SHEBANG)];
     if !head.starts_with(b"#!python") {
         return None;
     }
-    let word = head.iter().position(u8::is_ascii_whitespace).or((head.len() < HEAD).then_some(head.len()))?;
+    let word = head.iter().position(u8::is_ascii_whitespace).or((head.len() < SHEBANG).then_some(head.len()))?;
     let mut line = [b"#!", interpreter.as_bytes()].concat();
     let end = head.iter().position(|&b| b == b'\n');
     let arguments = end.and_then(|end| head.get(word..end)).and_then(|rest| rest.strip_suffix(b"\r"));
@@ -292,7 +290,7 @@ impl<W: Write> Write for Script<'_, W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         if let Some(head) = &mut self.head {
             head.extend_from_slice(buf);
-            if head.len() >= HEAD {
+            if head.len() >= SHEBANG {
                 self.judge()?;
             }
         } else {
@@ -315,7 +313,7 @@ struct Reading<'a> {
 
 impl Write for Reading<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let missing = HEAD.saturating_sub(self.head.len());
+        let missing = SHEBANG.saturating_sub(self.head.len());
         self.head.extend_from_slice(&buf[..buf.len().min(missing)]);
         self.check.write_all(buf)?;
         if let Some(script) = &mut self.script {

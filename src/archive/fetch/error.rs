@@ -1,0 +1,141 @@
+//! Why a download fails, in words that name the URL and the next step; URLs are shown without passwords.
+
+use crate::store::StoreError;
+
+/// Why something could not be fetched. URLs are shown without user name and password.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// `--offline`.
+    #[error("{url} is not in the cache, and --offline forbids fetching it; run once without --offline")]
+    Offline {
+        /// The URL.
+        url: String,
+    },
+    /// The server has no such file.
+    #[error("{url} is not there ({why}); {}", promise.when_missing())]
+    Missing {
+        /// The URL.
+        url: String,
+        /// Who promised that it is.
+        promise: Promise,
+        /// Its answer.
+        why: String,
+    },
+    /// The network or the server fails.
+    #[error("cannot fetch {url} (attempt {attempt}): {why}; {}", promise.when_unreachable())]
+    Network {
+        /// The URL.
+        url: String,
+        /// Who named it.
+        promise: Promise,
+        /// Attempts made.
+        attempt: u32,
+        /// What happened last.
+        why: String,
+    },
+    /// The bytes are not those that were promised.
+    #[error("{url} is not what {promise} promises (attempt {attempt}): {why}; {}", promise.next_step())]
+    Mismatch {
+        /// The URL.
+        url: String,
+        /// Who promised.
+        promise: Promise,
+        /// Attempts made.
+        attempt: u32,
+        /// What differs.
+        why: String,
+    },
+    /// It is larger than anything of its kind can be.
+    #[error("{url} is larger than {limit} bytes; that is no such document")]
+    TooLarge {
+        /// The URL.
+        url: String,
+        /// Bytes.
+        limit: usize,
+    },
+    /// The cache cannot be written.
+    #[error("cannot keep {url} ({size} bytes needed); free some space, or set COMPOSE_CACHE to a folder with more")]
+    Disk {
+        /// The URL.
+        url: String,
+        /// Of the whole file.
+        size: u64,
+        /// Where and why.
+        source: StoreError,
+    },
+    /// Each of several URLs failed.
+    #[error("none of {} places has it:\n{}", .0.len(), .0.iter().map(|e| format!("  {e}")).collect::<Vec<_>>().join("\n"))]
+    All(Vec<FetchError>),
+    /// The list of URLs is empty: a fault of the caller.
+    #[error("there is no URL to fetch from")]
+    NoUrl,
+}
+
+impl FetchError {
+    /// Whether the server answered, and has no such file.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing { .. } => true,
+            Self::All(errors) => errors.iter().all(Self::is_missing),
+            _ => false,
+        }
+    }
+}
+
+/// Who says what a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// The archive's, or compose's own lock made from it.
+    Index,
+    /// The application's lock of Python wheels.
+    PythonLock,
+    /// The manifest itself.
+    Manifest,
+}
+
+impl Promise {
+    fn when_missing(self) -> &'static str {
+        match self {
+            Self::Index => "check the mirror and the suite's name",
+            Self::PythonLock => {
+                "make the application's lock anew, or put the wheel on this machine and name it in python.wheels"
+            }
+            Self::Manifest => "find out where it has gone, and write that into the manifest",
+        }
+    }
+
+    fn when_unreachable(self) -> &'static str {
+        match self {
+            Self::Index => "check the network, or choose another mirror with --mirror",
+            Self::PythonLock | Self::Manifest => "check the network, and that the host is the right one",
+        }
+    }
+
+    fn next_step(self) -> &'static str {
+        match self {
+            Self::Index => {
+                "the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror"
+            }
+            Self::PythonLock => "find out who changed it; if it is meant so, make the application's lock anew",
+            Self::Manifest => "find out who changed it; if it is meant so, write its new sha256 into the manifest",
+        }
+    }
+}
+
+impl std::fmt::Display for Promise {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Index => "the signed index",
+            Self::PythonLock => "the application's lock",
+            Self::Manifest => "the manifest",
+        })
+    }
+}
+
+/// `url` without user name and password, for messages.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    format!("{scheme}://{}{path}", host.rsplit('@').next().unwrap_or(host))
+}

@@ -1,0 +1,53 @@
+//! Words from outside in messages: cut to a length, and what they may be slips of.
+//!
+//! In: text that may be hostile. Out: text for one line of a message.
+
+/// Longest word that is compared; the distance takes memory by the product of both lengths.
+const COMPARED: usize = 60;
+
+/// `text` for a message, cut after `most` characters; control characters become spaces.
+pub fn quote(text: &str, most: usize) -> String {
+    let mut out: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(most).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// The entry of `known` that `word` is most likely a slip of, the first of equally near ones. Case and `_` for `-` cost
+/// nothing.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let word: String = word.chars().take(COMPARED).collect::<String>().to_lowercase().replace('_', "-");
+    let near = |name: &'k str| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name);
+    let (distance, name) = known.into_iter().map(near).min_by_key(|(distance, _)| *distance)?;
+    (distance <= (name.chars().count() / 3).clamp(1, 3)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        let known = ["install", "provided", "forbid", "run-as", "security-mirror"];
+        for (word, near) in [
+            ("instal", Some("install")),
+            ("Install", Some("install")),
+            ("run_as", Some("run-as")),
+            ("frobid", Some("forbid")),
+            ("security_miror", Some("security-mirror")),
+            ("depends", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        for (text, shown) in [("abcd", "abcd"), ("abcde", "abcd…"), ("a\n\u{7f}d", "a  d"), ("äöüßx", "äöüß…")]
+        {
+            assert_eq!(quote(text, 4), shown);
+        }
+    }
+}
