@@ -31,12 +31,14 @@ pub enum TarKind {
     Symlink(Box<[u8]>),
     /// A hard link and the archive name of its target.
     Hardlink(Box<[u8]>),
+    /// A device node or a FIFO, in words. Only after [`Entries::of_images`].
+    Special(&'static str),
 }
 
 /// One entry, as its header(s) say; its name is not yet checked for where it leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {
-    /// Its name as written, not empty, without newline.
+    /// Its name as written, not empty; without newline but after [`Entries::of_images`].
     pub path: Vec<u8>,
     /// What it is.
     pub kind: TarKind,
@@ -56,6 +58,8 @@ pub struct TarEntry {
 pub struct Entries<R> {
     inner: R,
     limits: Limits,
+    /// Whether it is an image's archive, not a package's; and if so, whether its end marker may be missing.
+    image: Option<End>,
     count: u64,
     metadata: u64,
     /// Content of the current entry that was not read yet, and the padding after it.
@@ -63,6 +67,15 @@ pub struct Entries<R> {
     padding: u64,
     /// Name of the last entry, for messages.
     last: String,
+}
+
+/// Whether an archive must end with its end marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It must: nothing else tells that it is whole.
+    Marked,
+    /// It may end after any entry: a digest tells that it is whole.
+    Anywhere,
 }
 
 /// What the extended headers before an entry say.
@@ -76,7 +89,24 @@ struct Extended {
 impl<R: Read> Entries<R> {
     /// Starts at the beginning of an archive.
     pub fn new(inner: R, limits: &Limits) -> Self {
-        Self { inner, limits: limits.clone(), count: 0, metadata: 0, left: 0, padding: 0, last: START.into() }
+        Self {
+            inner,
+            limits: limits.clone(),
+            image: None,
+            count: 0,
+            metadata: 0,
+            left: 0,
+            padding: 0,
+            last: START.into(),
+        }
+    }
+
+    /// Takes what images may hold and packages may not: device nodes and FIFOs, which become [`TarKind::Special`],
+    /// newlines in names, access control lists, which are passed over, and global headers that change no entry.
+    #[must_use]
+    pub fn of_images(mut self, end: End) -> Self {
+        self.image = Some(end);
+        self
     }
 
     /// The next entry; what is left of the current one is skipped. At the end of the archive the rest of the
@@ -89,7 +119,9 @@ impl<R: Read> Entries<R> {
         loop {
             self.skip()?;
             let mut header = Header::new_old();
-            self.read_exact(header.as_mut_bytes())?;
+            if !self.read_header(&mut header)? {
+                return if extended.is_empty() { Ok(None) } else { Err(self.extension("nothing follows it")) };
+            }
             if header.as_bytes().iter().all(|&b| b == 0) {
                 if !extended.is_empty() {
                     return Err(self.extension("nothing follows it"));
@@ -110,7 +142,7 @@ impl<R: Read> Entries<R> {
                     self.check_global(&block)?;
                     continue;
                 }
-                let parsed = Pax::parse(&block).map_err(|what| self.extension(&what))?;
+                let parsed = Pax::parse(&block, self.image.is_some()).map_err(|what| self.extension(&what))?;
                 if extended.pax.replace(parsed).is_some() {
                     return Err(self.extension("it occurs twice"));
                 }
@@ -139,7 +171,7 @@ impl<R: Read> Entries<R> {
         let path = pax.path.or(long_name).unwrap_or_else(|| short_name(header));
         let link = pax.linkpath.or(long_link).unwrap_or_else(|| field(&header.as_old().linkname).to_vec());
         self.last = shown(&path);
-        if path.contains(&b'\n') {
+        if path.contains(&b'\n') && self.image.is_none() {
             return Err(TarFault::Newline(self.last.clone()));
         }
         let attributes: usize = pax.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -162,6 +194,9 @@ impl<R: Read> Entries<R> {
             EntryType::Regular | EntryType::Continuous => TarKind::File(size),
             EntryType::Symlink => TarKind::Symlink(self.target(link)?),
             EntryType::Link => TarKind::Hardlink(self.target(link)?),
+            EntryType::Char if self.image.is_some() => TarKind::Special("a character device"),
+            EntryType::Block if self.image.is_some() => TarKind::Special("a block device"),
+            EntryType::Fifo if self.image.is_some() => TarKind::Special("a FIFO"),
             EntryType::Char => return refuse("a character device"),
             EntryType::Block => return refuse("a block device"),
             EntryType::Fifo => return refuse("a FIFO"),
@@ -202,7 +237,11 @@ impl<R: Read> Entries<R> {
     /// Of what a global header may say only comments change nothing.
     fn check_global(&self, block: &[u8]) -> Result<(), TarFault> {
         let records = pax::records(block).ok_or_else(|| self.extension("its global records are malformed"))?;
-        match records.iter().find(|(key, _)| *key != b"comment") {
+        let matters = |key: &[u8]| match self.image {
+            None => key != b"comment",
+            Some(_) => pax::matters(key),
+        };
+        match records.iter().find(|(key, _)| matters(key)) {
             Some((key, _)) => Err(self.extension(&format!("it sets “{}” for all that follows", shown(key)))),
             None => Ok(()),
         }
@@ -253,6 +292,25 @@ impl<R: Read> Entries<R> {
 
     fn read_exact(&mut self, buf: &mut [u8]) -> Result<(), TarFault> {
         self.inner.read_exact(buf).map_err(TarFault::from_io)
+    }
+
+    /// Fills `header`; `false` at an end that needs no marker.
+    fn read_header(&mut self, header: &mut Header) -> Result<bool, TarFault> {
+        let mut rest = &mut header.as_mut_bytes()[..];
+        if self.image == Some(End::Anywhere) {
+            let (first, more) = rest.split_at_mut(1);
+            loop {
+                match self.inner.read(first) {
+                    Ok(0) => return Ok(false),
+                    Ok(_) => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(TarFault::from_io(error)),
+                }
+            }
+            rest = more;
+        }
+        self.inner.read_exact(rest).map_err(TarFault::from_io)?;
+        Ok(true)
     }
 
     fn skip(&mut self) -> Result<(), TarFault> {

@@ -172,7 +172,7 @@ pub enum TarFault {
 }
 
 /// What stands for the entry before the first.
-pub(super) const START: &str = "(start)";
+pub(crate) const START: &str = "(start)";
 
 fn wrong_checksum(after: &str) -> String {
     match after {

@@ -16,7 +16,7 @@ mod tests;
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -24,9 +24,9 @@ use std::{
 use ar::{Layout, Member};
 use compression::Codec;
 
-pub(crate) use error::shown;
+pub(crate) use error::{START, shown};
 pub use {
-    entries::{Entries, TarEntry, TarKind},
+    entries::{End, Entries, TarEntry, TarKind},
     error::{DebError, DebFault, TarFault},
     limits::{LimitReached, Limits},
 };
@@ -154,6 +154,33 @@ pub fn open_tarball(path: &Path, limits: &Limits) -> Result<Entries<Box<dyn Read
     let input = BufReader::with_capacity(128 << 10, file);
     let reader = compression::decoder(codec, input, limits.data, "bytes of files", limits).map_err(TarFault::Read)?;
     Ok(Entries::new(reader, limits))
+}
+
+/// Decompresses `input` in the way that its beginning shows, at most `limit` bytes, which `what` names.
+///
+/// # Errors
+/// When it cannot be read, or the decoder cannot be set up.
+pub(crate) fn decompress<'a>(
+    mut input: impl BufRead + Send + 'a,
+    limit: u64,
+    what: &'static str,
+    limits: &Limits,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let codec = codec(input.fill_buf()?);
+    compression::decoder(codec, input, limit, what, limits)
+}
+
+/// Whether a file that begins like this, 512 bytes if it has as many, is compressed. What has a tar header's magic is
+/// plain, whatever its first name looks like.
+pub(crate) fn is_compressed(head: &[u8]) -> bool {
+    codec(head) != Codec::Plain
+}
+
+fn codec(head: &[u8]) -> Codec {
+    match head.get(257..262) {
+        Some(b"ustar") => Codec::Plain,
+        _ => Codec::of_magic(head),
+    }
 }
 
 /// `DIGEST  PATH`, as md5sum(1) and dh_md5sums(1) write it.

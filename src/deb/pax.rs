@@ -101,8 +101,8 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Pax {
-    /// Reads an `x` header. The error is what to say about it.
-    pub fn parse(block: &[u8]) -> Result<Self, String> {
+    /// Reads an `x` header, of an image's archive or of a package's. The error is what to say about it.
+    pub fn parse(block: &[u8], of_image: bool) -> Result<Self, String> {
         let mut out = Self::default();
         let mut libarchive = BTreeMap::new();
         for (key, value) in records(block).ok_or("its records are malformed")? {
@@ -119,7 +119,9 @@ impl Pax {
             match key {
                 b"GNU.sparse" => return Err("it describes a sparse file".into()),
                 _ if key.starts_with(b"GNU.sparse.") => return Err("it describes a sparse file".into()),
-                _ if key.starts_with(b"SCHILY.acl.") => return Err("it carries an access control list".into()),
+                _ if key.starts_with(b"SCHILY.acl.") && !of_image => {
+                    return Err("it carries an access control list".into());
+                }
                 // An empty value takes a record back (POSIX).
                 _ if value.is_empty() => {}
                 b"path" => out.path = Some(value.into()),
@@ -140,6 +142,12 @@ impl Pax {
     }
 }
 
+/// Whether a record of a global header would change what the entries after it are.
+pub(super) fn matters(key: &[u8]) -> bool {
+    matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"mtime" | b"GNU.sparse")
+        || [&b"GNU.sparse."[..], b"SCHILY.xattr.", b"LIBARCHIVE.xattr."].iter().any(|start| key.starts_with(start))
+}
+
 fn attribute(name: &[u8]) -> Option<Box<[u8]>> {
     // As Linux limits them: XATTR_NAME_MAX, limits.h.
     (!name.is_empty() && name.len() <= 255 && !name.contains(&0)).then(|| name.into())
@@ -155,7 +163,7 @@ mod tests {
     fn records_are_cut_by_length_not_by_newline() {
         let block = b"20 SCHILY.xattr.a=\n\n12 path=a=b\n10 uid=70\n";
         // The first record is "20 SCHILY.xattr.a=" + one newline as value + the closing newline.
-        let pax = Pax::parse(block).unwrap();
+        let pax = Pax::parse(block, false).unwrap();
         assert_eq!(pax.xattrs.get(&b"a"[..]).map(|v| &**v), Some(&b"\n"[..]));
         assert_eq!(pax.path.as_deref(), Some(&b"a=b"[..]));
         assert_eq!(pax.uid, Some(70));
@@ -181,7 +189,7 @@ mod tests {
             b"26 SCHILY.acl.access=user\n",
             b"22 GNU.sparse.major=1\n",
         ] {
-            assert!(Pax::parse(bad).is_err(), "{}", bad.escape_ascii());
+            assert!(Pax::parse(bad, false).is_err(), "{}", bad.escape_ascii());
         }
     }
 

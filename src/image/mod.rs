@@ -8,6 +8,8 @@
 //!      │         └► .tar                   compress: gzip and zstd                          └► oci: oci:DIR .oci.tar
 //!      ├► directory: the rootfs itself     stage: temporary name, then rename
 //!      └► digest: the tree digest          output, write: what is asked for, and the order of the work
+//!
+//! open: an image of any of these forms, whoever made it, back to a tree
 //! ```
 
 mod beneath;
@@ -17,6 +19,7 @@ mod directory;
 mod error;
 mod layer;
 mod oci;
+pub mod open;
 mod origin;
 mod output;
 mod pack;

@@ -29,7 +29,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The annotation of `index.json` that holds the tree digest, and tells a layout that compose wrote.
-const TREE: &str = "compose.tree";
+pub(super) const TREE: &str = "compose.tree";
 
 /// What an image is called and how it starts.
 #[derive(Debug, Clone)]

@@ -124,6 +124,7 @@ fn pass(
                 };
                 What::File(*id)
             }
+            TarKind::Special(what) => return Err(fault(TarFault::Type { name: path.to_string(), what })),
             TarKind::File(size) => {
                 let id = out.blobs.len();
                 let head = head(&mut entries, &meta, filter).map_err(TarFault::from_io).map_err(fault)?;
