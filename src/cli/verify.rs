@@ -19,7 +19,11 @@ use crate::{
     base::{Arch, Sha256},
     build::assemble,
     deb::Limits,
-    image::{FORMAT, Form, ImageSpec, Opened, Output, codecs, open, tree_digest, write_all},
+    image::{
+        FORMAT, ImageSpec, Output, codecs,
+        open::{Form, Opened, open},
+        tree_digest, write_all,
+    },
     lock::{Built, Lock},
     store::Store,
     tree::{Tree, compare},
