@@ -67,6 +67,8 @@ impl Tree {
             })
         });
         conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+        // All that lies below one path meets the same thing there.
+        conflicts.dedup();
         if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
     }
 
@@ -326,6 +328,15 @@ mod tests {
         let t = tarball(&[("etc", 0o777, Kind::Dir), ("opt/t", 0o750, Kind::Dir), ("usr", 0o700, Kind::Dir)]);
         tree.merge(&[a, t], |_, _| false).unwrap();
         assert_eq!(["etc", "usr", "opt/t"].map(|path| mode(&tree, path)), [0o755, 0o755, 0o750]);
+    }
+
+    #[test]
+    fn what_blocks_many_is_told_once() {
+        let mut tree = Tree::new(9);
+        tree.insert_link(RootPath::literal("opt/x"), b"nowhere", Origin::Manifest).unwrap();
+        let file = || Kind::File(Content::inline(*b""));
+        let t = tarball(&[("opt/x/a", 0o644, file()), ("opt/x/b", 0o644, file())]);
+        assert_eq!(tree.merge(&[t], |_, _| false).unwrap_err().len(), 1);
     }
 
     #[test]
