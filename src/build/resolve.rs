@@ -21,6 +21,7 @@ use crate::{
     archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
     base::{Arch, PackageName, RootPath, Sha256},
     control::RelationError,
+    deb::shown,
     elf::ElfError,
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::Manifest,
@@ -131,7 +132,8 @@ fn nobody(what: &str, near: &[String], no_contents: bool) -> String {
 fn unprovided(missing: &[(Wanted, Vec<String>)]) -> String {
     let line = |(wanted, near): &(Wanted, Vec<String>)| {
         let file = if wanted.path.is_root() { String::new() } else { format!(" ({})", wanted.path) };
-        let what = wanted.need.in_lock();
+        // Whatever an ELF file says.
+        let what = shown(wanted.need.in_lock().as_bytes());
         format!("  {what}, which {} needs{file}{}", wanted.by, did_you_mean(near))
     };
     let names = missing.iter().flat_map(|(wanted, _)| match (&wanted.need, &wanted.by) {

@@ -52,8 +52,13 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let epoch = epoch(&lock)?;
     let found = lock.clone();
     let mut images = Vec::new();
+    // Nothing is written before all of them are as they must be.
+    let mut ready = Vec::new();
     for (arch, outputs) in outputs {
-        images.push(one(args, &desk, &mut lock, arch, &outputs, epoch)?);
+        ready.push((arch, assembled(args, &desk, &lock, arch, &outputs, epoch)?, outputs));
+    }
+    for (arch, assembled, outputs) in ready {
+        images.push(one(args, &desk, &mut lock, arch, assembled, &outputs, epoch)?);
     }
     // Nothing is written where nothing changed: a lock under version control stays as it is.
     if !args.locked && (solved || lock != found) {
@@ -176,22 +181,21 @@ pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, F
     Ok(resolved)
 }
 
-fn one(
+/// The tree of one architecture, if it is as it must be.
+fn assembled(
     args: &BuildArgs,
     desk: &Desk,
-    lock: &mut Lock,
+    lock: &Lock,
     arch: Arch,
     outputs: &[Output],
     epoch: Timestamp,
-) -> Result<BuiltImage, Failure> {
+) -> Result<Assembled, Failure> {
     let bases = desk.bases(lock);
     let codecs = codecs(outputs, desk.manifest.image.compression);
     let providers = desk.providers(arch);
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
     let (assembled, target) = (checked(assemble(plan, &codecs, desk.download(&bases))?, desk)?, plan.target);
-    let warnings = assembled.findings.iter().map(|finding| format!("[{}] {finding}", finding.code)).collect();
-    let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    report::run_as(&desk.manifest, &assembled.tree)?;
     let plain_size = total(&pieces(&assembled.tree));
     if let Some(max) = desk.manifest.policy.max_size.filter(|max| plain_size > *max) {
         let text = format!(
@@ -203,10 +207,28 @@ fn one(
         let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
         return Err(Failure::words(exit::DIFFERS, text));
     }
+    Ok(assembled)
+}
+
+/// Writes the outputs of one architecture, and what they are into the lock.
+fn one(
+    args: &BuildArgs,
+    desk: &Desk,
+    lock: &mut Lock,
+    arch: Arch,
+    assembled: Assembled,
+    outputs: &[Output],
+    epoch: Timestamp,
+) -> Result<BuiltImage, Failure> {
+    let warnings = assembled.findings.iter().filter(|finding| finding.severity != Severity::Error);
+    let warnings: Vec<_> = warnings.map(|finding| format!("[{}] {finding}", finding.code)).collect();
+    let user = report::run_as(&desk.manifest, &assembled.tree)?;
+    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    let plain_size = total(&pieces(&assembled.tree));
     let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
     written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
-    let before = target.built.clone();
+    let before = lock.targets.get(&arch).and_then(|target| target.built.clone());
     let known = before.as_ref().filter(|b| b.diff_ids == written.diff_ids && b.format == FORMAT);
     let layers = match (&written.layers[..], known) {
         ([], Some(known)) => known.layers.clone(),

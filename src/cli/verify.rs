@@ -144,13 +144,12 @@ fn image(
 ) -> Result<ImageVerdict, Failure> {
     let scratch = scratch.join(format!("image-{arch}"));
     std::fs::create_dir_all(&scratch).map_err(|error| Failure::new(exit::OUTPUT, error))?;
-    let Opened { mut tree, form, config, diff_ids, layers, .. } =
-        open(path, Some(arch), &scratch, &Limits::default()).map_err(|error| Failure::new(exit::USAGE, error))?;
+    let opened = open(path, Some(arch), &scratch, &Limits::default());
+    let Opened { mut tree, form, config, diff_ids, layers, root_described, .. } =
+        opened.map_err(|error| Failure::new(exit::USAGE, error))?;
     // An archive does not hold the root itself.
     let root = crate::base::RootPath::root();
-    if form != Form::Directory
-        && let (Some(node), Some(known)) = (tree.get_mut(&root), rebuilt.get(&root))
-    {
+    if let (false, Some(node), Some(known)) = (root_described, tree.get_mut(&root), rebuilt.get(&root)) {
         node.meta = known.meta.clone();
     }
     let digest = tree_digest(&tree);
@@ -190,6 +189,15 @@ fn settings(ours: &Value, theirs: &Value) -> Vec<String> {
     let said = |value: Option<&Value>| value.filter(|v| !matches!(v, Value::Null) && **v != json!({}) && **v != json!([]) && **v != json!("")).cloned();
     out.extend(keys.into_iter().filter(|key| said(ours.get(*key)) != said(theirs.get(*key))).map(|key| format!("config {key}")));
     out
+}
+
+fn form(form: Form) -> &'static str {
+    match form {
+        Form::Directory => "directory",
+        Form::Tar => "tar",
+        Form::Oci => "oci",
+        Form::DockerArchive => "docker-archive",
+    }
 }
 
 fn human(verdict: &Verdict, show: usize) -> String {
@@ -235,7 +243,7 @@ fn machine(verdict: &Verdict) -> Value {
     };
     let image = verdict.image.as_ref().map(|image| {
         json!({
-            "path": image.path, "form": image.form.to_string(), "tree": image.tree.to_string(), "differs": image.wrong,
+            "path": image.path, "form": form(image.form), "tree": image.tree.to_string(), "differs": image.wrong,
             "paths": image.paths,
         })
     });

@@ -5,7 +5,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -110,11 +111,13 @@ impl Inputs {
             None => None,
             Some(path) => {
                 let cannot = |source| InputsError::Read { path: path.clone(), source };
-                let length = fs::metadata(path).map_err(cannot)?.len();
-                if length > LARGEST as u64 {
+                let mut bytes = Vec::new();
+                // What a file says of its length is not what it gives.
+                let file = fs::File::open(path).map_err(cannot)?;
+                file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+                if bytes.len() > LARGEST {
                     return Err(InputsError::TooLong(path.clone()));
                 }
-                let bytes = fs::read(path).map_err(cannot)?;
                 digests.push(Sha256::of(&bytes));
                 Some((aside::folder(path).to_owned(), PythonLock::parse(path, &bytes)?))
             }
@@ -211,20 +214,29 @@ fn local(patterns: &[PathBuf]) -> Result<Vec<LocalWheel>, InputsError> {
     Ok(wheels)
 }
 
-/// The files that a glob pattern matches, `*` within a component, `**` across.
+/// The files that a glob pattern matches, `*` within a component, `**` across. A folder of the very name that is written
+/// is meant, whatever characters it has: the manifest's own folder stands before the pattern.
 fn expand(pattern: &Path) -> Result<Vec<PathBuf>, InputsError> {
     let is_meta = |part: &Path| part.to_string_lossy().contains(['*', '?', '[', '{']);
     let parts: Vec<PathBuf> = pattern.components().map(|part| PathBuf::from(part.as_os_str())).collect();
-    let plain = parts.iter().take_while(|part| !is_meta(part)).count();
-    let base: PathBuf = parts.iter().take(plain).collect();
+    let mut base = PathBuf::new();
+    let mut plain = 0;
+    for part in &parts {
+        let next = base.join(part);
+        if is_meta(part) && !next.is_dir() {
+            break;
+        }
+        (base, plain) = (next, plain + 1);
+    }
     if plain == parts.len() {
         return Ok(if base.is_file() { vec![base] } else { Vec::new() });
     }
-    let text = pattern.to_string_lossy();
+    let rest: PathBuf = parts.iter().skip(plain).collect();
+    let text = rest.to_string_lossy();
     let Ok(glob) = GlobBuilder::new(&text).literal_separator(true).build() else { return Ok(Vec::new()) };
     let (glob, deep) = (glob.compile_matcher(), text.contains("**"));
     let mut found = Vec::new();
-    let mut todo = vec![(base, parts.len() - plain)];
+    let mut todo = vec![(base.clone(), parts.len() - plain)];
     while let Some((folder, depth)) = todo.pop() {
         let at = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
         let entries = match fs::read_dir(at) {
@@ -237,7 +249,7 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>, InputsError> {
             let path = folder.join(entry.file_name());
             if path.is_dir() && (deep || depth > 1) && !entry.path().is_symlink() {
                 todo.push((path, depth.saturating_sub(1)));
-            } else if path.is_file() && glob.is_match(&path) {
+            } else if path.is_file() && glob.is_match(path.strip_prefix(&base).unwrap_or(&path)) {
                 found.push(path);
             }
         }
@@ -285,6 +297,16 @@ mod tests {
             (&["a/*/*.whl", "*.whl"], vec![ANY, "x-1-py3-none-any.whl"]),
         ] {
             assert_eq!(selected(&[ANY, deep, "README"], patterns).unwrap(), found, "{patterns:?}");
+        }
+    }
+
+    #[test]
+    fn the_manifest_s_folder_may_have_any_name() {
+        for folder in ["a[1]", "{b}", "c*", "d?[!x]"] {
+            for pattern in ["*.whl", ANY, "**/*.whl"] {
+                let pattern = format!("{folder}/{pattern}");
+                assert_eq!(selected(&[&format!("{folder}/{ANY}")], &[&pattern]).unwrap(), [ANY], "{pattern}");
+            }
         }
     }
 

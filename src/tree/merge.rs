@@ -57,14 +57,18 @@ impl Tree {
             }
         }
         self.repair_hardlinks(|origin, path| {
-            let segment = order.iter().find(|s| s.origin == *origin)?;
-            let at = segment.entries.binary_search_by(|e| e.path.cmp(path)).ok()?;
-            match &segment.entries[at].kind {
-                Kind::File(content) => Some(content.clone()),
-                _ => None,
-            }
+            // Two tarballs may have one name.
+            order.iter().filter(|segment| segment.origin == *origin).find_map(|segment| {
+                let at = segment.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
+                match &segment.entries.get(at)?.kind {
+                    Kind::File(content) => Some(content.clone()),
+                    _ => None,
+                }
+            })
         });
         conflicts.sort_by(|a, b| a.path.cmp(&b.path));
+        // All that lies below one path meets the same thing there.
+        conflicts.dedup();
         if conflicts.is_empty() { Ok(()) } else { Err(conflicts) }
     }
 
@@ -95,10 +99,14 @@ impl Tree {
             return self.insert(path, node).map_err(|error| blocked(self, error));
         };
         let base = matches!(there.origin, Origin::Finish(_));
+        let is_of_debian = base || matches!(there.origin, Origin::Package(_));
         let oldest = there.meta.mtime.min(node.meta.mtime);
         let are_dirs = matches!((&there.kind, &node.kind), (Kind::Dir, Kind::Dir));
         let usual = |n: &Node| n.meta.mode == 0o755 && n.meta.uid == 0 && n.meta.gid == 0;
         let take = match (&there.kind, &node.kind) {
+            // What a tarball says of a directory that is there is its builder's umask: a `./` of 0700 must not close
+            // /usr/local, nor an `etc/` of 0777 open /etc.
+            (Kind::Dir, Kind::Dir) if is_of_debian && !matches!(node.origin, Origin::Package(_)) => false,
             // A directory's special mode beats the usual one; base directories have theirs from base-files.
             (Kind::Dir, Kind::Dir) => usual(there) && (base || !usual(&node)),
             // A link to a directory stands for it: merged-/usr, /var/run.
@@ -290,5 +298,62 @@ mod tests {
         let mut empty = Tree::new(7);
         empty.date();
         assert_eq!(empty.iter().map(|(_, node)| node.meta.mtime).collect::<Vec<_>>(), [7]);
+    }
+
+    /// Of a tarball `t.tar`.
+    fn tarball(paths: &[(&str, u32, Kind)]) -> Segment {
+        let entry = |(path, mode, kind): &(&str, u32, Kind)| Entry {
+            path: RootPath::parse(path.as_bytes()).unwrap(),
+            meta: Meta::root(*mode, 0),
+            kind: kind.clone(),
+            span: 0..0,
+        };
+        Segment {
+            origin: Origin::Tarball("t.tar".into()),
+            entries: paths.iter().map(entry).collect(),
+            ..segment("x", 0, 0, &[])
+        }
+    }
+
+    fn mode(tree: &Tree, path: &str) -> u32 {
+        tree.get(&RootPath::parse(path.as_bytes()).unwrap()).unwrap().meta.mode
+    }
+
+    #[test]
+    fn a_tarball_leaves_the_directories_of_packages_as_they_are() {
+        let mut tree = Tree::new(9);
+        let base = Node { meta: Meta::root(0o755, 9), kind: Kind::Dir, origin: Origin::Finish("base"), ready: None };
+        tree.insert(RootPath::literal("usr"), base).unwrap();
+        let a = segment("a", 1, 1, &["etc/", "etc/a", "usr/a"]);
+        let t = tarball(&[("etc", 0o777, Kind::Dir), ("opt/t", 0o750, Kind::Dir), ("usr", 0o700, Kind::Dir)]);
+        tree.merge(&[a, t], |_, _| false).unwrap();
+        assert_eq!(["etc", "usr", "opt/t"].map(|path| mode(&tree, path)), [0o755, 0o755, 0o750]);
+    }
+
+    #[test]
+    fn what_blocks_many_is_told_once() {
+        let mut tree = Tree::new(9);
+        tree.insert_link(RootPath::literal("opt/x"), b"nowhere", Origin::Manifest).unwrap();
+        let file = || Kind::File(Content::inline(*b""));
+        let t = tarball(&[("opt/x/a", 0o644, file()), ("opt/x/b", 0o644, file())]);
+        assert_eq!(tree.merge(&[t], |_, _| false).unwrap_err().len(), 1);
+    }
+
+    #[test]
+    fn hard_links_below_a_link_are_mended_in_each_of_two_tarballs_of_one_name() {
+        let mut tree = Tree::new(9);
+        tree.insert(
+            RootPath::literal("real/x"),
+            Node { kind: Kind::Dir, ..tree.get(&RootPath::root()).unwrap().clone() },
+        )
+        .unwrap();
+        tree.insert_link(RootPath::literal("link"), b"real", Origin::Finish("base")).unwrap();
+        let first = RootPath::literal("link/a");
+        let file = Kind::File(Content::inline(*b"bytes"));
+        let one = tarball(&[("opt/x", 0o644, Kind::File(Content::inline(*b"")))]);
+        let two = tarball(&[("link/a", 0o644, file), ("link/b", 0o644, Kind::Hardlink(first))]);
+        tree.merge(&[one, two], |_, _| false).unwrap();
+        let kind = &tree.get(&RootPath::literal("real/b")).unwrap().kind;
+        assert!(matches!(kind, Kind::File(content) if content.len() == 5), "{kind:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! A tarball of the manifest becomes a segment, as a `.deb` does.
 //!
-//! In: a verified tar archive, plain or compressed, and where it goes. Out: its [`Segment`]. Everything belongs to root;
-//! names must be relative, and `strip` takes folders off their front, as tar's `--strip-components` does.
+//! In: a verified tar archive, plain or compressed, and where it goes. Out: its [`Segment`]. Everything belongs to root,
+//! and what others owned loses its set-id bits; names must be relative, and `strip` takes folders off their front, as
+//! tar's `--strip-components` does.
 
 use std::{io::Read, path::PathBuf};
 
@@ -35,7 +36,7 @@ impl Tarball {
     /// The key of its segment in the store.
     pub fn key(&self, filter: &Filter) -> Sha256 {
         let strip = (self.strip as u64).to_le_bytes();
-        let own = [&b"compose tarball"[..], &strip, self.path.as_bytes(), self.sha256.bytes()].concat();
+        let own = [&b"compose tarball 2"[..], &strip, self.path.as_bytes(), self.sha256.bytes()].concat();
         key(&Sha256::of(&own), filter)
     }
 }
@@ -84,8 +85,11 @@ impl Archive for Reading<'_> {
         Ok(Some(self.item.path.join(rest.join(&b'/'))?))
     }
 
+    /// Set-id bits go with the owner that they were set for: another user's program must not become root's.
     fn own(&self, meta: Meta) -> Meta {
-        Meta { uid: 0, gid: 0, ..meta }
+        let user = if meta.uid == 0 { 0 } else { 0o4000 };
+        let group = if meta.gid == 0 { 0 } else { 0o2000 };
+        Meta { uid: 0, gid: 0, mode: meta.mode & !(user | group), ..meta }
     }
 }
 
@@ -159,6 +163,22 @@ mod tests {
             assert!(segment.entries.iter().all(|entry| (entry.meta.uid, entry.meta.gid) == (0, 0)));
             assert!(matches!(&segment.entries[3].kind, Kind::Hardlink(to) if *to == segment.entries[1].path));
         }
+    }
+
+    #[test]
+    fn set_id_bits_go_with_their_owner() {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, uid, gid) in [("a", 0, 0), ("b", 1000, 0), ("c", 0, 1000), ("d", 1000, 1000)] {
+            let mut header = tar::Header::new_ustar();
+            header.set_uid(uid);
+            header.set_gid(gid);
+            header.set_mode(0o6755);
+            header.set_size(0);
+            builder.append_data(&mut header, name, &[][..]).unwrap();
+        }
+        let segment = unpacked(&builder.into_inner().unwrap(), 0).unwrap();
+        let modes: Vec<u32> = segment.entries.iter().map(|entry| entry.meta.mode).collect();
+        assert_eq!(modes, [0o6755, 0o2755, 0o4755, 0o755]);
     }
 
     #[test]

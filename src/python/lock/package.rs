@@ -130,7 +130,7 @@ impl Package {
             }
             Artifacts::Hashes(hashes) => {
                 let sha256 = self.sha256(hashes, None, format)?;
-                let version = self.version.clone().ok_or_else(|| Problem::Unpinned { package: self.label() })?;
+                let version = self.written_version().ok_or_else(|| Problem::Unpinned { package: self.label() })?;
                 return Ok(Wanted { name: self.name.clone(), version, source: Source::Index { file: None, sha256 } });
             }
             Artifacts::Files(files) => files,
@@ -153,8 +153,13 @@ impl Package {
             Place::Path(path) => Source::Path { path: path.clone(), file: wheel_name, sha256: single()? },
             Place::Index => Source::Index { file: Some(wheel_name), sha256 },
         };
-        let version = self.version.clone().unwrap_or_else(|| wheel.version().to_string());
+        let version = self.written_version().unwrap_or_else(|| wheel.version().to_string());
         Ok(Wanted { name: self.name.clone(), version, source })
+    }
+
+    /// The version as the lock writes it, without the blanks and line ends around it that PEP 440 lets pass.
+    fn written_version(&self) -> Option<String> {
+        self.version.as_deref().map(|version| version.trim().to_owned())
     }
 
     /// The version as a version: it becomes part of commands and of the lock, so that no other text passes.

@@ -2,6 +2,8 @@
 //!
 //! In: the file's bytes. Out: commands with checked names and references, and their text.
 
+use std::collections::HashMap;
+
 use super::error::WheelFault;
 use crate::deb::shown;
 
@@ -23,6 +25,8 @@ pub struct EntryPoint {
 pub(super) fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, WheelFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| WheelFault::metadata("entry_points.txt", "it is not UTF-8"))?;
     let mut out: Vec<EntryPoint> = Vec::new();
+    // By name, where it is in `out`: a file may hold very many.
+    let mut known: HashMap<String, usize> = HashMap::new();
     let mut group = None;
     for (number, line) in text.lines().enumerate() {
         let malformed = |what: &str| {
@@ -45,12 +49,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<EntryPoint>, WheelFault> {
         };
         let (name, value) = line.split_once('=').ok_or_else(|| malformed("it is not NAME = MODULE:FUNCTION"))?;
         let point = command(name.trim(), value, gui).map_err(malformed)?;
-        match out.iter().find(|known| known.name == point.name) {
+        match known.get(&point.name).and_then(|at| out.get(*at)) {
             Some(known) if (&known.module, &known.attr) != (&point.module, &point.attr) => {
                 return Err(malformed("a command of this name is there already"));
             }
             Some(_) => {}
-            None => out.push(point),
+            None => {
+                known.insert(point.name.clone(), out.len());
+                out.push(point);
+            }
         }
     }
     Ok(out)
@@ -115,6 +122,12 @@ mod tests {
             "#!/usr/bin/python3.13\nimport sys\nfrom m import Class\nif __name__ == \"__main__\":\n    \
              sys.exit(Class.run())\n"
         );
+    }
+
+    #[test]
+    fn very_many() {
+        let text: String = (0..200_000).map(|i| format!("c{i} = m:f\n")).collect();
+        assert_eq!(parse(format!("[console_scripts]\n{text}{text}").as_bytes()).unwrap().len(), 200_000);
     }
 
     #[test]
