@@ -192,7 +192,7 @@ pub enum LayerFault {
     #[error(transparent)]
     Tar(#[from] TarFault),
     /// A name that leads out of the root, or is none.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Name(#[from] BadPath),
     /// A whiteout of nothing, of `.` or of `..` (image-spec, layer.md, “Whiteouts”).
     #[error("the whiteout “{0}” names nothing that could be removed")]
@@ -224,4 +224,10 @@ pub enum LayerFault {
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+/// A name's fault without what a terminal would obey.
+fn printable(fault: &BadPath) -> String {
+    let text = fault.to_string();
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -15,13 +15,13 @@ use std::{
 
 use super::{
     error::{LayerFault, OpenFault},
-    rootfs::Rootfs,
+    rootfs::{Bytes, Rootfs},
     source::Blob,
 };
 use crate::{
     base::{Sha256, Sha256Writer},
     deb::{End, Entries, LimitReached, Limits, TarFault, TarKind, decompress, is_compressed},
-    tree::{Content, SegmentFile},
+    tree::SegmentFile,
 };
 
 /// Files up to this many bytes are held in memory,
@@ -183,15 +183,15 @@ impl<'a> Unpacker<'a> {
     ) -> Result<(), LayerFault> {
         let mut entries = Entries::new(&mut reader, self.limits).of_images(end);
         while let Some(entry) = entries.next_entry()? {
-            let content = match entry.kind {
+            let bytes = match entry.kind {
                 TarKind::File(size) => {
                     let at = start + position.get();
-                    let read = self.content(&mut entries, file, at, size);
+                    let read = self.bytes(&mut entries, file, at, size);
                     Some(read.map_err(TarFault::from_io)?)
                 }
                 _ => None,
             };
-            rootfs.lay(entry, content)?;
+            rootfs.lay(entry, bytes)?;
         }
         drop(entries);
         // Where an archive may end anywhere, the decoder has not been asked yet whether it is content.
@@ -199,15 +199,15 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    fn content(&mut self, entries: &mut impl Read, file: &Arc<SegmentFile>, at: u64, size: u64) -> io::Result<Content> {
+    fn bytes(&mut self, entries: &mut impl Read, file: &Arc<SegmentFile>, at: u64, size: u64) -> io::Result<Bytes> {
         if size <= SMALL && size <= self.memory {
             let mut bytes = Vec::new();
             entries.read_to_end(&mut bytes)?;
             self.memory -= size;
-            return Ok(Content::inline(bytes));
+            return Ok(Bytes::Here(bytes.into()));
         }
-        let (sha256, _) = Sha256::of_reader(entries)?;
-        Ok(Content::Segment { file: Arc::clone(file), range: at..at + size, sha256 })
+        let end = at.checked_add(size).ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(Bytes::There(Arc::clone(file), at..end))
     }
 }
 

@@ -26,6 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rayon::prelude::*;
 use serde_json::Value;
 
 pub use error::{LayerFault, OpenError, OpenFault};
@@ -130,7 +131,7 @@ fn file(path: PathBuf, arch: Option<Arch>, scratch: &Path, limits: &Limits) -> R
     let mut rootfs = Rootfs::new(0, false, limits);
     let diff_id = unpacker.lay(&mut rootfs, &plain, diff_id.unwrap_or(digest), "the archive", End::Marked)?;
     let root_described = rootfs.root_described;
-    let (tree, notes) = rootfs.finish();
+    let (tree, notes) = rootfs.finish().map_err(OpenFault::Read)?;
     Ok(Opened {
         tree,
         form: Form::Tar,
@@ -153,13 +154,11 @@ fn layered(image: oci::Image, form: Form, mut unpacker: Unpacker<'_>, limits: &L
     let created = config.get("created").and_then(Value::as_str).and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let mut rootfs = Rootfs::new(created.map_or(0, jiff::Timestamp::as_second), true, limits);
     let (mut diff_ids, mut layers) = (Vec::new(), Vec::new());
-    for (at, (layer, wanted)) in blobs.iter().zip(wanted).enumerate() {
+    // Before anything of them is read otherwise.
+    let verified: Vec<_> = blobs.par_iter().map(verify).collect();
+    for (at, ((layer, wanted), digest)) in blobs.iter().zip(wanted).zip(verified).enumerate() {
         let name = format!("layer {} of {} ({})", at + 1, blobs.len(), layer.name);
-        // Before anything of it is read otherwise.
-        let digest = match layer.digest {
-            Some(digest) => layer.blob.verify(&layer.name, digest).map(|()| digest),
-            None => layer.blob.sha256(),
-        }?;
+        let digest = digest?;
         let diff_id = unpacker.lay(&mut rootfs, &layer.blob, digest, &name, End::Anywhere)?;
         if diff_id.to_string() != wanted {
             let wanted = crate::deb::shown(wanted.as_bytes());
@@ -169,9 +168,16 @@ fn layered(image: oci::Image, form: Form, mut unpacker: Unpacker<'_>, limits: &L
         layers.push(digest);
     }
     let root_described = rootfs.root_described;
-    let (tree, notes) = rootfs.finish();
+    let (tree, notes) = rootfs.finish().map_err(OpenFault::Read)?;
     let config = Some(config);
     Ok(Opened { tree, form, arch, config, manifest, diff_ids, layers, claimed, root_described, notes })
+}
+
+fn verify(layer: &oci::LayerBlob) -> Result<Sha256, OpenFault> {
+    match layer.digest {
+        Some(digest) => layer.blob.verify(&layer.name, digest).map(|()| digest),
+        None => layer.blob.sha256(),
+    }
 }
 
 impl Opened {

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     base::{Arch, Sha256},
+    deb::shown,
     image::oci::TREE,
 };
 
@@ -109,7 +110,7 @@ impl Platform {
     }
 
     fn shown(&self) -> String {
-        let part = |text: &Option<String>| text.as_deref().unwrap_or("unknown").chars().take(40).collect::<String>();
+        let part = |text: &Option<String>| shown(text.as_deref().unwrap_or("unknown").as_bytes());
         let variant = self.variant.as_ref().map(|_| format!("/{}", part(&self.variant))).unwrap_or_default();
         match (self.is_linux(), self.arch()) {
             (true, Some(arch)) => arch.to_string(),
@@ -133,13 +134,13 @@ fn digest(text: &str, by: &str) -> Result<Sha256, OpenFault> {
     let known = text.strip_prefix("sha256:").and_then(|hex| hex.parse().ok());
     known.ok_or_else(|| OpenFault::Document {
         name: by.into(),
-        what: format!("“{}” is not a SHA-256 digest", text.chars().take(100).collect::<String>()),
+        what: format!("“{}” is not a SHA-256 digest", shown(text.as_bytes())),
     })
 }
 
 impl Descriptor {
     fn name(&self) -> String {
-        self.digest.chars().take(100).collect()
+        shown(self.digest.as_bytes())
     }
 
     /// The blob, of the size that is said; its bytes are not looked at. `None` if it is not there.
@@ -209,7 +210,7 @@ pub(super) fn layout(source: &Source, wanted: Option<Arch>) -> Result<Image, Ope
     let read = |name: &str| source.need(name, "an OCI image layout")?.read(name);
     let version: LayoutFile = json("oci-layout", &read("oci-layout")?)?;
     if version.image_layout_version != "1.0.0" {
-        let what = format!("its version is “{}”; only 1.0.0 is known", version.image_layout_version);
+        let what = format!("its version is “{}”; only 1.0.0 is known", shown(version.image_layout_version.as_bytes()));
         return Err(OpenFault::Document { name: "oci-layout".into(), what });
     }
     let index: Index = json("index.json", &read("index.json")?)?;
@@ -277,18 +278,18 @@ fn choose(
         }
         all.push((candidate, is_there));
     }
-    let shown = |all: &[(Candidate, bool)]| {
+    let list = |all: &[(Candidate, bool)]| {
         let one = |(candidate, _): &(Candidate, bool)| {
             let platform = candidate.platform.as_ref().map_or("unknown".into(), Platform::shown);
             let names = candidate.descriptor.annotations.as_ref();
             match names.and_then(|all| all.get("org.opencontainers.image.ref.name")) {
-                Some(name) => format!("{platform} ({})", name.chars().take(100).collect::<String>()),
+                Some(name) => format!("{platform} ({})", shown(name.as_bytes())),
                 None => platform,
             }
         };
         all.iter().take(20).map(one).collect::<Vec<_>>().join(", ")
     };
-    let have = shown(&all);
+    let have = list(&all);
     if let Some(wanted) = wanted {
         all.retain(|(candidate, _)| candidate.platform.as_ref().and_then(Platform::arch) == Some(wanted));
         if all.is_empty() && !have.is_empty() {
@@ -301,8 +302,7 @@ fn choose(
     match (all.len(), all.pop()) {
         (1, Some((candidate, _))) => Ok(candidate),
         (0, _) if have.is_empty() => {
-            let passed: String =
-                passed.iter().take(5).map(|what| format!(", {}", crate::deb::shown(what.as_bytes()))).collect();
+            let passed: String = passed.iter().take(5).map(|what| format!(", {}", shown(what.as_bytes()))).collect();
             Err(OpenFault::NoImage(passed.strip_prefix(", ").map(|what| format!(", only {what}")).unwrap_or_default()))
         }
         _ => Err(OpenFault::Several(have)),
@@ -315,14 +315,11 @@ fn image(source: &Source, descriptor: &Descriptor) -> Result<(Manifest, Image), 
     let (digest, bytes) = descriptor.document(source, "the index")?;
     let manifest: Manifest = json(&name, &bytes)?;
     if let Some(found) = manifest.media_type.as_ref().filter(|found| !is_manifest(found)) {
-        return Err(OpenFault::MediaType { what: format!("the manifest {name}"), found: found.clone() });
+        return Err(OpenFault::MediaType { what: format!("the manifest {name}"), found: shown(found.as_bytes()) });
     }
     let kind = manifest.config.media_type.as_deref().unwrap_or_default();
     if !is_config(kind) {
-        return Err(OpenFault::MediaType {
-            what: "the configuration".into(),
-            found: crate::deb::shown(kind.as_bytes()),
-        });
+        return Err(OpenFault::MediaType { what: "the configuration".into(), found: shown(kind.as_bytes()) });
     }
     let (_, bytes) = manifest.config.document(source, "the manifest")?;
     let mut image = configured(&manifest.config.name(), &bytes)?;
@@ -335,7 +332,7 @@ fn layers(source: &Source, manifest: &Manifest) -> Result<Vec<LayerBlob>, OpenFa
     let one = |layer: &Descriptor| {
         let kind = layer.media_type.as_deref().unwrap_or_default();
         if !is_layer(kind) {
-            let found = crate::deb::shown(kind.as_bytes());
+            let found = shown(kind.as_bytes());
             return Err(OpenFault::MediaType { what: format!("the layer {}", layer.name()), found });
         }
         let (digest, blob) = layer.need(source, "the manifest")?;
@@ -358,7 +355,7 @@ fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
     let bad = |what: &str| OpenFault::Document { name: format!("the configuration {name}"), what: what.into() };
     let text = |key: &str| config.get(key).and_then(Value::as_str);
     if let Some(os) = text("os").filter(|os| *os != "linux" && !os.is_empty()) {
-        return Err(bad(&format!("it is for “{}”, not for Linux", crate::deb::shown(os.as_bytes()))));
+        return Err(bad(&format!("it is for “{}”, not for Linux", shown(os.as_bytes()))));
     }
     let ids = config.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids"));
     let ids = match ids {
@@ -377,7 +374,7 @@ fn check_arch(config: &Value, arch: Option<Arch>, wanted: Option<Arch>) -> Resul
     match wanted {
         Some(wanted) if arch != Some(wanted) => {
             let have = config.get("architecture").and_then(Value::as_str).unwrap_or("an unknown architecture");
-            Err(OpenFault::Arch { wanted, have: crate::deb::shown(have.as_bytes()) })
+            Err(OpenFault::Arch { wanted, have: shown(have.as_bytes()) })
         }
         _ => Ok(()),
     }
@@ -397,7 +394,7 @@ pub(super) fn docker(source: &Source, table: Vec<DockerImage>, wanted: Option<Ar
         if all.iter().any(|(other, _)| other.config == entry.config && other.layers == entry.layers) {
             continue;
         }
-        let name = crate::deb::shown(entry.config.as_bytes());
+        let name = shown(entry.config.as_bytes());
         let blob = source.need(&entry.config, BY)?;
         let bytes = blob.read(&name)?;
         if let Some(digest) = named_digest(&entry.config) {
@@ -409,14 +406,14 @@ pub(super) fn docker(source: &Source, table: Vec<DockerImage>, wanted: Option<Ar
         let image = configured(&name, &bytes)?;
         all.push((entry, image));
     }
-    let shown = |(entry, image): &(DockerImage, Image)| {
+    let one = |(entry, image): &(DockerImage, Image)| {
         let arch = image.arch.map_or("unknown".into(), |arch| arch.to_string());
         match entry.repo_tags.as_ref().and_then(|tags| tags.first()) {
-            Some(tag) => format!("{arch} ({})", crate::deb::shown(tag.as_bytes())),
+            Some(tag) => format!("{arch} ({})", shown(tag.as_bytes())),
             None => arch,
         }
     };
-    let have = all.iter().take(20).map(shown).collect::<Vec<_>>().join(", ");
+    let have = all.iter().take(20).map(one).collect::<Vec<_>>().join(", ");
     if let Some(wanted) = wanted {
         all.retain(|(_, image)| image.arch == Some(wanted));
         if all.is_empty() && !have.is_empty() {
@@ -430,7 +427,7 @@ pub(super) fn docker(source: &Source, table: Vec<DockerImage>, wanted: Option<Ar
     };
     check_count(entry.layers.len())?;
     for layer in &entry.layers {
-        let name = crate::deb::shown(layer.as_bytes());
+        let name = shown(layer.as_bytes());
         // A folder's name is an identifier of its own; only that of a blob is a digest of its bytes.
         let digest = layer.strip_prefix("blobs/sha256/").and_then(|hex| hex.parse().ok());
         image.layers.push(LayerBlob { blob: source.need(layer, BY)?, name, digest });

@@ -6,13 +6,20 @@
 //! Files are kept as inodes with names, as a filesystem has them, so that replacing one name of a file leaves its other
 //! names alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    ops::Range,
+    sync::Arc,
+};
 
-use super::error::LayerFault;
+use rayon::prelude::*;
+
+use super::{error::LayerFault, source::Blob};
 use crate::{
     base::RootPath,
     deb::{LimitReached, Limits, TarEntry, TarKind, shown},
-    tree::{Content, Kind, Meta, Node, Origin, Tree},
+    tree::{Content, Kind, Meta, Node, Origin, SegmentFile, Tree},
 };
 
 /// What a whiteout's name begins with.
@@ -64,7 +71,27 @@ enum What {
 
 struct Inode {
     meta: Meta,
-    content: Content,
+    bytes: Bytes,
+}
+
+/// The bytes of a file.
+pub(super) enum Bytes {
+    /// In memory.
+    Here(Arc<[u8]>),
+    /// A stretch of a file, hashed at the end if it is still wanted then.
+    There(Arc<SegmentFile>, Range<u64>),
+}
+
+impl Bytes {
+    fn content(&self) -> io::Result<Content> {
+        Ok(match self {
+            Self::Here(bytes) => Content::Inline(Arc::clone(bytes)),
+            Self::There(file, range) => {
+                let blob = Blob { path: file.path().into(), at: range.start, size: range.end - range.start };
+                Content::Segment { file: Arc::clone(file), range: range.clone(), sha256: blob.hash()? }
+            }
+        })
+    }
 }
 
 impl Rootfs {
@@ -89,11 +116,16 @@ impl Rootfs {
         self.layer += 1;
     }
 
-    /// Lays one entry; `content` is that of a regular file.
-    pub(super) fn lay(&mut self, entry: TarEntry, content: Option<Content>) -> Result<(), LayerFault> {
+    /// Lays one entry; `bytes` are those of a regular file.
+    pub(super) fn lay(&mut self, entry: TarEntry, bytes: Option<Bytes>) -> Result<(), LayerFault> {
         let TarEntry { path, kind, mode, uid, gid, mtime, xattrs } = entry;
         let named = RootPath::parse(&path)?;
         let mut meta = Meta { mode, uid, gid, mtime, xattrs };
+        // AUFS's own folders, as early versions of Docker wrote them, and what is in them.
+        let is_own = |part: &[u8]| part.starts_with(AUFS) && part != OPAQUE;
+        if self.whiteouts && named.components().any(is_own) {
+            return Ok(());
+        }
         if self.whiteouts && named.file_name().starts_with(WHITEOUT) {
             return self.whiteout(&named);
         }
@@ -110,7 +142,7 @@ impl Rootfs {
             }
             TarKind::Special(what) => What::Special(what),
             TarKind::File(_) => {
-                self.inodes.push(Inode { meta, content: content.unwrap_or_else(|| Content::inline(*b"")) });
+                self.inodes.push(Inode { meta, bytes: bytes.unwrap_or_else(|| Bytes::Here(Arc::new([]))) });
                 What::File(self.inodes.len() - 1)
             }
             TarKind::Hardlink(target) => self.linked(&path, &target, meta)?,
@@ -157,9 +189,6 @@ impl Rootfs {
     fn whiteout(&mut self, named: &RootPath) -> Result<(), LayerFault> {
         let name = named.file_name();
         let Some(parent) = named.parent() else { return Ok(()) };
-        if name != OPAQUE && name.starts_with(AUFS) {
-            return Ok(());
-        }
         let hidden = name.strip_prefix(WHITEOUT).unwrap_or_default();
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(LayerFault::Whiteout(shown(name)));
@@ -259,6 +288,10 @@ impl Rootfs {
                     }
                 }
                 Some(_) if make => return Err(LayerFault::Parent { path: named.clone(), parent: next }),
+                // No directory can be called as a whiteout is.
+                None if make && self.whiteouts && part.starts_with(WHITEOUT) => {
+                    return Err(LayerFault::Whiteout(shown(&part)));
+                }
                 None if make => {
                     self.put(next.clone(), What::Dir(Meta::root(0o755, self.epoch)))?;
                     at = next;
@@ -279,8 +312,24 @@ impl Rootfs {
     }
 
     /// What is left, and what had to be left out of it.
-    pub(super) fn finish(self) -> (Tree, Vec<String>) {
-        let Self { nodes, mut inodes, epoch, .. } = self;
+    ///
+    /// # Errors
+    /// When the files' bytes cannot be read again.
+    pub(super) fn finish(self) -> io::Result<(Tree, Vec<String>)> {
+        let Self { nodes, inodes, epoch, .. } = self;
+        let mut names = vec![false; inodes.len()];
+        for place in nodes.values() {
+            if let What::File(id) = place.what
+                && let Some(named) = names.get_mut(id)
+            {
+                *named = true;
+            }
+        }
+        let contents: Vec<Option<Content>> = inodes
+            .par_iter()
+            .zip(names)
+            .map(|(inode, named)| named.then(|| inode.bytes.content()).transpose())
+            .collect::<io::Result<_>>()?;
         let mut tree = Tree::new(epoch);
         let mut first: BTreeMap<usize, RootPath> = BTreeMap::new();
         let mut special: Option<(RootPath, &'static str, usize)> = None;
@@ -293,12 +342,12 @@ impl Rootfs {
                     continue;
                 }
                 What::File(id) => {
-                    let Some(inode) = inodes.get_mut(id) else { continue };
+                    let (Some(inode), Some(Some(content))) = (inodes.get(id), contents.get(id)) else { continue };
                     let kind = match first.get(&id) {
                         Some(first) => Kind::Hardlink(first.clone()),
                         None => {
                             first.insert(id, path.clone());
-                            Kind::File(inode.content.clone())
+                            Kind::File(content.clone())
                         }
                     };
                     (inode.meta.clone(), kind)
@@ -312,7 +361,7 @@ impl Rootfs {
             1 => format!("{path} is {what} and is left out"),
             _ => format!("{count} device nodes and FIFOs are left out, {path} ({what}) for one"),
         });
-        (tree, notes.into_iter().collect())
+        Ok((tree, notes.into_iter().collect()))
     }
 }
 

@@ -56,16 +56,24 @@ impl Blob {
 
     /// Its bytes.
     pub(super) fn reader(&self) -> io::Result<BufReader<io::Take<File>>> {
+        Ok(BufReader::with_capacity(256 << 10, self.unbuffered()?))
+    }
+
+    fn unbuffered(&self) -> io::Result<io::Take<File>> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.at))?;
-        Ok(BufReader::with_capacity(256 << 10, file.take(self.size)))
+        Ok(file.take(self.size))
     }
 
     /// The digest of its bytes.
     pub(super) fn sha256(&self) -> Result<Sha256, OpenFault> {
-        let hash = || Sha256::of_reader(self.reader()?.into_inner());
-        let (sha256, length) = hash().map_err(OpenFault::Read)?;
-        if length == self.size { Ok(sha256) } else { Err(OpenFault::Read(io::ErrorKind::UnexpectedEof.into())) }
+        self.hash().map_err(OpenFault::Read)
+    }
+
+    /// The same, with the operating system's own error.
+    pub(super) fn hash(&self) -> io::Result<Sha256> {
+        let (sha256, length) = Sha256::of_reader(self.unbuffered()?)?;
+        if length == self.size { Ok(sha256) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Fails unless its bytes have this digest.

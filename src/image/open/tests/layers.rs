@@ -1,8 +1,57 @@
 //! What layers of all kinds make together.
 
+use proptest::prelude::*;
 use tar::EntryType;
 
 use super::*;
+use crate::{
+    deb::{TarEntry, TarKind},
+    image::open::rootfs::Bytes,
+};
+
+fn name() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop::sample::select(vec!["a", "b", "c", "a", "b", ".wh.a", ".wh.b", ".wh..wh..opq", "..", "/"]);
+    prop::collection::vec(part, 0..4).prop_map(|parts| parts.join("/").into_bytes())
+}
+
+fn kind() -> impl Strategy<Value = TarKind> {
+    let link = || name().prop_map(|to| if to.is_empty() { b"a".to_vec() } else { to });
+    prop_oneof![
+        3 => Just(TarKind::Dir),
+        3 => Just(TarKind::File(1)),
+        3 => link().prop_map(|to| TarKind::Symlink(to.into())),
+        3 => link().prop_map(|to| TarKind::Hardlink(to.into())),
+        1 => Just(TarKind::Special("a FIFO")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_laid_a_tree_comes_out(
+        layers in prop::collection::vec(prop::collection::vec((name(), kind()), 0..12), 1..4)
+    ) {
+        let mut rootfs = Rootfs::new(0, true, &Limits::default());
+        for layer in layers {
+            rootfs.next_layer();
+            for (i, (path, kind)) in layer.into_iter().enumerate() {
+                let bytes = matches!(kind, TarKind::File(_)).then(|| Bytes::Here([i as u8].into()));
+                let entry = TarEntry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, xattrs: Default::default() };
+                // An image with a fault is refused; here what comes after it is laid too.
+                let _ = rootfs.lay(entry, bytes);
+            }
+        }
+        let (tree, _) = rootfs.finish().unwrap();
+        for (path, node) in tree.iter() {
+            if let Some(parent) = path.parent() {
+                prop_assert!(matches!(tree.get(&parent).unwrap().kind, Kind::Dir), "{path}");
+            }
+            if let Kind::Hardlink(target) = &node.kind {
+                prop_assert!(target < path && matches!(tree.get(target).unwrap().kind, Kind::File(_)), "{path}");
+            }
+            prop_assert!(!path.file_name().starts_with(b".wh."), "{path}");
+        }
+    }
+}
 
 #[test]
 fn layers_are_laid_as_the_specification_says() {
@@ -55,7 +104,11 @@ fn layers_are_laid_as_the_specification_says() {
         ),
         ("opaque", Tar::new().dir("a").file("a/new", b"n").file("a/.wh..wh..opq", b""), with(&inside, &["/a/new n"])),
         ("opaque through a link", Tar::new().file("link/.wh..wh..opq", b""), without(&inside)),
-        ("AUFS's own", Tar::new().dir(".wh..wh.plnk").file(".wh..wh.aufs", b""), without(&[])),
+        (
+            "AUFS's own",
+            Tar::new().dir(".wh..wh.plnk").file(".wh..wh.plnk/1.2", b"").file(".wh..wh.aufs", b""),
+            without(&[]),
+        ),
         (
             "a directory described again",
             Tar::new().raw(EntryType::Directory, b"a/", b"", b"", |h| h.set_mode(0o2750)),
@@ -137,6 +190,7 @@ fn hostile_layers_are_refused() {
         ("circle of one", Tar::new().symlink("a", "a/b").file("a/x", b"")),
         ("whiteout of ..", Tar::new().file("a/.wh...", b"")),
         ("whiteout of .", Tar::new().file("a/.wh..", b"")),
+        ("below a whiteout", Tar::new().file(".wh.a/b", b"")),
         ("whiteout of nothing", Tar::new().file("a/.wh.", b"")),
         ("the root a link", Tar::new().symlink("./", "/tmp")),
         ("the root a file", Tar::new().raw(EntryType::Regular, b".", b"", b"", |_| {})),
