@@ -143,3 +143,30 @@ fn a_second_build_from_the_lock_alone_gives_the_same_bytes() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     assert!(fs::read(other.path().join("x.oci.tar")).unwrap() == fs::read(dir.join("x.oci.tar")).unwrap());
 }
+
+#[test]
+fn the_image_is_what_its_lock_says() {
+    let Some(dir) = built() else { return };
+    // A folder of its own: what is verified must not find what was built beside it.
+    let other = tempfile::tempdir().unwrap();
+    fs::copy(dir.join("python3.toml"), other.path().join("python3.toml")).unwrap();
+    fs::create_dir(other.path().join("snapshots")).unwrap();
+    fs::copy(dir.join("snapshots/python3.lock"), other.path().join("snapshots/python3.lock")).unwrap();
+    let image = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    // Packages are fetched again once; then what was made of them is trusted.
+    let mut runs = vec![vec!["verify".into(), "python3.toml".into(), image("x.oci.tar")]];
+    runs.extend(
+        ["x.tar", "x.tar.gz", "layout"]
+            .map(|name| vec!["verify".into(), "python3.toml".into(), image(name), "--with-store".into()]),
+    );
+    for args in runs {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let run = compose(other.path(), &args);
+        assert!(
+            run.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&run.stdout),
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+}

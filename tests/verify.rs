@@ -16,11 +16,14 @@ fn archive() -> Archive {
             .dir("usr/bin", 0o755)
             .file("usr/bin/app", 0o755, program)
             .link("usr/bin/app-link", "app"),
-        pkg("libapp", "2.1").file("usr/lib/libapp.txt", 0o644, "library\n").hard("usr/lib/again.txt", "usr/lib/libapp.txt"),
+        pkg("libapp", "2.1")
+            .file("usr/lib/libapp.txt", 0o644, "library\n")
+            .hard("usr/lib/again.txt", "usr/lib/libapp.txt"),
     ])
 }
 
-const REST: &str = "[[files]]\npath = \"/app/own.txt\"\nsource = \"own.txt\"\n[image]\nentrypoint = [\"/usr/bin/app\"]\n";
+const REST: &str =
+    "[[files]]\npath = \"/app/own.txt\"\nsource = \"own.txt\"\n[image]\nentrypoint = [\"/usr/bin/app\"]\n";
 
 fn desk() -> (Served, Desk) {
     let served = archive().serve();
@@ -80,7 +83,9 @@ fn each_difference_is_named() {
     let other = Desk::new(&served, "install = [\"app\"]", &REST.replace("/usr/bin/app\"", "/usr/bin/other\""));
     fs::write(other.path("own.txt"), "mine too\n").unwrap();
     let text = fs::read_to_string(other.path("demo.toml")).unwrap();
-    other.manifest(&(text + "[[files]]\npath = \"/usr/bin/app-link\"\ncontent = \"x\"\nmode = \"0600\"\nowner = \"5:6\"\n"));
+    other.manifest(
+        &(text + "[[files]]\npath = \"/usr/bin/app-link\"\ncontent = \"x\"\nmode = \"0600\"\nowner = \"5:6\"\n"),
+    );
     other.compose(&["demo.toml", "-o", "x.oci.tar"]).ok();
     let image = other.path("x.oci.tar");
     let run = desk.compose(&["verify", "demo.toml", image.to_str().unwrap(), "--with-store"]);
@@ -129,6 +134,8 @@ fn a_changed_bit_is_found() {
 #[test]
 fn what_cannot_be_verified() {
     let (served, desk) = desk();
+    let help = desk.compose(&["verify", "--help"]).ok();
+    insta::assert_snapshot!("help", desk.settled(&served, &help.stdout));
     insta::assert_snapshot!("no-lock", desk.refused(2, &served, &["verify", "demo.toml"]));
     desk.compose(&["lock", "demo.toml"]).ok();
     let run = desk.compose(&["verify", "demo.toml"]);

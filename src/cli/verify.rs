@@ -3,7 +3,7 @@
 //! In: arguments. Out: a report; exit code 7 if anything differs. Nothing is written: the rebuild lies in a temporary
 //! folder, and takes nothing from the cache unless it is told to.
 
-use std::path::Path;
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use super::{
     report::say,
 };
 use crate::{
-    base::{Arch, Sha256},
+    base::{Arch, RootPath, Sha256},
     build::assemble,
     deb::Limits,
     image::{
@@ -28,7 +28,6 @@ use crate::{
     store::Store,
     tree::{Tree, compare},
 };
-use std::fmt::Write as _;
 
 /// What is found of one architecture.
 struct Verdict {
@@ -98,6 +97,9 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 }
 
 fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) -> Result<Verdict, Failure> {
+    // First, so that what is no image is told before the work.
+    let image = args.image.as_deref().map(|path| Ok::<_, Failure>((path, opened(path, arch, scratch, "image")?)));
+    let image = image.transpose()?;
     let Some(promised) = lock.targets[&arch].built.clone() else {
         let path = desk.lock_path.display();
         let text = format!(
@@ -127,50 +129,54 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
             wrong.push(what);
         }
     }
-    let image = match &args.image {
-        Some(path) => Some(image(path, arch, &assembled.tree, &promised, &folder, scratch)?),
+    let image = match image {
+        Some((path, image)) => {
+            let layout = opened(&folder, arch, scratch, "layout")?;
+            Some(judged(path, image, &promised, (&assembled.tree, &layout)))
+        }
         None => None,
     };
     Ok(Verdict { arch, promised, rebuilt, wrong, image })
 }
 
-fn image(
-    path: &Path,
-    arch: Arch,
-    rebuilt: &Tree,
-    promised: &Built,
-    rebuilt_layout: &Path,
-    scratch: &Path,
-) -> Result<ImageVerdict, Failure> {
-    let scratch = scratch.join(format!("image-{arch}"));
+/// Reads an image into a folder of its own below `scratch`.
+fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, Failure> {
+    let scratch = scratch.join(name);
     std::fs::create_dir_all(&scratch).map_err(|error| Failure::new(exit::OUTPUT, error))?;
-    let opened = open(path, Some(arch), &scratch, &Limits::default());
-    let Opened { mut tree, form, config, diff_ids, layers, root_described, .. } =
-        opened.map_err(|error| Failure::new(exit::USAGE, error))?;
+    open(path, Some(arch), &scratch, &Limits::default()).map_err(|error| Failure::new(exit::USAGE, error))
+}
+
+/// Compares an image with the lock, and with what was rebuilt: its tree, and its layout, which has the configuration.
+fn judged(path: &Path, mut image: Opened, promised: &Built, (rebuilt, layout): (&Tree, &Opened)) -> ImageVerdict {
     // An archive does not hold the root itself.
-    let root = crate::base::RootPath::root();
-    if let (false, Some(node), Some(known)) = (root_described, tree.get_mut(&root), rebuilt.get(&root)) {
+    let root = RootPath::root();
+    if let (false, Some(node), Some(known)) = (image.root_described, image.tree.get_mut(&root), rebuilt.get(&root)) {
         node.meta = known.meta.clone();
     }
-    let digest = tree_digest(&tree);
+    let digest = tree_digest(&image.tree);
     let mut wrong = Vec::new();
     if digest != promised.tree {
         wrong.push("tree digest".to_owned());
     }
-    if matches!(form, Form::Oci | Form::DockerArchive) {
-        if diff_ids != promised.diff_ids {
+    if matches!(image.form, Form::Oci | Form::DockerArchive) {
+        if image.diff_ids != promised.diff_ids {
             wrong.push("diffIDs".into());
         }
-        if form == Form::Oci && layers != promised.layers && promised.format == FORMAT && !promised.layers.is_empty() {
+        let is_known = promised.format == FORMAT && !promised.layers.is_empty();
+        if image.form == Form::Oci && is_known && image.layers != promised.layers {
             wrong.push("layer digests".into());
         }
-        let ours = open(rebuilt_layout, Some(arch), &scratch, &Limits::default()).ok().and_then(|opened| opened.config);
-        if let (Some(ours), Some(theirs)) = (ours, config) {
-            wrong.extend(settings(&ours, &theirs));
+        if let (Some(ours), Some(theirs)) = (&layout.config, &image.config) {
+            wrong.extend(settings(ours, theirs));
         }
     }
-    let paths = if digest == promised.tree { Vec::new() } else { compare(rebuilt, &tree).iter().map(ToString::to_string).collect() };
-    Ok(ImageVerdict { path: path.display().to_string(), form, tree: digest, wrong, paths })
+    // What is wanted comes first.
+    let paths = match digest == promised.tree {
+        true => compare(&image.tree, rebuilt),
+        false => compare(rebuilt, &image.tree),
+    };
+    let paths = paths.iter().map(ToString::to_string).collect();
+    ImageVerdict { path: path.display().to_string(), form: image.form, tree: digest, wrong, paths }
 }
 
 /// What of two OCI configurations is not the same, of what decides how a container runs.
@@ -184,10 +190,16 @@ fn settings(ours: &Value, theirs: &Value) -> Vec<String> {
     let empty = serde_json::Map::new();
     let table = |value: &'_ Value| value.get("config").and_then(Value::as_object).cloned().unwrap_or(empty.clone());
     let (ours, theirs) = (table(ours), table(theirs));
-    let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
     // Writers fill in what is empty in their own ways.
-    let said = |value: Option<&Value>| value.filter(|v| !matches!(v, Value::Null) && **v != json!({}) && **v != json!([]) && **v != json!("")).cloned();
-    out.extend(keys.into_iter().filter(|key| said(ours.get(*key)) != said(theirs.get(*key))).map(|key| format!("config {key}")));
+    let said = |value: Option<&Value>| {
+        value.filter(|v| !matches!(v, Value::Null) && **v != json!({}) && **v != json!([]) && **v != json!("")).cloned()
+    };
+    out.extend(
+        keys.into_iter()
+            .filter(|key| said(ours.get(*key)) != said(theirs.get(*key)))
+            .map(|key| format!("config {key}")),
+    );
     out
 }
 
@@ -206,7 +218,11 @@ fn human(verdict: &Verdict, show: usize) -> String {
     if wrong.is_empty() {
         say!(out, "{arch}: rebuilt, and it is what the lock says: tree {}", rebuilt.tree);
         if promised.format != FORMAT {
-            say!(out, "  layers were not compared: the lock has them in format {}, this compose writes {FORMAT}", promised.format);
+            say!(
+                out,
+                "  layers were not compared: the lock has them in format {}, this compose writes {FORMAT}",
+                promised.format
+            );
         }
     } else {
         say!(out, "{arch}: the rebuild differs from the lock: {}", wrong.join(", "));
@@ -223,7 +239,8 @@ fn human(verdict: &Verdict, show: usize) -> String {
             say!(out, "  tree {} instead of {}", image.tree, promised.tree);
         }
         if !image.paths.is_empty() {
-            say!(out, "  against the rebuild:");
+            let whose = if image.tree == promised.tree { "the rebuild, against it" } else { "it, against the rebuild" };
+            say!(out, "  {whose}:");
         }
         image.paths.iter().take(show).for_each(|path| say!(out, "    {path}"));
         if let Some(more) = image.paths.len().checked_sub(show).filter(|more| *more > 0) {

@@ -142,6 +142,8 @@ mod tests {
     use super::*;
     use crate::tree::Origin;
 
+    type Change<'a> = &'a dyn Fn(&mut Tree);
+
     fn tree() -> Tree {
         let mut tree = Tree::new(7);
         for (path, text) in [("a/x", "one"), ("a-b", "two"), ("b", "three")] {
@@ -156,7 +158,7 @@ mod tests {
     fn each_way_to_differ_is_told() {
         let at = |path: &'static str| RootPath::literal(path);
         assert_eq!(compare(&tree(), &tree()), []);
-        let cases: [(&str, &dyn Fn(&mut Tree)); 9] = [
+        let cases: [(&str, Change<'_>); 9] = [
             ("/a-b: is missing", &|t| t.remove(&at("a-b"))),
             ("/c: is there and should not be", &|t| t.insert_file(at("c"), 0o644, *b"", Origin::Manifest).unwrap()),
             ("/b: other content, of 5 bytes too", &|t| {
