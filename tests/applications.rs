@@ -266,6 +266,9 @@ fn a_wheel_that_the_lock_names_by_its_path() {
     assert!(lock.contains("path = \"wheels/greeter-1.0-py3-none-any.whl\""), "{lock}");
     let run = desk.compose(&["why", "demo.toml", "greeter"]).ok();
     assert_eq!(run.stdout, "the wheel greeter 1.0 is in the image for amd64: pylock.toml names it\n");
+    fs::write(desk.path("snapshots/demo.lock"), lock.replace("name = \"greeter\"", "name = \"-greeter\"")).unwrap();
+    insta::assert_snapshot!("lock-edited", desk.refused(2, &served, &["demo.toml"]));
+    fs::write(desk.path("snapshots/demo.lock"), lock).unwrap();
     let other = whl("greeter", PURE, |wheel| wheel.file("greeter/__init__.py", b"# tampered with\n"));
     other.put(&desk);
     fs::remove_dir_all(desk.path("cache")).unwrap();

@@ -138,6 +138,7 @@ impl From<SupplyError> for Failure {
             SupplyError::Install(InstallError::Python { .. } | InstallError::Nothing(_))
             | SupplyError::NoRepository { .. }
             | SupplyError::Misfit { .. }
+            | SupplyError::Locked { .. }
             | SupplyError::NotHere { .. } => exit::USAGE,
             SupplyError::Pip(_) => exit::NETWORK,
         };

@@ -195,7 +195,12 @@ impl Elf {
     /// # Errors
     /// When reading fails, or when the file breaks its own promises: cut off, impossible counts.
     pub fn read(source: &Source<'_>) -> Result<Option<Self>, ElfError> {
-        Self::read_some(source, true)
+        let elf = Self::read_some(source, true)?;
+        // The loader would open the folder that it looks in.
+        if elf.as_ref().is_some_and(|elf| elf.needed().iter().any(|name| name.is_empty())) {
+            return Err(ElfError::Malformed("a library that it needs has no name"));
+        }
+        Ok(elf)
     }
 
     /// Reads what ldconfig does: the headers and the dynamic section. Symbol versions are left out, and a file that is

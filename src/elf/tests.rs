@@ -316,3 +316,9 @@ fn the_crate_object_says_the_same_of_versions() {
     }
     eprintln!("{compared} files compared");
 }
+
+#[test]
+fn a_needed_library_has_a_name() {
+    let error = of(&Fixture::new().needed("libx.so.1").needed("").build()).unwrap_err().to_string();
+    assert!(error.contains("a library that it needs has no name"), "{error}");
+}

@@ -123,6 +123,9 @@ impl Tree {
             Some(Node { kind: Kind::Dir, .. }) if !is_dir && self.children(&path).next().is_some() => {
                 return Err(FilesError::InTheWay { line, what: format!("{path} is a directory with content") });
             }
+            Some(Node { kind: Kind::File(_) | Kind::Hardlink(_), origin, .. }) if is_dir && origin.is_unpacked() => {
+                return Err(FilesError::InTheWay { line, what: format!("{path} is a file of {origin}") });
+            }
             _ => path,
         };
         // `mode` speaks of the path that the entry names; below it the source's own execute bits decide.
@@ -147,5 +150,30 @@ impl Tree {
             node.ready = None;
             node.kind = if *name == names[0] { Kind::File(content.clone()) } else { Kind::Hardlink(names[0].clone()) };
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_takes_no_file_s_place() {
+        let mut tree = Tree::new(0);
+        tree.insert_file(RootPath::literal("opt/a"), 0o644, *b"x", Origin::Wheel("w".into())).unwrap();
+        let entry = |path: &'static str, source| ExtraFile {
+            path: RootPath::literal(path),
+            source,
+            mode: None,
+            owner: (0, 0),
+            line: 7,
+        };
+        let error = tree.place_files(&[entry("opt/a", FileSource::Directory)]).unwrap_err().to_string();
+        assert!(error.starts_with("[[files]] in line 7: /opt/a is a file of the wheel w; choose"), "{error}");
+        // A file takes a file's place, and the manifest's own entries each other's.
+        tree.place_files(&[entry("opt/a", FileSource::Content("y".into()))]).unwrap();
+        tree.place_files(&[entry("opt/a", FileSource::Directory)]).unwrap();
+        assert!(matches!(tree.get(&RootPath::literal("opt/a")).unwrap().kind, Kind::Dir));
     }
 }

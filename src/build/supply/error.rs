@@ -44,6 +44,18 @@ pub enum SupplyError {
     /// A wheel cannot be installed.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// A lock that contradicts itself.
+    #[error(
+        "the lock has a wheel {name} {version}, and {why}\n  next step: restore the lock from version control, or run with --update"
+    )]
+    Locked {
+        /// As the lock calls it.
+        name: String,
+        /// As the lock calls it.
+        version: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A wheel on this machine is gone or another.
     #[error(
         "the wheel {file} of the lock is not on this machine: {why}\n  next step: put it where python.wheels or the application's lock says, or run with --update"

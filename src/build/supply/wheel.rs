@@ -109,9 +109,12 @@ pub(in crate::build) fn locked_wheels<'a>(
         })
     };
     let job = |wheel: &LockedWheel| {
-        let LockedWheel { filename, size, sha256, url, path, .. } = wheel;
-        let file = WheelName::parse(filename)
-            .map_err(|error| SupplyError::NotHere { file: filename.clone(), why: error.to_string() })?;
+        let LockedWheel { name, version, filename, size, sha256, url, path, .. } = wheel;
+        let wrong = |why: String| SupplyError::Locked { name: name.clone(), version: version.clone(), why };
+        let file = WheelName::parse(filename).map_err(|error| wrong(error.to_string()))?;
+        if (file.project().as_str(), &file.version().to_string()) != (name, version) {
+            return Err(wrong(format!("{filename} is the file of {} {}", file.project(), file.version())));
+        }
         let from = match (inputs.local(sha256), url, path) {
             (Some(local), ..) => Place::File(local.path.clone(), None),
             (None, Some(url), _) => Place::Url(full(wheel).unwrap_or_else(|| url.clone())),
