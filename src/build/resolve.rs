@@ -311,12 +311,10 @@ fn target(
     let mut wishes = Wishes::of(manifest, &needs)?;
     let mut solution = solve::solve(&wishes.problem(universe))?;
     let mut wheels = Vec::new();
-    // Told now, and not when the image is built.
-    if inputs.want_python(manifest.python.as_ref()) {
-        site(universe, &solution, &tarballs, arch)?;
-    }
-    if !inputs.is_empty() {
-        let mut site = site(universe, &solution, &tarballs, arch)?;
+    // Bytecode alone wants a Python too: that there is none is told now, and not when the image is built.
+    let wants_python = inputs.want_python(manifest.python.as_ref());
+    let site = wants_python.then(|| site(universe, &solution, &tarballs, arch)).transpose()?;
+    if let Some(mut site) = site.filter(|_| !inputs.is_empty()) {
         for round in 0.. {
             let mut application = tarballs.clone();
             let jobs = application.add_wheels(manifest, inputs, &site, supplier)?;

@@ -73,8 +73,9 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         let text = "an image is of one architecture, and the manifest has several; choose one with --arch";
         return Err(Failure::words(exit::USAGE, text));
     }
-    let scratch = desk.store.temp_dir()?;
+    // In use until the end: a store that nobody uses is swept, and the scratch folder lies in it.
     let own = desk.store.clone();
+    let scratch = own.temp_dir()?;
     if !args.with_store {
         desk.store = Store::open(&scratch.path().join("store"))?;
     }
@@ -82,7 +83,6 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     for &arch in &desk.archs {
         verdicts.push(one(args, &desk, &lock, arch, scratch.path())?);
     }
-    drop(own);
     desk.shown.clear();
     let good = verdicts.iter().all(Verdict::is_good);
     let text = match args.format {

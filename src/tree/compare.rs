@@ -40,7 +40,7 @@ pub enum How {
     Attributes,
 }
 
-/// “mode 0755, not 0644; content of 12 bytes, not 10”, the first tree's value being what was wanted.
+/// “/app: mode 0755 instead of 0644; owner 5:6 instead of 0:0”: the first tree's value is the one that was wanted.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.path)?;
