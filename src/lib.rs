@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  image
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  image
 //! build: from one to the other; once to find what wheels and tarballs need, and again with it.  cli: all of it
 //! ```
 
@@ -25,6 +25,7 @@ pub mod unpack;
 pub mod python;
 pub mod finish;
 pub mod check;
+pub mod inventory;
 pub mod image;
 pub mod build;
 pub mod cli;

@@ -145,6 +145,8 @@ pub struct LockedPackage {
     pub arch: String,
     /// Source package.
     pub source: String,
+    /// Its version, if it is not this package's but for `+bN` of a rebuild.
+    pub source_version: Option<Version>,
     /// Name of the [`LockedRepository`].
     pub repository: String,
     /// Path below the archive's root.
@@ -271,6 +273,7 @@ struct RawPackage {
     version: String,
     arch: String,
     source: String,
+    source_version: Option<String>,
     repository: String,
     filename: String,
     size: u64,
@@ -363,6 +366,7 @@ impl RawTarget {
                     version: parsed(&p.version)?,
                     arch: p.arch,
                     source: p.source,
+                    source_version: p.source_version.as_deref().map(parsed).transpose()?,
                     repository: p.repository,
                     filename: p.filename,
                     size: p.size,
@@ -450,7 +454,11 @@ impl std::fmt::Display for Lock {
             for p in &target.packages {
                 writeln!(f, "\n[[target.{arch}.package]]\nname = {}", quote(p.name.as_str()))?;
                 writeln!(f, "version = {}\narch = {}", quote(&p.version.to_string()), quote(&p.arch))?;
-                writeln!(f, "source = {}\nrepository = {}", quote(&p.source), quote(&p.repository))?;
+                writeln!(f, "source = {}", quote(&p.source))?;
+                if let Some(version) = &p.source_version {
+                    writeln!(f, "source-version = {}", quote(version.as_str()))?;
+                }
+                writeln!(f, "repository = {}", quote(&p.repository))?;
                 writeln!(f, "filename = {}\nsize = {}", quote(&p.filename), p.size)?;
                 writeln!(f, "sha256 = \"{}\"", p.sha256.hex())?;
                 writeln!(f, "required-by = [{}]", inline(&p.required_by))?;

@@ -23,6 +23,7 @@ use crate::{
     control::RelationError,
     deb::shown,
     elf::ElfError,
+    inventory,
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
     manifest::Manifest,
     python::{self, Inputs, InputsError, Site, SiteError},
@@ -418,11 +419,14 @@ fn locked(
         let sha256 = package.sha256()?;
         // The version was checked when the index was read.
         let Ok(version) = package.version().parse() else { continue };
+        let (source, source_version) = package.source();
+        let source_version = source_version.parse().ok().filter(|found| *found != inventory::source_version(&version));
         locked.push(LockedPackage {
             name: package.package_name(),
             version,
             arch: package.arch().into(),
-            source: package.source().0.into(),
+            source: source.into(),
+            source_version,
             repository: names.get(package.repository()).copied().unwrap_or_default().into(),
             filename: package.filename().into(),
             size: package.size(),

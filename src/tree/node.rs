@@ -43,7 +43,7 @@ pub enum Kind {
 }
 
 /// Who brought a node. The order is that of the work: what comes later is laid over what is there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// A Debian package.
     Package(PackageName),

@@ -28,6 +28,7 @@ impl Bench {
                 version: "1".parse().unwrap(),
                 arch: "all".into(),
                 source: "demo".into(),
+                source_version: None,
                 repository: "here".into(),
                 filename: format!("{i}.deb"),
                 size: bytes.len() as u64,

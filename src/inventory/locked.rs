@@ -1,0 +1,69 @@
+//! What a lock says is in an image.
+//!
+//! In: a [`Lock`] and one of its targets. Out: an [`Inventory`] without anything that only files tell: no sizes of
+//! content, no licences.
+
+use super::{DebFile, Distro, Inventory, Licence, Package, Project, Tarball, WheelFile};
+use crate::{
+    base::Arch,
+    control::Version,
+    lock::{Lock, LockedPackage},
+};
+
+/// The inventory of one target; `None` if the lock has none for `arch`.
+pub fn locked(name: &str, lock: &Lock, arch: Arch) -> Option<Inventory> {
+    let target = lock.targets.get(&arch)?;
+    let wheels = target.wheels.iter().filter_map(|wheel| {
+        Some(Project {
+            // The lock has it normalised.
+            name: wheel.name.parse().ok()?,
+            version: wheel.version.clone(),
+            summary: None,
+            licence: Licence::default(),
+            homepage: None,
+            path: None,
+            package: None,
+            content: None,
+            wheel: Some(WheelFile { filename: wheel.filename.clone(), size: wheel.size, sha256: wheel.sha256 }),
+        })
+    });
+    Some(Inventory {
+        name: name.to_owned(),
+        arch: Some(arch),
+        distro: Distro::of_repositories(&lock.repositories),
+        created: Some(lock.epoch),
+        packages: target.packages.iter().map(package).collect(),
+        projects: wheels.collect(),
+        tarballs: target.tarballs.iter().map(|t| Tarball { name: t.name.clone(), sha256: t.sha256 }).collect(),
+        cut: target.cut.clone(),
+        notes: Vec::new(),
+    })
+}
+
+fn package(locked: &LockedPackage) -> Package {
+    let LockedPackage { name, version, arch, source, repository, filename, size, sha256, required_by, .. } = locked;
+    Package {
+        name: name.clone(),
+        version: version.clone(),
+        arch: arch.clone(),
+        source: source.clone(),
+        source_version: locked.source_version.clone().unwrap_or_else(|| source_version(version)),
+        installed_size: None,
+        content: None,
+        licence: Licence::default(),
+        maintainer: None,
+        homepage: None,
+        summary: None,
+        repository: Some(repository.clone()),
+        deb: Some(DebFile { filename: filename.clone(), size: *size, sha256: *sha256 }),
+        required_by: required_by.clone(),
+    }
+}
+
+/// The source's version where nothing names another: the binary's, without what a rebuild adds (`+b1`; Debian
+/// Developer's Reference 5.10.2.1).
+pub fn source_version(version: &Version) -> Version {
+    let text = version.as_str();
+    let bare = text.rsplit_once("+b").filter(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    bare.and_then(|(bare, _)| bare.parse().ok()).unwrap_or_else(|| version.clone())
+}
