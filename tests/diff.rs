@@ -35,7 +35,8 @@ fn after() -> Archive {
 }
 
 const BEFORE: &str = "[image]\nentrypoint = [\"/usr/bin/app\"]\nenv = { LANG = \"C.UTF-8\" }\n";
-const AFTER: &str = "[[files]]\npath = \"/app/own.txt\"\ncontent = \"mine\"\n[image]\nentrypoint = [\"/usr/bin/app\", \"-v\"]\n";
+const AFTER: &str =
+    "[[files]]\npath = \"/app/own.txt\"\ncontent = \"mine\"\n[image]\nentrypoint = [\"/usr/bin/app\", \"-v\"]\n";
 
 fn built(archive: &Archive, rest: &str) -> (Served, Desk) {
     let served = archive.serve();

@@ -94,6 +94,8 @@ pub struct FileChange {
     pub how: Vec<How>,
     /// Bytes of the file on both sides; 0 for what is no file.
     pub bytes: (u64, u64),
+    /// Whether it is a directory that came or went.
+    pub is_dir: bool,
 }
 
 /// The files of one owner.
@@ -311,7 +313,8 @@ fn files(one: &Tree, two: &Tree, times: bool) -> io::Result<Vec<FileGroup>> {
         let Some(node) = after.or(before) else { continue };
         let bytes = [before, after].map(|node| node.map_or(0, |node| size(&node.kind)));
         let how = if kind == Kind::Changed { found.how } else { Vec::new() };
-        let change = FileChange { path: found.path, kind, how, bytes: bytes.into() };
+        let is_dir = kind != Kind::Changed && matches!(node.kind, NodeKind::Dir);
+        let change = FileChange { path: found.path, kind, how, bytes: bytes.into(), is_dir };
         groups.entry(node.origin.clone()).or_default().push(change);
     }
     Ok(groups.into_iter().map(|(origin, files)| FileGroup { origin, files }).collect())
@@ -320,14 +323,32 @@ fn files(one: &Tree, two: &Tree, times: bool) -> io::Result<Vec<FileGroup>> {
 /// Keys that say the same with other words in every image: digests and dates.
 const PASSED_OVER: [&str; 3] = ["rootfs", "history", "created"];
 
+/// A key of `config`, whose `Env` and tables are looked at entry by entry.
+fn part(out: &mut BTreeMap<String, Value>, key: &str, value: &Value) {
+    let entries: Vec<(String, Value)> = match (key, value) {
+        ("Env", Value::Array(list)) => {
+            let pairs = list.iter().filter_map(|entry| entry.as_str()?.split_once('='));
+            pairs.map(|(name, value)| (name.to_owned(), value.into())).collect()
+        }
+        (_, Value::Object(table)) => table.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        _ => {
+            out.insert(format!("config.{key}"), value.clone());
+            return;
+        }
+    };
+    // An empty object is a value too: that of an exposed port.
+    let is_port = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
+    for (name, value) in entries {
+        out.insert(format!("config.{key}.{name}"), if is_port(&value) { true.into() } else { value });
+    }
+}
+
 fn settings(one: &Value, two: &Value) -> Vec<Setting> {
     let flat = |value: &Value| -> BTreeMap<String, Value> {
         let mut out = BTreeMap::new();
         for (key, value) in value.as_object().into_iter().flatten() {
             match (key.as_str(), value.as_object()) {
-                ("config", Some(inner)) => {
-                    out.extend(inner.iter().map(|(key, value)| (format!("config.{key}"), value.clone())));
-                }
+                ("config", Some(inner)) => inner.iter().for_each(|(key, value)| part(&mut out, key, value)),
                 (key, _) if PASSED_OVER.contains(&key) => {}
                 (key, _) => {
                     out.insert(key.to_owned(), value.clone());
@@ -379,6 +400,9 @@ fn words(bytes: u64) -> String {
 
 /// How a file differs, in a few words.
 fn how(change: &FileChange) -> String {
+    if change.is_dir {
+        return "directory".to_owned();
+    }
     let words_of = |how: &How| match how {
         How::OnlyFirst | How::OnlySecond => String::new(),
         How::Kind(a, b) => format!("{a} → {b}"),
