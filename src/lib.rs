@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  image
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom  →  image
 //! build: from one to the other; once to find what wheels and tarballs need, and again with it.  cli: all of it
 //! ```
 
@@ -26,6 +26,7 @@ pub mod python;
 pub mod finish;
 pub mod check;
 pub mod inventory;
+pub mod sbom;
 pub mod image;
 pub mod build;
 pub mod cli;
