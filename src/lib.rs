@@ -6,8 +6,10 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  image
-//! build: from one to the other; once to find what wheels and tarballs need, and again with it.  audit: what is to be said of an image, diff: of two.  cli: all of it
+//! manifest  →  store, archive, control, universe  →  solve  →  lock
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom  →  image
+//! build: from one to the other; once to find what wheels and tarballs need, and again with it.
+//! audit: what is to be said of an image, diff: of two, advisory: of its vulnerabilities.  cli: all of it
 //! ```
 
 pub mod base;
@@ -26,6 +28,7 @@ pub mod python;
 pub mod finish;
 pub mod check;
 pub mod inventory;
+pub mod sbom;
 pub mod image;
 pub mod build;
 pub mod audit;
