@@ -7,7 +7,7 @@
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
 //!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  image
-//! build: from one to the other; once to find what wheels and tarballs need, and again with it.  cli: all of it
+//! build: from one to the other; once to find what wheels and tarballs need, and again with it.  audit: what is to be said of an image.  cli: all of it
 //! ```
 
 pub mod base;
@@ -28,4 +28,5 @@ pub mod check;
 pub mod inventory;
 pub mod image;
 pub mod build;
+pub mod audit;
 pub mod cli;

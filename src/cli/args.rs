@@ -58,6 +58,13 @@ pub enum Command {
     /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
     /// folder. What differs is told path by path. Nothing is written, neither an output nor the lock.
     Verify(VerifyArgs),
+    /// Say exactly what is in an image, of compose's making or not
+    ///
+    /// TARGET is a manifest (what it builds, from its lock), a lock, an OCI layout, an .oci.tar, an archive of docker
+    /// save, a rootfs as a tar or a folder. Told are: packages and Python projects with versions, sources, sizes and
+    /// licences, dependencies that nothing meets, files that belong to nothing, shells, set-id and world-writable files,
+    /// and how programs are hardened. Whatever another tool made is read by its dpkg status or status.d.
+    Audit(AuditArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
@@ -169,6 +176,55 @@ pub struct VerifyArgs {
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+}
+
+/// A list of what is in something.
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// A manifest, a lock, an image or a rootfs
+    #[arg(required = true)]
+    pub target: Option<PathBuf>,
+    /// Which architecture, where there are several
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<Arch>,
+    /// For a manifest: take Debian packages from this mirror
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Touch no network: what is not in the cache is an error
+    #[arg(long)]
+    pub offline: bool,
+    /// Threads [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+    /// For an image: the lock that it was built from, which knows where each package is from
+    #[arg(long, value_name = "LOCK")]
+    pub lock: Option<PathBuf>,
+    /// How many files of each kind are listed
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub show: usize,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: AuditFormat,
+    /// Print the JSON Schema of --format json, and do nothing else
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
+}
+
+impl AuditArgs {
+    /// The same for a manifest.
+    pub fn resolve(&self) -> ResolveArgs {
+        let Self { target, arch, mirror, offline, jobs, .. } = self.clone();
+        ResolveArgs { manifest: target, arch, mirror, offline, jobs }
+    }
+}
+
+/// The forms of an audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people.
+    Human,
+    /// One JSON object, whose schema --schema prints.
+    Json,
 }
 
 /// A build.

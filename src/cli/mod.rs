@@ -3,6 +3,7 @@
 //! In: arguments and environment. Out: results on standard output, messages on standard error, an exit code.
 
 mod args;
+mod audit;
 mod build;
 mod cache;
 mod desk;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         (Some(Command::Why(args)), _) => why::why(&args),
         (Some(Command::Graph(args)), _) => why::graph(&args),
         (Some(Command::Verify(args)), _) => verify::verify(&args),
+        (Some(Command::Audit(args)), _) => audit::audit(&args),
         (Some(Command::Groups), _) => {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())

@@ -84,7 +84,7 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
 }
 
 /// The lock on disk if it is good, else what a build would write; nothing is written here.
-fn lock(desk: &Desk) -> Result<Lock, Failure> {
+pub fn lock(desk: &Desk) -> Result<Lock, Failure> {
     match read_lock(desk)? {
         (Some(lock), None) => Ok(lock),
         (before, why) => {

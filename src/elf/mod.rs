@@ -3,11 +3,13 @@
 //! In: a way to read parts of a file (it is never held whole). Out: [`Elf`], or `None` for what is no ELF file, or an
 //! error that says what is wrong with it; from many of them which library each name leads to ([`Loader`]), and the
 //! [`needs`] that remain. `read` and `versions` parse, every count and length in the file being hostile until
-//! checked; `search` looks for libraries as ld.so does; `needs` is for files that are not in a tree yet.
+//! checked; `search` looks for libraries as ld.so does; `needs` is for files that are not in a tree yet; `hardening` says how
+//! well a file is armed against its own faults.
 
 #[cfg(test)]
 #[path = "../../tests/support/elf.rs"]
 pub(crate) mod fixture;
+mod hardening;
 mod needs;
 mod read;
 mod search;
@@ -15,6 +17,7 @@ mod versions;
 
 use std::io;
 
+pub use hardening::{Hardening, Placement, Relro};
 pub use needs::{Need, Needs, needs};
 pub use read::Source;
 pub use search::{Loaded, Loader, Names, expand};

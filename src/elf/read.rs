@@ -24,8 +24,8 @@ const SMALL_TABLE: u64 = 1 << 15;
 const MAX_WINDOWS: usize = 16;
 
 const PT_LOAD: u32 = 1;
-const PT_DYNAMIC: u32 = 2;
-const PT_INTERP: u32 = 3;
+pub(super) const PT_DYNAMIC: u32 = 2;
+pub(super) const PT_INTERP: u32 = 3;
 const PT_GNU_PROPERTY: u32 = 0x6474_e553;
 const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
@@ -110,8 +110,9 @@ impl<'a> Source<'a> {
 
 /// A program header.
 pub(super) struct Segment {
-    kind: u32,
-    offset: u64,
+    pub kind: u32,
+    pub flags: u32,
+    pub offset: u64,
     vaddr: u64,
     filesz: u64,
     align: u64,
@@ -138,19 +139,24 @@ impl Fields<'_> {
         self.int(at, 4).and_then(|v| u32::try_from(v).ok())
     }
 
+    /// One of two numbers, by word size.
+    pub fn of_class(&self, in32: usize, in64: usize) -> usize {
+        if self.abi.class == Class::Elf32 { in32 } else { in64 }
+    }
+
     /// An `ElfW(Addr)`: at `at32` in a 32-bit file, at `at64` in a 64-bit one.
-    fn word(&self, at32: usize, at64: usize) -> Option<u64> {
+    pub fn word(&self, at32: usize, at64: usize) -> Option<u64> {
         match self.abi.class {
             Class::Elf32 => self.int(at32, 4),
             Class::Elf64 => self.int(at64, 8),
         }
     }
 
-    fn word32(&self, at32: usize, at64: usize) -> Option<u32> {
+    pub fn word32(&self, at32: usize, at64: usize) -> Option<u32> {
         self.u32(if self.abi.class == Class::Elf32 { at32 } else { at64 })
     }
 
-    fn word16(&self, at32: usize, at64: usize) -> Option<u16> {
+    pub fn word16(&self, at32: usize, at64: usize) -> Option<u16> {
         self.u16(if self.abi.class == Class::Elf32 { at32 } else { at64 })
     }
 }
@@ -161,7 +167,8 @@ pub(super) struct Table<'a> {
     pub abi: Abi,
     segments: &'a [Segment],
     entries: Vec<(u64, u64)>,
-    strings: u64,
+    /// Where the string table begins in the file.
+    pub strings: u64,
 }
 
 impl Table<'_> {
@@ -213,6 +220,21 @@ impl Elf {
     }
 
     fn read_some(source: &Source<'_>, in_full: bool) -> Result<Option<Self>, ElfError> {
+        let Some((mut elf, segments)) = Self::begin(source)? else { return Ok(None) };
+        let in_full = in_full && elf.is_loadable();
+        let is_cut = |s: &Segment| {
+            let end = s.offset.checked_add(s.filesz);
+            matches!(s.kind, PT_LOAD | PT_DYNAMIC | PT_INTERP) && end.is_none_or(|end| end > source.length)
+        };
+        if in_full && segments.iter().any(is_cut) {
+            return Err(ElfError::Malformed("it is cut off: a segment ends beyond the end of the file"));
+        }
+        elf.read_segments(source, &segments, in_full)?;
+        Ok(Some(elf))
+    }
+
+    /// The headers alone: what the file is, and its segments.
+    pub(super) fn begin(source: &Source<'_>) -> Result<Option<(Self, Vec<Segment>)>, ElfError> {
         let head = source.part(0, 64)?;
         if !head.starts_with(b"\x7fELF") {
             return Ok(None);
@@ -230,7 +252,7 @@ impl Elf {
         let fields = Fields { bytes: &head, abi: Abi { class, big_endian, machine: 0 } };
         let short = || ElfError::Malformed("the header is cut off");
         let abi = Abi { machine: fields.u16(18).ok_or_else(short)?, ..fields.abi };
-        let mut elf = Self {
+        let elf = Self {
             abi,
             kind: fields.u16(16).ok_or_else(short)?,
             flags: fields.word32(36, 48).ok_or_else(short)?,
@@ -244,17 +266,7 @@ impl Elf {
         if count > MAX_SEGMENTS {
             return Err(ElfError::Malformed("too many program headers"));
         }
-        let segments = segments(source, abi, offset, count)?;
-        let in_full = in_full && elf.is_loadable();
-        let is_cut = |s: &Segment| {
-            let end = s.offset.checked_add(s.filesz);
-            matches!(s.kind, PT_LOAD | PT_DYNAMIC | PT_INTERP) && end.is_none_or(|end| end > source.length)
-        };
-        if in_full && segments.iter().any(is_cut) {
-            return Err(ElfError::Malformed("it is cut off: a segment ends beyond the end of the file"));
-        }
-        elf.read_segments(source, &segments, in_full)?;
-        Ok(Some(elf))
+        Ok(Some((elf, segments(source, abi, offset, count)?)))
     }
 
     fn read_segments(&mut self, source: &Source<'_>, segments: &[Segment], in_full: bool) -> Result<(), ElfError> {
@@ -285,7 +297,7 @@ impl Elf {
     }
 
     /// The entries of the dynamic section; `None` when it has no string table.
-    fn table<'a>(
+    pub(super) fn table<'a>(
         &self,
         source: &'a Source<'a>,
         segment: &Segment,
@@ -360,7 +372,7 @@ impl Elf {
     }
 }
 
-fn names(table: &Table<'_>) -> Result<Dynamic, ElfError> {
+pub(super) fn names(table: &Table<'_>) -> Result<Dynamic, ElfError> {
     let mut out = Dynamic::default();
     for &(tag, value) in &table.entries {
         match tag {
@@ -387,6 +399,7 @@ fn segments(source: &Source<'_>, abi: Abi, offset: u64, count: usize) -> Result<
         let fields = Fields { bytes, abi };
         Some(Segment {
             kind: fields.u32(0)?,
+            flags: fields.word32(24, 4)?,
             offset: fields.word(4, 8)?,
             vaddr: fields.word(8, 16)?,
             filesz: fields.word(16, 32)?,

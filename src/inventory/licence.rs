@@ -71,15 +71,23 @@ fn stated(text: &str) -> BTreeSet<String> {
     names
 }
 
-/// The common licences (Policy 12.5) that a free text points at.
+/// Words by which a licence is known in a free text.
+const TELLTALES: [(&str, &str); 3] = [
+    ("PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2", "PSF-2"),
+    ("Permission is hereby granted, free of charge, to any person obtaining a copy", "Expat"),
+    ("Redistributions in binary form must reproduce the above copyright notice", "BSD"),
+];
+
+/// The common licences (Policy 12.5) that a free text points at, and a few that are known by their words.
 fn mentioned(text: &str) -> Vec<String> {
+    let told = TELLTALES.iter().filter(|(words, _)| text.contains(words)).map(|(_, name)| *name);
     let marks = text.match_indices("/usr/share/common-licenses/");
     let names = marks.filter_map(|(at, mark)| {
         let rest = text.get(at + mark.len()..)?;
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.'));
         Some(rest.get(..end.unwrap_or(rest.len()))?.trim_end_matches(['.', '-']))
     });
-    let names: BTreeSet<&str> = names.filter(|name| !name.is_empty() && name.len() <= LONGEST).collect();
+    let names: BTreeSet<&str> = names.filter(|name| !name.is_empty() && name.len() <= LONGEST).chain(told).collect();
     names.into_iter().map(str::to_owned).collect()
 }
 
@@ -259,4 +267,94 @@ fn listed(name: &str) -> Option<&'static str> {
         all.map(|license| license.name).find(|id| id.eq_ignore_ascii_case(name))
     };
     found.or_else(by_case)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_become_expressions() {
+        for (name, wanted) in [
+            ("GPL-2+", "GPL-2.0-or-later"),
+            ("gpl-3", "GPL-3.0-only"),
+            ("LGPL-2.1+", "LGPL-2.1-or-later"),
+            ("GFDL-NIV-1.3+", "GFDL-1.3-no-invariants-or-later"),
+            ("Expat", "MIT"),
+            ("BSD-3-clause", "BSD-3-Clause"),
+            ("zlib", "Zlib"),
+            ("GPL-2+ or Artistic", "GPL-2.0-or-later OR Artistic-1.0-Perl"),
+            ("GPL-2 and MIT or Apache-2.0", "GPL-2.0-only AND MIT OR Apache-2.0"),
+            ("GPL-2 or MIT, and BSD-2-clause", "(GPL-2.0-only OR MIT) AND BSD-2-Clause"),
+            ("GPL-3+ with GCC exception", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+            ("public-domain", "LicenseRef-public-domain"),
+            ("GPL-2+ with OpenSSL exception", "LicenseRef-GPL-2-plus-with-OpenSSL-exception"),
+            ("LGPL", "LicenseRef-LGPL"),
+            ("MIT and", "MIT"),
+            ("ÄÖ/<x>", "LicenseRef-----x-"),
+        ] {
+            let found = expression(name, &mut Vec::new());
+            assert_eq!(found, wanted, "{name}");
+            assert!(spdx::Expression::parse(&found).is_ok(), "{found}");
+        }
+    }
+
+    #[test]
+    fn every_known_name_is_an_expression() {
+        for (_, id) in NAMES {
+            assert!(spdx::Expression::parse(id).is_ok(), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_copyright_file_states_or_mentions() {
+        let formatted = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n\
+                         Files: *\nCopyright: me\nLicense: Expat or GPL-2+\n\nFiles: debian/*\nCopyright: me\nLicense: public-domain\n Anyone may.\n\n\
+                         License: GPL-2+\n On Debian systems see /usr/share/common-licenses/GPL-2.\n";
+        let found = of_copyright(formatted);
+        assert_eq!(found.names, ["Expat or GPL-2+", "public-domain"]);
+        assert_eq!(found.spdx.as_deref(), Some("(MIT OR GPL-2.0-or-later) AND LicenseRef-public-domain"));
+        assert_eq!(found.references, [("LicenseRef-public-domain".to_owned(), "public-domain".to_owned())]);
+        let free = "As in `/usr/share/common-licenses/LGPL-2.1', or\n/usr/share/common-licenses/GPL.\n";
+        let found = of_copyright(free);
+        assert_eq!((found.names.as_slice(), found.spdx), (["GPL".to_owned(), "LGPL-2.1".to_owned()].as_slice(), None));
+        assert!(of_copyright("nothing").is_unknown());
+        // Not of the format although it says so.
+        assert_eq!(of_copyright("Format: copyright-format\nx: y\nx: y\n").names, [""; 0]);
+    }
+
+    #[test]
+    fn python_says_it_in_three_ways() {
+        for (text, wanted) in [
+            ("License-Expression: MIT\nLicense: BSD\n", Some("MIT")),
+            ("License-Expression: not one\nLicense: BSD-3-Clause\n", Some("BSD-3-Clause")),
+            (
+                "License: long\n text\nClassifier: License :: OSI Approved\nClassifier: License :: OSI Approved :: Apache Software License\n",
+                Some("Apache-2.0"),
+            ),
+            ("License: UNKNOWN\n", None),
+            ("Name: x\n", None),
+        ] {
+            assert_eq!(of_metadata(&Fields::parse(text.as_bytes())).spdx.as_deref(), wanted, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_stated_is_an_expression(names in proptest::collection::btree_set(".{1,40}", 1..4)) {
+            let found = Licence::of(&names, expression);
+            if let Some(text) = &found.spdx {
+                proptest::prop_assert!(spdx::Expression::parse(text).is_ok(), "{names:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn references_are_declared() {
+        let names = ["a b", "Expat"].map(str::to_owned).into();
+        let found = Licence::of(&names, expression);
+        assert_eq!(found.spdx.unwrap(), "MIT AND LicenseRef-a-b");
+        assert_eq!(found.references.len(), 1);
+    }
 }

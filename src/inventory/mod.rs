@@ -10,6 +10,8 @@ mod locked;
 mod owners;
 mod projects;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 

@@ -5,7 +5,7 @@
 //! with [`Origin::Manifest`] nothing is known to have brought. Directories stay as they are.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     io,
     sync::Arc,
 };
@@ -24,7 +24,7 @@ use crate::{
 const MOST: u64 = 64 << 20;
 
 /// Files that maintainer scripts, dpkg or `finish` make: where, and the step's name. A `/` at the end: all below.
-const GENERATED: [(&str, &str); 34] = [
+const GENERATED: [(&str, &str); 36] = [
     ("bin", "base"),
     ("sbin", "base"),
     ("lib", "base"),
@@ -36,6 +36,7 @@ const GENERATED: [(&str, &str); 34] = [
     ("var/run", "base"),
     ("etc/mtab", "base"),
     ("usr/lib64", "base"),
+    ("var/spool/mail", "base"),
     ("etc/passwd", "accounts"),
     ("etc/group", "accounts"),
     ("etc/passwd-", "accounts"),
@@ -55,6 +56,7 @@ const GENERATED: [(&str, &str); 34] = [
     ("etc/ssl/certs/", "ca-certificates"),
     ("etc/ca-certificates.conf", "ca-certificates"),
     ("usr/lib/ssl/cert.pem", "ca-certificates"),
+    ("usr/lib/ssl/certs", "ca-certificates"),
     ("etc/alternatives/", "alternatives"),
     ("var/lib/dpkg/", "status.d"),
     ("etc/ld.so.cache", "ld.so.cache"),
@@ -86,7 +88,7 @@ pub(super) fn learn(tree: &mut Tree, status: &Status) -> io::Result<()> {
     };
     wheels.iter().for_each(|(path, origin)| set(path, origin));
     owned.iter().for_each(|(path, origin)| set(path, origin));
-    followers(tree);
+    followers(tree, status);
     Ok(())
 }
 
@@ -127,10 +129,14 @@ fn wheels(tree: &Tree) -> io::Result<Vec<(RootPath, Origin)>> {
         let fields = Fields::parse(&content.read_part(0, 1 << 16)?);
         let Some(name) = fields.get("Name").and_then(|name| name.parse::<ProjectName>().ok()) else { continue };
         let origin = Origin::Wheel(Arc::from(name.as_str()));
+        // `PREFIX/lib/python3.X/dist-packages`.
+        let prefix = folder.parent().and_then(|up| up.parent()?.parent()).filter(|prefix| !prefix.is_root());
         let mut lines = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_slice());
         for line in lines.byte_records().flatten() {
-            // `../../../bin/x` leads out of the folder.
+            // `../../../bin/x` leads out of the folder, but to nothing outside of the prefix: whoever wrote the RECORD
+            // cannot claim a file of the system.
             let end = line.get(0).and_then(|path| beside(&folder, path));
+            let end = end.filter(|path| prefix.as_ref().is_some_and(|prefix| path.starts_with(prefix)));
             out.extend(end.and_then(|path| place(tree, path.as_bytes())).map(|path| (path, origin.clone())));
         }
     }
@@ -155,7 +161,8 @@ fn beside(folder: &RootPath, path: &[u8]) -> Option<RootPath> {
 
 /// Those that are on no list, and follow from others: bytecode its module, a link what it leads to, a further name of a
 /// file the first; and what is made in place.
-fn followers(tree: &mut Tree) {
+fn followers(tree: &mut Tree, status: &Status) {
+    let names: HashSet<&str> = status.packages.iter().map(|package| package.name.as_str()).collect();
     let is_of_nobody = |origin: &Origin| *origin == Origin::Manifest;
     let mut known: Vec<(RootPath, Origin)> = Vec::new();
     for (path, node) in tree.iter().filter(|(_, node)| is_of_nobody(&node.origin)) {
@@ -163,7 +170,7 @@ fn followers(tree: &mut Tree) {
         let found = generated(path).map(Origin::Finish).or_else(|| match &node.kind {
             Kind::Dir => None,
             Kind::Hardlink(first) => of(first),
-            Kind::Symlink(_) => tree.resolve(path).and_then(|end| of(&end)),
+            Kind::Symlink(_) => documentation(path, &names).or_else(|| of(&tree.resolve(path)?)),
             Kind::File(_) => of(&module(path)?),
         });
         known.extend(found.map(|origin| (path.clone(), origin)));
@@ -173,6 +180,13 @@ fn followers(tree: &mut Tree) {
             node.origin = origin;
         }
     }
+}
+
+/// The package whose folder below `usr/share/doc` is a link to another's (Policy 12.3).
+fn documentation(path: &RootPath, names: &HashSet<&str>) -> Option<Origin> {
+    let is_there = path.parent()? == RootPath::literal("usr/share/doc");
+    let name = str::from_utf8(path.file_name()).ok().filter(|name| is_there && names.contains(name))?;
+    name.parse().ok().map(Origin::Package)
 }
 
 fn generated(path: &RootPath) -> Option<&'static str> {
