@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  image
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  advisory  →  image
 //! build: from one to the other; once to find what wheels and tarballs need, and again with it.  audit: what is to be said of an image.  cli: all of it
 //! ```
 
@@ -26,6 +26,7 @@ pub mod python;
 pub mod finish;
 pub mod check;
 pub mod inventory;
+pub mod advisory;
 pub mod image;
 pub mod build;
 pub mod audit;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::cve::CveArgs;
 use crate::base::Arch;
 
 /// What `compose --help` says after the options.
@@ -208,6 +209,9 @@ pub struct AuditArgs {
     /// Print the JSON Schema of --format json, and do nothing else
     #[arg(long, exclusive = true)]
     pub schema: bool,
+    /// Known vulnerabilities.
+    #[command(flatten)]
+    pub cve: CveArgs,
 }
 
 impl AuditArgs {

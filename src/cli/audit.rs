@@ -5,13 +5,18 @@
 use std::{fs, io::Read as _, path::Path};
 
 use super::{
-    args::{AuditArgs, AuditFormat, ResolveArgs},
+    args::{AuditArgs, AuditFormat},
     build::epoch,
+    cve::{self, Means},
     desk::{Desk, cache_folder},
     exit::{self, Failure},
-    print, why,
+    print,
+    progress::Shown,
+    why,
 };
 use crate::{
+    advisory::Report,
+    archive::{FetchSettings, Fetcher},
     audit::{self, Audit, Looked, Subject},
     base::{Arch, Sha256},
     build::assemble,
@@ -20,6 +25,7 @@ use crate::{
     inventory::{self, Inventory},
     lock::Lock,
     store::Store,
+    tree::Tree,
 };
 
 /// Runs the command.
@@ -29,14 +35,15 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     }
     let target = args.target.as_deref().unwrap_or(Path::new(""));
     let audit = match kind(target)? {
-        Target::Manifest => of_manifest(&args.resolve())?,
-        Target::Lock => of_lock(target, args.arch)?,
-        Target::Image => of_image(target, args.arch, args.lock.as_deref())?,
+        Target::Manifest => of_manifest(args)?,
+        Target::Lock => of_lock(target, args)?,
+        Target::Image => of_image(target, args)?,
     };
     print(&match args.format {
         AuditFormat::Human => audit::text(&audit, args.show),
         AuditFormat::Json => format!("{:#}\n", audit::json(&audit)),
-    })
+    })?;
+    audit.vulnerabilities.as_ref().map_or(Ok(()), |report| cve::failing(&args.cve, report))
 }
 
 /// What a target can be.
@@ -94,9 +101,9 @@ fn read_lock(path: &Path) -> Result<Lock, Failure> {
     Lock::read(path)?.ok_or_else(|| Failure::words(exit::USAGE, format!("{} does not exist", path.display())))
 }
 
-fn of_lock(path: &Path, arch: Option<Arch>) -> Result<Audit, Failure> {
+fn of_lock(path: &Path, args: &AuditArgs) -> Result<Audit, Failure> {
     let lock = read_lock(path)?;
-    let arch = arch_of(path, &lock, arch)?;
+    let arch = arch_of(path, &lock, args.arch)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let built = lock.targets[&arch].built.as_ref();
     let subject = Subject {
@@ -109,11 +116,12 @@ fn of_lock(path: &Path, arch: Option<Arch>) -> Result<Audit, Failure> {
     };
     let inventory = inventory::locked(&name, &lock, arch)
         .ok_or_else(|| Failure::words(exit::USAGE, format!("{} has nothing for {arch}", path.display())))?;
-    Ok(Audit { subject, inventory, scripts: None, files: None })
+    let vulnerabilities = vulnerabilities(args, &inventory, None, None)?;
+    Ok(Audit { subject, inventory, scripts: None, files: None, vulnerabilities })
 }
 
-fn of_manifest(args: &ResolveArgs) -> Result<Audit, Failure> {
-    let desk = Desk::open(args)?;
+fn of_manifest(args: &AuditArgs) -> Result<Audit, Failure> {
+    let desk = Desk::open(&args.resolve())?;
     let [arch] = desk.archs[..] else {
         let text = "an audit is of one architecture, and the manifest has several; choose one with --arch";
         return Err(Failure::words(exit::USAGE, text));
@@ -133,8 +141,9 @@ fn of_manifest(args: &ResolveArgs) -> Result<Audit, Failure> {
     let mut inventory = inventory::of_tree(&desk.manifest.name, &mut assembled.tree, Some(arch)).map_err(unreadable)?;
     enrich(&mut inventory, &lock, arch);
     let files = audit::files(&assembled.tree).map_err(unreadable)?;
+    let vulnerabilities = vulnerabilities(args, &inventory, None, Some(&assembled.tree))?;
     desk.shown.clear();
-    Ok(Audit { subject, inventory, scripts: Some(assembled.not_reproduced), files: Some(files) })
+    Ok(Audit { subject, inventory, scripts: Some(assembled.not_reproduced), files: Some(files), vulnerabilities })
 }
 
 fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
@@ -143,7 +152,27 @@ fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
     }
 }
 
-fn of_image(path: &Path, arch: Option<Arch>, lock: Option<&Path>) -> Result<Audit, Failure> {
+/// What `--cve` finds.
+fn vulnerabilities(
+    args: &AuditArgs,
+    inventory: &Inventory,
+    digest: Option<Sha256>,
+    tree: Option<&Tree>,
+) -> Result<Option<Report>, Failure> {
+    if !args.cve.cve {
+        return Ok(None);
+    }
+    let store = Store::open(&cache_folder()?)?;
+    let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
+    let shown = Shown::stderr();
+    let means = Means { store: &store, fetcher: &fetcher, progress: &shown, digest, now: jiff::Timestamp::now() };
+    let report = cve::advisories(&args.cve, &means, inventory, tree);
+    shown.clear();
+    report
+}
+
+fn of_image(path: &Path, args: &AuditArgs) -> Result<Audit, Failure> {
+    let (arch, lock) = (args.arch, args.lock.as_deref());
     let store = Store::open(&cache_folder()?)?;
     let scratch = store.temp_dir()?;
     let mut opened = opened(path, arch, scratch.path())?;
@@ -177,7 +206,8 @@ fn of_image(path: &Path, arch: Option<Arch>, lock: Option<&Path>) -> Result<Audi
         user: user.filter(|user| !user.is_empty()).map(|user| crate::base::words::quote(user, 80)),
     };
     let files = audit::files(&opened.tree).map_err(unreadable)?;
-    Ok(Audit { subject, inventory, scripts: None, files: Some(files) })
+    let vulnerabilities = vulnerabilities(args, &inventory, subject.manifest, Some(&opened.tree))?;
+    Ok(Audit { subject, inventory, scripts: None, files: Some(files), vulnerabilities })
 }
 
 /// Reads an image of any form.
