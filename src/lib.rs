@@ -6,10 +6,9 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom  →  image
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom, advisory  →  image
 //! build: from one to the other; once to find what wheels and tarballs need, and again with it.
-//! audit: what is to be said of an image, diff: of two, advisory: of its vulnerabilities.  cli: all of it
+//! audit: what is to be said of an image, diff: of two.  cli: all of it
 //! ```
 
 pub mod base;
@@ -29,6 +28,7 @@ pub mod finish;
 pub mod check;
 pub mod inventory;
 pub mod sbom;
+pub mod advisory;
 pub mod image;
 pub mod build;
 pub mod audit;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Audit, Files, Weakness};
 use crate::{
+    advisory::Report,
     base::{PackageName, Sha256},
     check::{Finding, Severity},
     inventory::{ContentSize, Distro, Inventory, Licence, Package, Project},
@@ -19,7 +20,7 @@ const NAME: &str = "compose-audit/1";
 
 /// The whole audit.
 pub fn json(audit: &Audit) -> Value {
-    let Audit { subject, inventory, scripts, files } = audit;
+    let Audit { subject, inventory, scripts, files, vulnerabilities } = audit;
     let scripts = scripts.as_ref().map(|scripts| {
         let one = |(name, script): &(PackageName, Box<str>)| json!({ "package": name.as_str(), "script": script });
         scripts.iter().map(one).collect::<Vec<_>>()
@@ -47,6 +48,7 @@ pub fn json(audit: &Audit) -> Value {
         "cut": cut.collect::<Vec<_>>(),
         "scripts-not-reproduced": scripts,
         "files": files.as_ref().map(of_files),
+        "vulnerabilities": vulnerabilities.as_ref().map(Report::json),
         "notes": inventory.notes,
     })
 }

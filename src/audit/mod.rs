@@ -14,6 +14,7 @@ pub use json::{SCHEMA, json};
 pub use text::text;
 
 use crate::{
+    advisory::Report,
     base::{PackageName, RootPath, Sha256},
     check::{self, Finding},
     image::open::Form,
@@ -84,6 +85,8 @@ pub struct Audit {
     pub scripts: Option<Vec<(PackageName, Box<str>)>>,
     /// What only files tell; `None` for a lock.
     pub files: Option<Files>,
+    /// Known vulnerabilities; `None` if nobody asked for them.
+    pub vulnerabilities: Option<Report>,
 }
 
 /// What the files of an image tell.

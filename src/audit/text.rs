@@ -21,7 +21,7 @@ macro_rules! say {
 
 /// The report; of each list of files `show` are named.
 pub fn text(audit: &Audit, show: usize) -> String {
-    let Audit { subject, inventory, scripts, files } = audit;
+    let Audit { subject, inventory, scripts, files, vulnerabilities } = audit;
     let mut out = String::new();
     head(&mut out, subject, inventory, files.as_ref());
     packages(&mut out, inventory);
@@ -51,6 +51,9 @@ pub fn text(audit: &Audit, show: usize) -> String {
     }
     for note in &inventory.notes {
         say!(out, "note: {note}");
+    }
+    if let Some(report) = vulnerabilities {
+        let _ = write!(out, "\n{}", report.text());
     }
     out
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::cve::CveArgs;
 use crate::base::Arch;
 
 /// What `compose --help` says after the options.
@@ -213,6 +214,9 @@ pub struct AuditArgs {
     /// Print the JSON Schema of --format json, and do nothing else
     #[arg(long, exclusive = true)]
     pub schema: bool,
+    /// Known vulnerabilities.
+    #[command(flatten)]
+    pub cve: CveArgs,
 }
 
 /// A comparison.
@@ -268,6 +272,12 @@ pub enum AuditFormat {
     Human,
     /// One JSON object, whose schema --schema prints.
     Json,
+    /// An SBOM in SPDX 2.3.
+    Spdx,
+    /// An SBOM in SPDX 3.0.
+    Spdx3,
+    /// An SBOM in CycloneDX 1.6.
+    Cyclonedx,
 }
 
 /// A build.

@@ -1,25 +1,64 @@
 //! `compose audit TARGET`: the exact list of what is in an image, and what is to be said of it.
 //!
-//! In: a manifest, a lock, or an image of any form and make. Out: a report on standard output.
+//! In: a manifest, a lock, or an image of any form and make. Out: a report or an SBOM on standard output.
 
 use super::{
     args::{AuditArgs, AuditFormat},
+    cve::{self, Means},
+    desk::cache_folder,
     exit::Failure,
     look::{Look, look, unreadable},
     print,
+    progress::Shown,
 };
-use crate::audit::{self, Audit};
+use crate::{
+    advisory::Report,
+    archive::{FetchSettings, Fetcher},
+    audit::{self, Audit},
+    sbom,
+    store::Store,
+};
 
 /// Runs the command.
 pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.schema {
         return print(audit::SCHEMA);
     }
-    let Look { subject, inventory, tree, scripts, .. } = &look(&args.resolve(), args.lock.as_deref())?;
+    let look = look(&args.resolve(), args.lock.as_deref())?;
+    let form = match args.format {
+        AuditFormat::Human | AuditFormat::Json => None,
+        AuditFormat::Spdx => Some(sbom::Form::Spdx2),
+        AuditFormat::Spdx3 => Some(sbom::Form::Spdx3),
+        AuditFormat::Cyclonedx => Some(sbom::Form::CycloneDx),
+    };
+    if let Some(form) = form {
+        let Look { subject, inventory, .. } = &look;
+        let subject = sbom::Subject { manifest: subject.manifest, tree: subject.tree };
+        return print(&sbom::render(form, inventory, &subject));
+    }
+    let vulnerabilities = vulnerabilities(args, &look)?;
+    let Look { subject, inventory, tree, scripts, .. } = &look;
     let files = tree.as_ref().map(audit::files).transpose().map_err(unreadable)?;
-    let audit = Audit { subject: subject.clone(), inventory: inventory.clone(), scripts: scripts.clone(), files };
+    let (subject, inventory, scripts) = (subject.clone(), inventory.clone(), scripts.clone());
+    let audit = Audit { subject, inventory, scripts, files, vulnerabilities };
     print(&match args.format {
-        AuditFormat::Human => audit::text(&audit, args.show),
         AuditFormat::Json => format!("{:#}\n", audit::json(&audit)),
-    })
+        _ => audit::text(&audit, args.show),
+    })?;
+    audit.vulnerabilities.as_ref().map_or(Ok(()), |report| cve::failing(&args.cve, report))
+}
+
+/// What `--cve` finds.
+fn vulnerabilities(args: &AuditArgs, look: &Look) -> Result<Option<Report>, Failure> {
+    if !args.cve.cve {
+        return Ok(None);
+    }
+    let store = Store::open(&cache_folder()?)?;
+    let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
+    let shown = Shown::stderr();
+    let digest = look.subject.manifest;
+    let means = Means { store: &store, fetcher: &fetcher, progress: &shown, digest, now: jiff::Timestamp::now() };
+    let report = cve::advisories(&args.cve, &means, &look.inventory, look.tree.as_ref());
+    shown.clear();
+    report
 }

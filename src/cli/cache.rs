@@ -12,7 +12,7 @@ use super::{
     report::mb,
 };
 use crate::{
-    archive,
+    advisory, archive,
     base::Sha256,
     build::bytecode,
     image, manifest,
@@ -95,6 +95,7 @@ fn verify(store: &Store) -> Result<(), Failure> {
                 Shelf::Segments => unpack::is_sound(&path, key),
                 Shelf::Packs => image::is_sound(&path, key),
                 Shelf::Bytecode => bytecode::is_sound(&path, key),
+                Shelf::Advisories => advisory::is_kept_sound(&path, key),
             }
         };
         let mut bad = Vec::new();

@@ -174,7 +174,11 @@ fn of_image(path: &Path, arch: Option<Arch>, lock: Option<&Path>) -> Result<Look
         let arch = arch_of(file, &lock, inventory.arch)?;
         enrich(&mut inventory, &lock, arch);
         let built = lock.targets.get(&arch).and_then(|target| target.built.as_ref());
-        tree = built.map(|built| built.tree).filter(|tree| opened.settle_root(*tree));
+        if let Some(wanted) = built.map(|built| built.tree)
+            && opened.settle_root(wanted).map_err(unreadable)?
+        {
+            tree = Some(wanted);
+        }
         if tree.is_none() {
             let text = format!("{name} is not what {} says; compose diff tells what is different", file.display());
             inventory.notes.push(text);

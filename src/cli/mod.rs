@@ -6,6 +6,7 @@ mod args;
 mod audit;
 mod build;
 mod cache;
+mod cve;
 mod desk;
 mod diff;
 pub mod exit;

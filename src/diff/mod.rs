@@ -296,7 +296,7 @@ fn cut(from: Side<'_>, to: Side<'_>) -> Vec<(Kind, CutEdge)> {
 
 fn files(one: &Tree, two: &Tree, times: bool) -> io::Result<Vec<FileGroup>> {
     let mut groups: BTreeMap<Origin, Vec<FileChange>> = BTreeMap::new();
-    for mut found in compare(one, two) {
+    for mut found in compare(one, two)? {
         if !times {
             found.how.retain(|how| !matches!(how, How::Time(..)));
         }

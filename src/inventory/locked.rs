@@ -3,11 +3,11 @@
 //! In: a [`Lock`] and one of its targets. Out: an [`Inventory`] without anything that only files tell: no sizes of
 //! content, no licences.
 
-use super::{DebFile, Distro, Inventory, Licence, Package, Project, Tarball, WheelFile};
+use super::{DebFile, Distro, Inventory, Licence, Package, Project, Repository, Tarball, WheelFile};
 use crate::{
     base::Arch,
     control::Version,
-    lock::{Lock, LockedPackage},
+    lock::{Lock, LockedPackage, LockedRepository},
 };
 
 /// The inventory of one target; `None` if the lock has none for `arch`.
@@ -36,8 +36,14 @@ pub fn locked(name: &str, lock: &Lock, arch: Arch) -> Option<Inventory> {
         projects: wheels.collect(),
         tarballs: target.tarballs.iter().map(|t| Tarball { name: t.name.clone(), sha256: t.sha256 }).collect(),
         cut: target.cut.clone(),
+        repositories: lock.repositories.iter().map(repository).collect(),
         notes: Vec::new(),
     })
+}
+
+fn repository(locked: &LockedRepository) -> Repository {
+    let LockedRepository { name, origin, codename, .. } = locked;
+    Repository { name: name.clone(), origin: origin.clone(), codename: codename.clone() }
 }
 
 fn package(locked: &LockedPackage) -> Package {

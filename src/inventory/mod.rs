@@ -48,8 +48,21 @@ pub struct Inventory {
     pub tarballs: Vec<Tarball>,
     /// Dependencies that nothing in the image meets; sorted.
     pub cut: Vec<CutEdge>,
+    /// The repositories that packages are from, if a lock says so.
+    pub repositories: Vec<Repository>,
     /// What could not be read, in words.
     pub notes: Vec<String>,
+}
+
+/// A repository, as its Release and the lock have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// What [`Package::repository`] calls it.
+    pub name: String,
+    /// Origin, such as `Debian`.
+    pub origin: Option<String>,
+    /// Codename, such as `trixie-security`.
+    pub codename: Option<String>,
 }
 
 /// A Debian binary package.
@@ -180,6 +193,7 @@ pub fn of_tree(name: &str, tree: &mut Tree, arch: Option<Arch>) -> io::Result<In
         projects,
         tarballs: Vec::new(),
         cut,
+        repositories: Vec::new(),
         notes,
     })
 }
@@ -203,6 +217,7 @@ impl Inventory {
         }
         self.tarballs = known.tarballs;
         self.cut = known.cut;
+        self.repositories = known.repositories;
         self.created = self.created.or(known.created);
     }
 

@@ -40,11 +40,14 @@ pub enum Shelf {
     Packs,
     /// Compiled Python modules, by the key that [`crate::build::bytecode`] gives them.
     Bytecode,
+    /// Data of vulnerabilities, by the key that [`crate::advisory`] gives them.
+    Advisories,
 }
 
 impl Shelf {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Debs, Self::Sources, Self::Indexes, Self::Segments, Self::Packs, Self::Bytecode];
+    pub const ALL: [Self; 7] =
+        [Self::Debs, Self::Sources, Self::Indexes, Self::Segments, Self::Packs, Self::Bytecode, Self::Advisories];
 
     /// Its folder's name.
     pub fn folder(self) -> &'static str {
@@ -55,6 +58,7 @@ impl Shelf {
             Self::Segments => "segments",
             Self::Packs => "packs",
             Self::Bytecode => "bytecode",
+            Self::Advisories => "advisories",
         }
     }
 }

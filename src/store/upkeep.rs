@@ -188,7 +188,7 @@ mod tests {
         let new = put(&store, Shelf::Indexes, &[4; 1], 0);
         assert_eq!(
             store.holdings().unwrap().iter().map(|h| (h.entries, h.bytes)).collect::<Vec<_>>(),
-            [(1, 100), (0, 0), (1, 1), (1, 1000), (1, 10), (0, 0)]
+            [(1, 100), (0, 0), (1, 1), (1, 1000), (1, 10), (0, 0), (0, 0)]
         );
         assert!(store.get(Shelf::Packs, &used).is_some());
         assert_eq!(store.collect(10_000).unwrap(), Removed { entries: 0, bytes: 0, left: 1111 });

@@ -91,6 +91,8 @@ pub enum Promise {
     PythonLock,
     /// The manifest itself.
     Manifest,
+    /// The command line, or compose itself: where advisories are.
+    Tracker,
 }
 
 impl Promise {
@@ -101,13 +103,16 @@ impl Promise {
                 "make the application's lock anew, or put the wheel on this machine and name it in python.wheels"
             }
             Self::Manifest => "find out where it has gone, and write that into the manifest",
+            Self::Tracker => "find out where it has gone, and name that with --tracker",
         }
     }
 
     fn when_unreachable(self) -> &'static str {
         match self {
             Self::Index => "check the network, or choose another mirror with --mirror",
-            Self::PythonLock | Self::Manifest => "check the network, and that the host is the right one",
+            Self::PythonLock | Self::Manifest | Self::Tracker => {
+                "check the network, and that the host is the right one"
+            }
         }
     }
 
@@ -118,6 +123,7 @@ impl Promise {
             }
             Self::PythonLock => "find out who changed it; if it is meant so, make the application's lock anew",
             Self::Manifest => "find out who changed it; if it is meant so, write its new sha256 into the manifest",
+            Self::Tracker => "try again in some minutes",
         }
     }
 }
@@ -128,6 +134,7 @@ impl std::fmt::Display for Promise {
             Self::Index => "the signed index",
             Self::PythonLock => "the application's lock",
             Self::Manifest => "the manifest",
+            Self::Tracker => "the security tracker",
         })
     }
 }

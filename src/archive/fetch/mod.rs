@@ -9,6 +9,7 @@ mod transport;
 
 pub use error::{FetchError, Promise, shown};
 pub use partial::Download;
+pub use transport::Validators;
 
 use std::{
     io::{self, Read as _, Seek as _, Write as _},
@@ -17,7 +18,7 @@ use std::{
 };
 
 use sha2::Digest as _;
-use transport::Failure;
+use transport::{Failure, Reply};
 
 use crate::{
     base::{Progress, Sha256},
@@ -95,6 +96,15 @@ pub struct Want<'a> {
     pub promise: Promise,
 }
 
+/// A document that has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// All of it.
+    pub body: Vec<u8>,
+    /// What tells it from what it was and will be.
+    pub validators: Validators,
+}
+
 impl Want<'_> {
     /// More than this it cannot be, bytes.
     fn most(&self) -> u64 {
@@ -135,29 +145,57 @@ impl Fetcher {
         let want = Want { size: Some(limit as u64), sha256: &Sha256::of(b""), promise: Promise::Index };
         self.retrying(url, &want, progress, || {
             self.allowed(url)?;
-            let reply = transport::get(&self.agent, url, 0)?;
-            let mut body = Vec::new();
-            let mut reader = reply.body.take(limit as u64 + 1);
-            let deadline = self.deadline(limit as u64);
-            let mut buffer = [0; 32 << 10];
-            loop {
-                let n = reader.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
-                if n == 0 {
-                    break;
-                }
-                body.extend_from_slice(buffer.get(..n).unwrap_or_default());
-                in_time(deadline)?;
-            }
-            match reply.length {
-                Some(length) if (body.len() as u64) < length && body.len() <= limit => {
-                    Err(cut(body.len() as u64, length))
-                }
-                _ => Ok(body),
-            }
+            self.body(transport::get(&self.agent, url, 0)?, limit, &|_| {})
         })
-        .and_then(|body| {
-            if body.len() <= limit { Ok(body) } else { Err(FetchError::TooLarge { url: shown(url), limit }) }
-        })
+        .and_then(|body| fitting(body, url, limit))
+    }
+
+    /// Fetches a document of unknown size into memory, unless it is as `known`: then `None`.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub fn fetch_changed(
+        &self,
+        url: &str,
+        known: Option<&Validators>,
+        limit: usize,
+        progress: &dyn Progress,
+    ) -> Result<Option<Changed>, FetchError> {
+        let want = Want { size: Some(limit as u64), sha256: &Sha256::of(b""), promise: Promise::Tracker };
+        let none = Validators::default();
+        let found = self.retrying(url, &want, progress, || {
+            self.allowed(url)?;
+            let mut reply = transport::get_changed(&self.agent, url, known.unwrap_or(&none))?;
+            if reply.is_unchanged {
+                return Ok(None);
+            }
+            let validators = std::mem::take(&mut reply.validators);
+            let body = self.body(reply, limit, &|n| progress.advance(n))?;
+            Ok(Some(Changed { body, validators }))
+        })?;
+        let fits = |Changed { body, validators }| Ok(Changed { body: fitting(body, url, limit)?, validators });
+        found.map(fits).transpose()
+    }
+
+    /// Reads a body, and one byte more than `limit` at most.
+    fn body(&self, reply: Reply, limit: usize, read: &dyn Fn(u64)) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        let mut reader = reply.body.take(limit as u64 + 1);
+        let deadline = self.deadline(limit as u64);
+        let mut buffer = [0; 32 << 10];
+        loop {
+            let n = reader.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
+            if n == 0 {
+                break;
+            }
+            body.extend_from_slice(buffer.get(..n).unwrap_or_default());
+            read(n as u64);
+            in_time(deadline)?;
+        }
+        match reply.length {
+            Some(length) if (body.len() as u64) < length && body.len() <= limit => Err(cut(body.len() as u64, length)),
+            _ => Ok(body),
+        }
     }
 
     /// Fetches a file into the store, unless it is there. `urls` are tried in order; `progress` hears of its size in
@@ -354,6 +392,10 @@ impl Fetcher {
     fn deadline(&self, bytes: u64) -> Instant {
         Instant::now() + self.settings.grace + Duration::from_secs((bytes / SLOWEST).min(86_400))
     }
+}
+
+fn fitting(body: Vec<u8>, url: &str, limit: usize) -> Result<Vec<u8>, FetchError> {
+    if body.len() <= limit { Ok(body) } else { Err(FetchError::TooLarge { url: shown(url), limit }) }
 }
 
 /// For `map_err`: the store cannot take what is at `urls`.

@@ -22,6 +22,19 @@ pub(super) struct Reply {
     pub offset: u64,
     /// Length of the body, if told.
     pub length: Option<u64>,
+    /// What tells this state of the file from others.
+    pub validators: Validators,
+    /// It is what is there already: the body is empty.
+    pub is_unchanged: bool,
+}
+
+/// What tells one state of a file from others (RFC 9110, 8.8).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
 }
 
 /// Why an attempt failed.
@@ -54,6 +67,15 @@ impl Failure {
 
 /// Fetches `url` from `offset` on.
 pub(super) fn get(agent: &ureq::Agent, url: &str, offset: u64) -> Result<Reply, Failure> {
+    ask(agent, url, offset, None)
+}
+
+/// Fetches `url` unless it is as `known`, packed if the server can.
+pub(super) fn get_changed(agent: &ureq::Agent, url: &str, known: &Validators) -> Result<Reply, Failure> {
+    ask(agent, url, 0, Some(known))
+}
+
+fn ask(agent: &ureq::Agent, url: &str, offset: u64, known: Option<&Validators>) -> Result<Reply, Failure> {
     let mut at = url.to_owned();
     for _ in 0..=MAX_REDIRECTS {
         if at.starts_with("file:") {
@@ -62,6 +84,14 @@ pub(super) fn get(agent: &ureq::Agent, url: &str, offset: u64) -> Result<Reply, 
         let mut request = agent.get(&at);
         if offset > 0 {
             request = request.header("Range", format!("bytes={offset}-"));
+        }
+        if let Some(known) = known {
+            request = request.header("Accept-Encoding", "gzip");
+            for (name, value) in [("If-None-Match", &known.etag), ("If-Modified-Since", &known.last_modified)] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
         }
         let response = request.call().map_err(failed)?;
         let status = response.status().as_u16();
@@ -78,11 +108,26 @@ pub(super) fn get(agent: &ureq::Agent, url: &str, offset: u64) -> Result<Reply, 
                     return Err(Failure::passing("the server resumed at another place than asked"));
                 }
                 let length = length(&response);
-                return Ok(Reply { body: Box::new(response.into_body().into_reader()), offset, length });
+                let body = Box::new(response.into_body().into_reader());
+                return Ok(Reply { body, offset, length, validators: Validators::default(), is_unchanged: false });
             }
             200 => {
                 let length = length(&response);
-                return Ok(Reply { body: Box::new(response.into_body().into_reader()), offset: 0, length });
+                // No longer than a header need be.
+                let said = |name| header(name).filter(|text| text.len() < 1000).map(str::to_owned);
+                let validators = Validators { etag: said("etag"), last_modified: said("last-modified") };
+                let is_packed = header("content-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+                let body = response.into_body().into_reader();
+                if is_packed && known.is_some() {
+                    // Its end is known by its checksum.
+                    let body = Box::new(flate2::read::MultiGzDecoder::new(body));
+                    return Ok(Reply { body, offset: 0, length: None, validators, is_unchanged: false });
+                }
+                return Ok(Reply { body: Box::new(body), offset: 0, length, validators, is_unchanged: false });
+            }
+            304 if known.is_some() => {
+                let (body, validators) = (Box::new(io::empty()), Validators::default());
+                return Ok(Reply { body, offset: 0, length: None, validators, is_unchanged: true });
             }
             416 if offset > 0 => return get(agent, url, 0),
             404 | 410 => return Err(Failure::Missing(format!("HTTP {status}"))),
@@ -165,7 +210,8 @@ fn open(url: &str, offset: u64) -> Result<Reply, Failure> {
     }
     let offset = if offset <= meta.len() { offset } else { 0 };
     file.seek(io::SeekFrom::Start(offset)).map_err(failed)?;
-    Ok(Reply { body: Box::new(file), offset, length: Some(meta.len() - offset) })
+    let (body, length) = (Box::new(file), Some(meta.len() - offset));
+    Ok(Reply { body, offset, length, validators: Validators::default(), is_unchanged: false })
 }
 
 /// `file:/a`, `file:///a` and `file://localhost/a`, percent-decoded (RFC 8089).
