@@ -155,8 +155,11 @@ impl Plan {
     fn new(groups: Groups, store: &Store, key: impl Fn(&[Module]) -> Sha256) -> Self {
         let keys: Vec<Sha256> = groups.values().map(|modules| key(modules)).collect();
         let entry = |(key, modules): (&Sha256, &Vec<Module>)| {
-            let entry = entry::load(&store.get(Shelf::Bytecode, key)?, key)?;
-            (entry.len() == modules.len()).then_some(entry)
+            let entry = entry::load(&store.get(Shelf::Bytecode, key)?, key).filter(|e| e.len() == modules.len());
+            if entry.is_none() {
+                store.found_damaged(Shelf::Bytecode, key, &"compiled Python modules");
+            }
+            entry
         };
         let entries = keys.iter().zip(groups.values()).map(entry).collect();
         Self { groups, keys, entries, compiled: 0 }

@@ -10,7 +10,7 @@ mod merge;
 mod node;
 
 pub use compare::{Difference, How, compare};
-pub use files::FilesError;
+pub use files::{FilesError, Placed};
 pub use from_dir::from_dir;
 pub use merge::Conflict;
 pub use node::{Content, Kind, Meta, Node, Origin, SegmentFile};
