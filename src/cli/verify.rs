@@ -35,6 +35,10 @@ use crate::{
 use cached::Damaged;
 use places::Places;
 
+/// With more places than these, and files or digests that differ, it is another image and not a damaged one: its bytes say
+/// nothing.
+const DAMAGED: usize = 3;
+
 /// What is found of one architecture.
 struct Verdict {
     arch: Arch,
@@ -182,6 +186,8 @@ fn one(
                 verdict.places = places.map_err(|error| Failure::new(exit::USAGE, error))?.list;
                 if verdict.wrong.is_empty() && !verdict.places.is_empty() {
                     verdict.wrong.push("bytes".into());
+                } else if verdict.read.is_some() && verdict.places.len() > DAMAGED {
+                    verdict.places.clear();
                 }
             }
             Some(verdict)
