@@ -64,7 +64,7 @@ pub fn inputs(plan: Plan<'_>) -> Vec<Input> {
     });
     let tarballs = manifest.tarballs.iter().map(|tarball| Input {
         what: format!("the tarball {}", tarball.name()),
-        file: tarball.name().into(),
+        file: tarball.name(),
         place: match &tarball.source {
             TarballSource::File(path) => Place::Here(path.clone()),
             TarballSource::Url(_) => Place::Kept(Shelf::Sources),
