@@ -212,7 +212,7 @@ fn of_an_own_file_or_wheel() {
         ("app.conf", "/etc/app.conf, from "),
         ("app/main.py", "/app/main.py, from "),
         ("app/data/noise.bin", "/app/data/noise.bin, from "),
-        (here.as_str(), "was made with another wheel"),
+        (here.as_str(), "or what its [python] names, has changed since:"),
     ];
     for round in 0..24 {
         let (file, words) = random.of(&own);

@@ -125,9 +125,6 @@ pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure>
     let stale = match &lock {
         None => Some(format!("{path} does not exist")),
         Some(lock) if lock.manifest != desk.meaning => {
-            if let Some(wheels) = changed_wheels(desk, lock) {
-                return Ok((Some(lock.clone()), Some(format!("{path} was made with another wheel:\n{wheels}"))));
-            }
             let file = desk.manifest.file.display();
             let python = if desk.inputs.is_empty() { "" } else { ", or what its [python] names," };
             Some(format!("{path} was made for another manifest: {file}{python} has changed since"))

@@ -81,9 +81,11 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let mut desk = Desk::open(&args.resolve)?;
     let lock = match read_lock(&desk)? {
         (Some(lock), None) => lock,
-        (Some(lock), Some(why)) if changed_wheels(&desk, &lock).is_some() => {
+        (lock, why) if lock.as_ref().is_some_and(|lock| changed_wheels(&desk, lock).is_some()) => {
+            let wheels = lock.and_then(|lock| changed_wheels(&desk, &lock)).unwrap_or_default();
             let next = "restore it, or build anew and look at the lock's changes";
-            return Err(Failure::words(exit::DIFFERS, format!("{why}\n  next step: {next}")));
+            let text = format!("{}:\n{wheels}\n  next step: {next}", why.unwrap_or_default());
+            return Err(Failure::words(exit::DIFFERS, text));
         }
         (_, why) => {
             let why = why.unwrap_or_default();
