@@ -153,7 +153,7 @@ fn the_image_is_what_its_lock_says() {
     fs::create_dir(other.path().join("snapshots")).unwrap();
     fs::copy(dir.join("snapshots/python3.lock"), other.path().join("snapshots/python3.lock")).unwrap();
     let image = |name: &str| dir.join(name).to_string_lossy().into_owned();
-    // Packages are fetched again once; then what was made of them is trusted.
+    // From an empty cache once; then what was made of the packages is taken from it.
     let mut runs = vec![vec!["verify".into(), "python3.toml".into(), image("x.oci.tar")]];
     runs.extend(
         ["x.tar", "x.tar.gz", "layout"]

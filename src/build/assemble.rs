@@ -3,7 +3,7 @@
 //! In: the manifest, one target of its lock, where to fetch from. Out: the tree, ready to be written, and what was
 //! noticed on the way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::bytecode::{self, BytecodeError, Interpreter};
 use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
@@ -12,10 +12,10 @@ use crate::{
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
-    lock::{Lock, LockedPackage, Target},
+    lock::{FileIs, Lock, LockedFile, LockedPackage, Target},
     manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
     python::{Inputs, Site, SiteError},
-    tree::{Conflict, FilesError, Tree},
+    tree::{Conflict, FilesError, Kind, Placed, Tree},
     unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment},
 };
 
@@ -27,8 +27,18 @@ pub struct Assembled {
     pub findings: Vec<Finding>,
     /// Maintainer scripts whose effect nobody reproduced, by package.
     pub not_reproduced: Vec<(PackageName, Box<str>)>,
+    /// The manifest's own files, sorted by path.
+    pub own: Vec<OwnFile>,
     /// What else there is to say.
     pub notes: Vec<String>,
+}
+
+/// A file or link of this machine that `[[files]]` put into the tree.
+pub struct OwnFile {
+    /// As the lock has it.
+    pub locked: LockedFile,
+    /// On this machine.
+    pub from: PathBuf,
 }
 
 /// Why there is no tree.
@@ -125,7 +135,7 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     finish::prepare(&mut tree, arch)?;
     let replaces = Replaces::of(&target.packages, segments.get(..packages).unwrap_or_default());
     tree.merge(&segments, |a, b| replaces.allows(a, b)).map_err(AssembleError::Conflicts)?;
-    tree.place_files(&manifest.files)?;
+    let own = own_files(&tree.place_files(&manifest.files)?, &tree)?;
     let versions: Vec<_> = target.packages.iter().map(|package| package.version.to_string()).collect();
     let shipped: Vec<_> = segments
         .iter()
@@ -160,7 +170,25 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     if let Some(site) = &site {
         findings.extend(check::projects(&tree, site)?);
     }
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, notes })
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, own, notes })
+}
+
+/// What was placed, as it is in the tree.
+fn own_files(placed: &Placed, tree: &Tree) -> Result<Vec<OwnFile>, FinishError> {
+    let mut out = Vec::new();
+    for (path, from) in placed {
+        let Some(node) = tree.get(path) else { continue };
+        let is = match &node.kind {
+            Kind::File(content) => {
+                let failed = |source| FinishError::Read { path: path.clone(), source };
+                FileIs::File { mode: node.meta.mode, sha256: content.sha256().map_err(failed)? }
+            }
+            Kind::Symlink(target) => FileIs::Link(String::from_utf8_lossy(target).into_owned()),
+            Kind::Dir | Kind::Hardlink(_) => continue,
+        };
+        out.push(OwnFile { locked: LockedFile { path: path.to_string(), is }, from: from.clone() });
+    }
+    Ok(out)
 }
 
 /// What an index would say of the packages of a target, from their own control files: for locks that are older than

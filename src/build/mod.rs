@@ -13,10 +13,10 @@ mod resolve;
 mod supply;
 mod wishes;
 
-pub use assemble::{AssembleError, Assembled, Plan, assemble, controls};
+pub use assemble::{AssembleError, Assembled, OwnFile, Plan, assemble, controls};
 pub use draw::{dot, mermaid};
 pub use explain::{Answer, Explainer, PulledIn, Reason, option};
 pub use finder::{Need, Wanted};
 pub use resolve::{Ask, More, OpenChoice, Order, ResolveError, Resolved, load, open_choices, resolve};
-pub use supply::{Download, SupplyError};
+pub use supply::{Download, Input, Place, SupplyError, inputs};
 pub use wishes::Wishes;

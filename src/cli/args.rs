@@ -54,10 +54,13 @@ pub enum Command {
     /// Of what the lock holds, as `why`. A dashed line: another package would have done too. For example:
     /// compose graph python3.toml | dot -Tsvg -o python3.svg
     Graph(GraphArgs),
-    /// Rebuild from the lock with nothing from the cache, and compare every digest; exits with 7 if one differs
+    /// Rebuild from the lock with nothing that was made before, and compare every digest; exits with 7 if one differs
+    ///
+    /// Packages and wheels are taken from the cache if their SHA-256 is that of the lock; one that is damaged there is
+    /// named, taken out and fetched anew.
     ///
     /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
-    /// folder. What differs is told path by path. Nothing is written, neither an output nor the lock.
+    /// folder. What differs is told path by path, or by the byte. No output is written, and no lock.
     Verify(VerifyArgs),
     /// Say exactly what is in an image, of compose's making or not
     ///
@@ -173,7 +176,7 @@ pub struct VerifyArgs {
     pub resolve: ResolveArgs,
     /// An image that was built from the lock
     pub image: Option<PathBuf>,
-    /// Take packages and what was made of them from the cache, which is trusted then
+    /// Take what was made of packages from the cache too: unpacked, compressed, compiled
     #[arg(long)]
     pub with_store: bool,
     /// How many paths that differ are listed

@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::env;
+use std::{collections::BTreeMap, env};
 
 use jiff::Timestamp;
 
@@ -15,11 +15,12 @@ use super::{
     report::{self, BuiltImage},
 };
 use crate::{
-    base::{Arch, Progress, aside},
+    base::{Arch, Progress, Sha256, aside},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Severity,
     image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock, Target},
+    python::LocalWheel,
 };
 
 /// Resolves anew, writes the lock, reports.
@@ -136,6 +137,18 @@ pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure>
     Ok((lock, stale))
 }
 
+/// Wheels on this machine that the lock has under the same name and with another digest, a line each, if there are any.
+pub fn changed_wheels(desk: &Desk, lock: &Lock) -> Option<String> {
+    let locked = lock.targets.values().flat_map(|target| &target.wheels);
+    let locked: BTreeMap<&str, Sha256> = locked.map(|wheel| (wheel.filename.as_str(), wheel.sha256)).collect();
+    let line = |wheel: &LocalWheel| {
+        let wanted = locked.get(wheel.file.as_str()).filter(|wanted| **wanted != wheel.sha256)?;
+        Some(format!("  {} is {} instead of {wanted}", wheel.path.display(), wheel.sha256))
+    };
+    let lines: Vec<String> = desk.inputs.wheels().iter().filter_map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 /// The lock to build from, and whether it was made just now.
 fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failure> {
     if args.update {
@@ -237,7 +250,8 @@ fn one(
         ([], Some(known)) => known.layers.clone(),
         (layers, _) => layers.iter().map(|layer| layer.digest).collect(),
     };
-    let built = Built { tree: written.tree, diff_ids: written.diff_ids.clone(), layers, format: FORMAT };
+    let files = assembled.own.iter().map(|own| own.locked.clone()).collect();
+    let built = Built { tree: written.tree, diff_ids: written.diff_ids.clone(), layers, format: FORMAT, files };
     if let Some(target) = lock.targets.get_mut(&arch) {
         target.built = Some(built);
     }

@@ -7,6 +7,7 @@
 
 mod deb;
 mod error;
+mod stock;
 mod tarball;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::{
 
 pub use error::SupplyError;
 use rayon::prelude::*;
+pub use stock::{Input, Place, inputs};
 pub(super) use wheel::{WheelJob, locked_wheels, wanted_wheels};
 
 use crate::{
@@ -203,6 +205,7 @@ impl Supplier<'_> {
         // Damaged in the store since it was verified: it goes, and is fetched anew.
         if is_kept && result.as_ref().is_err_and(SupplyError::is_other_file) {
             progress.notice(&format!("{} is damaged in the cache: fetching it anew", file.display()));
+            store.found_damaged(shelf, sha256, &job.origin());
             store.remove(shelf, sha256, seen)?;
             wheel::call_pip(std::iter::once(job), self.download)?;
             result = job.unpack(job.fetch(self.download)?, self);
