@@ -210,6 +210,13 @@ def keyboard(page, tiles):
         check(page.js(ACTIVE) is not None, "a tile has the focus inside")
         page.key(back)
         check(page.js(CRUMBS) == before and page.js(ACTIVE) == first, f"{back} goes out, to where it came from")
+    opening = next((t["name"] for t in tiles[1:] if t["opens"]), None)
+    if opening:
+        page.js(f"[...document.querySelectorAll('#map > .tile')].find(t => t.node.name === {json.dumps(opening)}).focus()")
+        page.key("Enter")
+        page.key("Escape")
+        check(page.js(ACTIVE) == opening, f"Escape goes back to {opening}")
+        page.key("Home")
     page.key(" ")
     page.click("#crumbs button")
     check(page.js(CRUMBS) == before, "the breadcrumb goes out")
@@ -225,15 +232,23 @@ def views(page):
         check(page.js(shown) == [name, name, row], f"{name} is selected everywhere")
         owners = page.js("[...document.querySelectorAll('.tile.on')].map(t => t.node.part)")
         check(all(f"p{part}" == row for part in owners), f"the treemap marks {name} alone")
+    # One that has both sides, and if there is one, a choice.
+    edges = page.js("JSON.parse(document.getElementById('data').textContent).edges")
+    needing = [to for _, to, _, _ in edges]
+    best = max((edge for edge in edges if edge[0] in needing), key=lambda edge: edge[3])
+    page.click(f"#p{best[0]} th a")
+    check(page.js("document.querySelectorAll('#graph path.chosen').length > 0") == any(
+        edge[3] for edge in edges if best[0] in edge[:2]), "a choice is drawn so")
     page.js("document.querySelector('#graph .focus').focus()")
     lines, nodes = (page.js(f"document.querySelectorAll('#graph {what}').length") for what in ("path", ".node:not(.focus)"))
     check(lines == nodes, "each neighbour has its line")
     check(page.js("document.querySelectorAll('#graph path.chosen').length") ==
           page.js("document.querySelectorAll('#graph .node.chosen').length"), "what was chosen is dashed")
+    before = page.js(shown)[1]
     page.key("ArrowLeft")
     needing = page.js("document.activeElement.firstChild.data")
     page.key("Enter")
-    check(page.js(shown)[:2] == [needing, needing], "Enter walks the graph")
+    check(needing != before and page.js(shown)[:2] == [needing, needing], "Enter walks the graph")
     check(page.js("document.activeElement.classList.contains('focus')"), "and the focus stays in it")
     tile = page.js("document.querySelector('#map > .tile').node.part")
     page.js("document.querySelector('#map > .tile').focus()")

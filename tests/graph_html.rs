@@ -191,7 +191,10 @@ fn wheels_and_what_they_pull_in() {
     assert_eq!((parts[wheel]["what"].as_str(), parts[wheel]["version"].as_str()), (Some("wheel"), Some("1.0")));
     assert!(parts[wheel]["bytes"].as_u64() > Some(0));
     assert_eq!(parts[library]["via"], wheel);
-    assert_eq!(parts[library]["why"], "`libstdc++.so.6` is needed by the wheel fastmath");
+    assert_eq!(
+        parts[library]["why"],
+        "`libstdc++.so.6` is needed by the wheel fastmath, which libstdc++6 14.2.0-19 provides"
+    );
     assert_eq!(parts[wheel]["leaves"], serde_json::json!([named("libgcc-s1"), library]));
     let edges = data["edges"].as_array().unwrap();
     assert!(edges.contains(&serde_json::json!([wheel, library, "libstdc++.so.6", 0])), "{edges:?}");

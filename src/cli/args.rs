@@ -48,7 +48,7 @@ pub enum Command {
     /// Of what the lock holds; without a good one of what a build would choose, and no lock is written. For a path or
     /// a file's name the packages and wheels are fetched, if they are not in the cache.
     Why(WhyArgs),
-    /// Draw who needs whom in the image, as DOT or Mermaid, or make a page of it and of what takes the space
+    /// Draw who needs whom in the image, as DOT, as Mermaid, or on a page with what takes the space
     ///
     /// Of what the lock holds, as `why`. A dashed line: another package would have done too. For example:
     /// compose graph python3.toml | dot -Tsvg -o python3.svg

@@ -60,7 +60,8 @@ function drawGraph(part) {
     item.append(at === part ? make("b", {}, parts[at].name) : link(at));
     return item;
   });
-  const middle = link(part, parts[part].name, make("small", {}, [parts[part].version, size(parts[part].bytes)].filter(Boolean).join(", ")));
+  const facts = [parts[part].version, size(parts[part].bytes)].filter(Boolean).join(", ");
+  const middle = link(part, parts[part].name, make("small", {}, facts));
   middle.className = `node focus ${colours[part]}`;
   middle.setAttribute("aria-current", "true");
   graph.replaceChildren(
@@ -119,10 +120,8 @@ function tell(part) {
   else section("Why it is in", make("ol", {}, ...reasons));
   if (it.what === "manifest" || it.what === "made here") return;
   const leaving = it.leaves.reduce((sum, other) => sum + parts[other].bytes, it.bytes);
-  section(
-    "Without it would leave",
-    make("p", {}, `${size(leaving)}: `, ...(it.leaves.length ? ["itself and ", ...links(it.leaves)] : ["itself alone"])),
-  );
+  const who = it.leaves.length ? ["itself and ", ...links(it.leaves)] : ["itself alone"];
+  section("Without it would leave", make("p", {}, `${size(leaving)}: `, ...who));
 }
 
 watchers.push(drawGraph, tell);

@@ -2,6 +2,7 @@
 
 const table = document.getElementById("parts");
 const rows = [...table.tBodies[0].rows];
+table.classList.add("live");
 const filter = document.getElementById("filter-text");
 
 function sortBy(column, isDown) {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = concat!(include_str!("page.css"), include_str!("views.css"));
 /// One script: what is first is used by what follows.
 const SCRIPT: &str =
     concat!(include_str!("common.js"), include_str!("treemap.js"), include_str!("graph.js"), include_str!("list.js"));
