@@ -72,4 +72,6 @@ watchers.push((part) => {
 
 // The largest first, and what the address names selected.
 heads[6].firstChild.click();
-select(linked(location.hash) ?? 0);
+const named = linked(location.hash);
+select(named ?? 0);
+if (named === null) table.closest(".scroll").scrollTop = 0;
