@@ -49,10 +49,13 @@ pub enum Command {
     /// Of what the lock holds; without a good one of what a build would choose, and no lock is written. For a path or
     /// a file's name the packages and wheels are fetched, if they are not in the cache.
     Why(WhyArgs),
-    /// Draw who needs whom in the image, as DOT or Mermaid
+    /// Draw who needs whom in the image, as DOT, as Mermaid, or on a page with what takes the space
     ///
     /// Of what the lock holds, as `why`. A dashed line: another package would have done too. For example:
     /// compose graph python3.toml | dot -Tsvg -o python3.svg
+    ///
+    /// With --html the image is put together, and one page that needs nothing else shows it: a treemap of its bytes by
+    /// package or by directory, the graph, and the list of packages, wheels and tarballs.
     Graph(GraphArgs),
     /// Rebuild from the lock with nothing that was made before, and compare every digest; exits with 7 if one differs
     ///
@@ -157,6 +160,9 @@ pub struct GraphArgs {
     /// Form of the drawing on standard output
     #[arg(long, value_name = "FORMAT", default_value = "dot")]
     pub format: Drawing,
+    /// Write a page of HTML to this file instead; the packages and wheels are fetched, if they are not in the cache
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub html: Option<PathBuf>,
 }
 
 /// How a graph is drawn.
