@@ -5,6 +5,7 @@
 mod args;
 mod build;
 mod cache;
+mod checks;
 mod desk;
 pub mod exit;
 mod failure;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())
         }
+        (Some(Command::Checks(args)), _) => checks::checks(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };

@@ -118,7 +118,52 @@ fn every_key_arrives() {
         (&["8080/tcp".into()][..], Compression::Zstd)
     );
     assert_eq!(manifest.image.cmd, ["-m", "http.server"]);
-    assert_eq!(manifest.policy, Policy { forbid: PolicyRule::ALL.into(), max_size: Some(45 << 20) });
+    let policy = &manifest.policy;
+    let forbidden: Vec<_> = policy.forbid.iter().map(|rule| rule.code.name).collect();
+    assert_eq!(forbidden, ["package-manager", "setuid", "shell", "world-writable"]);
+    assert_eq!(policy.max_size.map(|limit| limit.most), Some(45 << 20));
+}
+
+#[test]
+fn policies_in_full() {
+    let read = |text: &str| read(&format!("{SMALLEST}[policy]\n{text}\n")).unwrap().policy;
+    let policy = read(
+        "forbid = [\"unhardened\", \"setuid\"]\npackages = [\"perl-base\", \"libsystemd*\"]\npaths = [\"/bin/*sh\"]\n\
+         max-packages = 30\ndeny-warnings = [\"dangling-link\"]\nwheels = [\"pip\"]\n\
+         allow = [{ rule = \"setuid\", path = \"/usr/bin/su\", reason = \" for login \" }]",
+    );
+    let forbidden: Vec<_> = policy.forbid.iter().map(|rule| rule.code.name).collect();
+    assert_eq!(
+        forbidden,
+        ["executable-stack", "insecure-search-path", "no-relro", "not-pie", "setuid", "text-relocations"]
+    );
+    assert_eq!((policy.forbids("setuid"), policy.forbids("shell")), (Some(6), None));
+    assert!(policy.packages[1].matches("libsystemd0") && !policy.packages[0].matches("perl-base-x"));
+    let shell = &policy.paths[0];
+    assert_eq!((shell.text.as_str(), shell.line), ("/usr/bin/*sh", 8));
+    assert!(shell.matches("/usr/bin/dash") && !shell.matches("/usr/bin/x/sh"));
+    let [exception] = &policy.allow[..] else { panic!("{policy:?}") };
+    assert_eq!((exception.rule.name, exception.reason.as_str(), exception.line), ("setuid", "for login", 12));
+    assert_eq!(policy.deny_warnings.len(), 1);
+    assert!(read("deny-warnings = true").deny_warnings.len() > 3);
+    assert!(read("deny-warnings = false").deny_warnings.is_empty());
+    // It only judges.
+    let meant = |text: &str| meaning(&super::parse(text, Path::new("x.toml")).unwrap());
+    assert_eq!(meant(SMALLEST), meant(&format!("{SMALLEST}[policy]\nforbid = [\"shell\"]\nmax-packages = 1\n")));
+}
+
+#[test]
+fn policies_that_cannot_be() {
+    assert_snapshot!(faults(
+        "[policy]\nforbid = [\"missing-library\", \"unhardend\"]\npackages = [\"Perl\", \"a[\"]\npaths = [\"bin/sh\"]\n\
+         max-packages = \"3\"\ndeny-warnings = [\"setuid\"]\npackage = []"
+    ), @"");
+    assert_snapshot!(faults(
+        "[policy]\nallow = [\n{ rule = \"setuid\", path = \"/x\" },\n{ rule = \"setuid\", reason = \"r\" },\n\
+         { rule = \"max-size\", path = \"/x\", reason = \"r\" },\n{ rule = \"shell\", path = \"/x\", reason = \" \" },\n\
+         { rule = \"shell\", paths = \"/x\", reason = \"r\" },\n{ path = \"/x\", reason = \"r\" },\n]"
+    ), @"");
+    assert_snapshot!(faults("[policy]\nallow = { rule = \"setuid\" }\ndeny-warnings = 1"), @"");
 }
 
 #[test]
