@@ -95,7 +95,7 @@ fn each_rule_broken_excepted_and_met() {
         );
         assert!(!run.stdout.contains("unused-exception"), "{}", run.stdout);
     }
-    let met = "[accounts]\nusers = [{ name = \"web\", uid = 7, home = \"/home/web\" }]\nrun-as = \"web\"\n[policy]\n\
+    let met = "[accounts]\nusers = [{ name = \"web\", uid = 7777, home = \"/home/web\" }]\nrun-as = \"web\"\n[policy]\n\
                forbid = [\"capabilities\", \"not-pie\", \"text-relocations\", \"root-user\"]\npackages = [\"perl*\"]\n\
                paths = [\"/usr/bin/curl\"]\nmax-size = \"1 MiB\"\nmax-packages = 2\n";
     desk(&served, met).compose(&["demo.toml", "-o", "x.tar"]).ok();
