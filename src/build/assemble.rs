@@ -12,6 +12,7 @@ use crate::{
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
+    image::{pieces, total},
     lock::{FileIs, Lock, LockedFile, LockedPackage, Target},
     manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
     python::{Inputs, Site, SiteError},
@@ -166,10 +167,13 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     }
     let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
     let mut findings = check::check(&tree, arch, check::Options { ignore, providers })?;
-    findings.extend(check::policy(&tree, &manifest.policy.forbid));
     if let Some(site) = &site {
         findings.extend(check::projects(&tree, site)?);
     }
+    let size = total(&pieces(&tree));
+    let subject = check::Subject { tree: &tree, arch, target, not_reproduced: &report.not_reproduced, size };
+    findings.extend(check::policy(manifest, subject)?);
+    let findings = check::judge(&manifest.policy, findings);
     Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, own, notes })
 }
 

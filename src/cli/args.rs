@@ -17,6 +17,9 @@ Examples:
 With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without
 one it solves and writes one.
 
+A build fails by what its checks find; `compose checks` lists every kind by its
+code, and --format json or sarif gives what was found to other programs.
+
 Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
 mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
 or disk.";
@@ -79,6 +82,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
+    /// List every kind of finding by its code: what is checked in an image, and what [policy] can ask for
+    Checks(ChecksArgs),
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
     ///
     /// It is $COMPOSE_CACHE, else $XDG_CACHE_HOME/compose, else ~/.cache/compose; runs share it. When a build has made it
@@ -308,6 +313,27 @@ pub struct BuildArgs {
     #[arg(long)]
     pub force: bool,
     /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Report,
+}
+
+/// How a build is reported. Findings are in all three, also when the build fails because of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Report {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
+    /// The findings alone, as a SARIF 2.1.0 log for code scanning.
+    Sarif,
+}
+
+/// A look at the table of findings.
+#[derive(Debug, Clone, Args)]
+pub struct ChecksArgs {
+    /// Only this one, with what to do about it
+    pub code: Option<String>,
+    /// Form of the list on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
 }

@@ -6,6 +6,7 @@ mod args;
 mod audit;
 mod build;
 mod cache;
+mod checks;
 mod cve;
 mod desk;
 mod diff;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())
         }
+        (Some(Command::Checks(args)), _) => checks::checks(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };

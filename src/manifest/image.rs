@@ -1,9 +1,9 @@
-//! What a container of the image does, and what the image must not hold: `[image]` and `[policy]`.
+//! What a container of the image does: `[image]`; and sizes as a manifest writes them.
 //!
-//! In: tables of the manifest. Out: [`Image`], [`Policy`].
+//! In: tables of the manifest. Out: [`Image`].
 
 use super::{
-    Compression, Image, Layers, Policy, PolicyRule,
+    Compression, Image, Layers,
     error::{Fault, quote},
     reader::Table,
     rootfs::image_path,
@@ -87,25 +87,13 @@ fn signal(text: &str) -> Result<String, Fault> {
     })
 }
 
-pub(super) fn policy(mut table: Table<'_>) -> Policy {
-    let rules = PolicyRule::ALL.map(|rule| (rule.as_str(), rule));
-    let mut forbid = table.list("forbid", |value| value.choice(&rules)).unwrap_or_default();
-    forbid.sort_unstable();
-    let max_size = table.get("max-size").and_then(|value| match value.digits() {
-        Some(_) => value.number(i64::MAX as u64),
-        None => value.parsed(size),
-    });
-    table.done();
-    Policy { forbid, max_size }
-}
-
 /// Bytes of a size as a manifest has it; `None` for anything else.
 pub fn size_in_bytes(text: &str) -> Option<u64> {
     size(text).ok()
 }
 
 /// Bytes: `45 MiB`, `45 MB`, `300 KiB`, `1.5 GiB`, `4096`.
-fn size(text: &str) -> Result<u64, Fault> {
+pub(super) fn size(text: &str) -> Result<u64, Fault> {
     let bad = || Fault::new(format!("“{}” is not a size", quote(text))).help("write such as \"45 MiB\" or \"45 MB\"");
     let split = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

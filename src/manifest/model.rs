@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use super::Policy;
 use crate::base::{Arch, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
@@ -303,41 +304,4 @@ pub enum Compression {
     Gzip,
     /// zstd (RFC 8878): Docker 23, containerd 1.5 and later.
     Zstd,
-}
-
-/// `[policy]`: what a build must not contain.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// `forbid`, sorted, without repeats.
-    pub forbid: Vec<PolicyRule>,
-    /// `max-size`, bytes.
-    pub max_size: Option<u64>,
-}
-
-/// One rule of `policy.forbid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PolicyRule {
-    /// No package manager: dpkg, apt and their like.
-    PackageManager,
-    /// No file with a set-user-id or set-group-id bit.
-    Setuid,
-    /// No shell.
-    Shell,
-    /// Nothing that everyone may write to, but for sticky directories.
-    WorldWritable,
-}
-
-impl PolicyRule {
-    /// Every rule, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::PackageManager, Self::Setuid, Self::Shell, Self::WorldWritable];
-
-    /// The rule's name in the manifest.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PackageManager => "package-manager",
-            Self::Setuid => "setuid",
-            Self::Shell => "shell",
-            Self::WorldWritable => "world-writable",
-        }
-    }
 }
