@@ -91,7 +91,13 @@ pub enum Promise {
     PythonLock,
     /// The manifest itself.
     Manifest,
+    /// A lock, of a file in a folder that `compose vendor` made.
+    Vendored,
 }
+
+/// What to do where such a folder lacks something.
+const VENDORED: &str =
+    "the folder was made for another lock, or not all of it was carried over: run `compose vendor` with this lock";
 
 impl Promise {
     fn when_missing(self) -> &'static str {
@@ -101,12 +107,14 @@ impl Promise {
                 "make the application's lock anew, or put the wheel on this machine and name it in python.wheels"
             }
             Self::Manifest => "find out where it has gone, and write that into the manifest",
+            Self::Vendored => VENDORED,
         }
     }
 
     fn when_unreachable(self) -> &'static str {
         match self {
             Self::Index => "check the network, or choose another mirror with --mirror",
+            Self::Vendored => VENDORED,
             Self::PythonLock | Self::Manifest => "check the network, and that the host is the right one",
         }
     }
@@ -118,6 +126,9 @@ impl Promise {
             }
             Self::PythonLock => "find out who changed it; if it is meant so, make the application's lock anew",
             Self::Manifest => "find out who changed it; if it is meant so, write its new sha256 into the manifest",
+            Self::Vendored => {
+                "it has changed since `compose vendor` wrote it: run `sha256sum -c SHA256SUMS` in the folder, and carry it over again"
+            }
         }
     }
 }
@@ -128,6 +139,7 @@ impl std::fmt::Display for Promise {
             Self::Index => "the signed index",
             Self::PythonLock => "the application's lock",
             Self::Manifest => "the manifest",
+            Self::Vendored => "the lock",
         })
     }
 }
