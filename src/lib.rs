@@ -7,7 +7,8 @@
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
 //!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  image
-//! build: from one to the other; once to find what wheels and tarballs need, and again with it.  cli: all of it
+//! build: from one to the other; once to find what wheels and tarballs need, and again with it.
+//! vendor: what a lock names, as a repository to be carried elsewhere.  cli: all of it
 //! ```
 
 pub mod base;
@@ -27,4 +28,5 @@ pub mod finish;
 pub mod check;
 pub mod image;
 pub mod build;
+pub mod vendor;
 pub mod cli;

@@ -58,6 +58,13 @@ pub enum Command {
     /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
     /// folder. What differs is told path by path. Nothing is written, neither an output nor the lock.
     Verify(VerifyArgs),
+    /// Put everything that the lock names into a folder, as a small apt repository, for a network without a mirror
+    ///
+    /// It holds the packages of the lock, its wheels and tarballs, an index of each suite, and SHA256SUMS. There, compose
+    /// NAME.toml --locked --offline --mirror file:DIR builds the same image from the lock, which tells what each file is. To
+    /// resolve anew there, or to use it with apt, it has to be signed: --sign-with, and there --signed-by DIR/keyring.asc.
+    /// The same lock gives the same bytes. A folder that compose vendor made is replaced.
+    Vendor(VendorArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
@@ -97,6 +104,9 @@ pub struct ResolveArgs {
     /// Take Debian packages from this mirror, such as https://mirror.example.com/debian
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// The OpenPGP key that --mirror is signed with, in place of Debian's; of a vendored folder also the manifest's
+    #[arg(long, value_name = "FILE")]
+    pub signed_by: Option<PathBuf>,
     /// Touch no network: what is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
@@ -166,6 +176,25 @@ pub struct VerifyArgs {
     /// How many paths that differ are listed
     #[arg(long, value_name = "N", default_value = "20")]
     pub show: usize,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+/// A folder to be carried elsewhere.
+#[derive(Debug, Clone, Args)]
+pub struct VendorArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// The folder
+    pub dir: PathBuf,
+    /// Sign it with this OpenPGP secret key; a passphrase is taken from COMPOSE_SIGN_PASSPHRASE
+    #[arg(long, value_name = "KEY")]
+    pub sign_with: Option<PathBuf>,
+    /// Replace a folder that compose vendor did not make
+    #[arg(long)]
+    pub force: bool,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,

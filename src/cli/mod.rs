@@ -10,6 +10,7 @@ pub mod exit;
 mod failure;
 mod progress;
 mod report;
+mod vendor;
 mod verify;
 mod why;
 
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         (Some(Command::Why(args)), _) => why::why(&args),
         (Some(Command::Graph(args)), _) => why::graph(&args),
         (Some(Command::Verify(args)), _) => verify::verify(&args),
+        (Some(Command::Vendor(args)), _) => vendor::vendor(&args),
         (Some(Command::Groups), _) => {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())
