@@ -101,7 +101,7 @@ pub struct ResolveArgs {
     /// Only this architecture [default: all that the manifest names]
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<Arch>,
-    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian
+    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian; or all from file:DIR, vendored
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
     /// The OpenPGP key that --mirror is signed with, in place of Debian's; of a vendored folder also the manifest's

@@ -197,7 +197,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
     for (arch, gathered) in order.files {
         let Some(target) = order.lock.targets.get(arch) else { continue };
         for (package, file) in target.packages.iter().zip(&gathered.debs) {
-            let what = format!("{} {} of {}", package.name, package.version, package.repository);
+            let what = format!("{} {} of {}, for {arch}", package.name, package.version, package.repository);
             files.add(&package.filename, what, Source::copy(file, package.sha256))?;
             named.insert(key(package), (package, file));
         }

@@ -82,6 +82,12 @@ pub enum SignError {
         /// The file.
         path: PathBuf,
     },
+    /// It has another.
+    #[error("COMPOSE_SIGN_PASSPHRASE does not open the secret key {}\n  next step: give its passphrase, as gpg takes it", path.display())]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+    },
     /// It would not verify.
     #[error(
         "the secret key {} cannot sign a repository: {why}\n  next step: give an OpenPGP key (version 4, Ed25519 or RSA from 2048 bits) that may sign and is neither expired nor revoked", path.display()
@@ -111,7 +117,8 @@ impl Signer {
         if raw.len() as u64 > MAX_KEY {
             return Err(no_key("it is larger than 1 MiB".into()));
         }
-        let mut keys = secret_keys(&raw).map_err(|error| no_key(error.to_string()))?;
+        // In the library's own words there may be bytes of the file.
+        let mut keys = secret_keys(&raw).map_err(|_| no_key(what_else(&raw).into()))?;
         let key = match (keys.pop(), keys.len()) {
             (Some(key), 0) => key,
             (None, _) => return Err(no_key("there is none in it".into())),
@@ -119,7 +126,7 @@ impl Signer {
         };
         let certificate = key.to_public_key();
         let armoured = certificate.to_armored_string(Default::default());
-        let public = armoured.map_err(|error| no_key(error.to_string()))?;
+        let public = armoured.map_err(|_| no_key("its public part cannot be written".into()))?;
         let unreadable = |error: KeyringError| no_key(error.to_string());
         let keyring = Keyring::parse(public.as_bytes(), path).map_err(unreadable)?;
         let fingerprint = keyring.fingerprints().concat();
@@ -131,8 +138,13 @@ impl Signer {
         let mut why = String::new();
         for part in parts {
             signer.part = part;
-            if signer.is_locked() && passphrase.is_none() {
-                return Err(SignError::Locked { path: path.into() });
+            if signer.is_locked() {
+                if passphrase.is_none() {
+                    return Err(SignError::Locked { path: path.into() });
+                }
+                if !signer.is_opened() {
+                    return Err(SignError::Passphrase { path: path.into() });
+                }
             }
             match signer.sign("probe\n", now) {
                 Ok(_) => return Ok(signer),
@@ -158,6 +170,18 @@ impl Signer {
                 self.key.secret_subkeys.get(at).is_some_and(|sub| sub.key.secret_params().is_encrypted())
             }
         }
+    }
+
+    /// Whether the passphrase opens it.
+    fn is_opened(&self) -> bool {
+        let opened = match self.part {
+            Part::Primary => self.key.primary_key.unlock(&self.password, |_, _| Ok(())),
+            Part::Subkey(at) => match self.key.secret_subkeys.get(at) {
+                Some(subkey) => subkey.key.unlock(&self.password, |_, _| Ok(())),
+                None => return false,
+            },
+        };
+        matches!(opened, Ok(Ok(())))
     }
 
     fn sign(&self, text: &str, date: Timestamp) -> Result<Signed, String> {
@@ -190,12 +214,20 @@ fn secret_keys(raw: &[u8]) -> pgp::errors::Result<Vec<SignedSecretKey>> {
     }
 }
 
+/// What a file is that holds no secret key.
+fn what_else(raw: &[u8]) -> &'static str {
+    match raw.trim_ascii_start().starts_with(b"-----BEGIN PGP PUBLIC KEY BLOCK-----") {
+        true => "it is a public key",
+        false => "it is damaged, or something else",
+    }
+}
+
 /// Both forms; the signature is as old as the text, but not older than the key.
 fn sign(key: &impl SigningKey, password: &Password, text: &str, date: Timestamp) -> Result<Signed, String> {
     if key.version() != KeyVersion::V4 {
         return Err("it is not of version 4, which is what gpgv reads".into());
     }
-    let words = |error: pgp::errors::Error| error.to_string();
+    let words = |_: pgp::errors::Error| "it makes no signature".to_owned();
     let seconds = u32::try_from(date.as_second()).unwrap_or_default().max(key.created_at().as_secs());
     let config = |typ| -> pgp::errors::Result<SignatureConfig> {
         let mut config = SignatureConfig::v4(typ, key.algorithm(), HashAlgorithm::Sha512);
