@@ -2,6 +2,8 @@
 //! skipped; so does what needs root.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/secret.rs"]
+mod secret;
 #[expect(dead_code, reason = "this test needs a part of it")]
 #[path = "support/signing.rs"]
 mod signing;
@@ -184,7 +186,7 @@ fn a_vendored_folder_builds_the_same_image() {
     fs::create_dir(other.path().join("snapshots")).unwrap();
     fs::copy(dir.join("snapshots/python3.lock"), other.path().join("snapshots/python3.lock")).unwrap();
     let key = signing::TestKey::good(jiff::Timestamp::now().as_second());
-    fs::write(other.path().join("secret.asc"), key.secret_armoured(None)).unwrap();
+    fs::write(other.path().join("secret.asc"), secret::armoured(&key, None)).unwrap();
     let run = |cache: &Path, args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_compose"));
         command.args(args).current_dir(other.path()).env("COMPOSE_CACHE", cache).env_remove("COMPOSE_MIRROR");

@@ -18,6 +18,7 @@ use rand::{Rng as _, SeedableRng as _};
 use support::{
     Archive, Desk, Entry, Kind, Served, pkg,
     python::{self, PURE, Whl, fastmath, greeter, library, program, served, whl},
+    secret,
     signing::{KeySpec, KeyType, SubkeySpec, TestKey},
     tar_of, tool,
 };
@@ -101,7 +102,7 @@ fn app() -> App {
 const INPUTS: [&str; 4] = ["pylock.toml", "wheels", "carried", "x.oci.tar"];
 
 fn key(desk: &Desk, key: &TestKey) {
-    fs::write(desk.path("secret.asc"), key.secret_armoured(None)).unwrap();
+    fs::write(desk.path("secret.asc"), secret::armoured(key, None)).unwrap();
 }
 
 macro_rules! snapshot {
@@ -270,15 +271,14 @@ fn the_same_lock_gives_the_same_bytes() {
     let run = |args: Vec<String>| desk.compose(&args.iter().map(String::as_str).collect::<Vec<_>>()).ok();
     run(vendor("one", &[]));
     // Another umask, another time zone, one thread, an empty cache.
-    let line = format!("umask 077; exec \"$@\"");
+    let line = "umask 077; exec \"$@\"".to_owned();
     let mut args = vec!["-c".to_owned(), line, "sh".into(), env!("CARGO_BIN_EXE_compose").into()];
     args.extend(vendor("two", &["-j", "1"]));
-    let mut shell = desk.command(&[]);
+    let plain = desk.command(&[]);
     let mut command = Command::new("sh");
-    command.args(args).current_dir(desk.dir.path()).env_clear().envs(shell.get_envs().map(|(k, v)| (k, v.unwrap())));
+    command.args(args).current_dir(desk.dir.path()).env_clear().envs(plain.get_envs().map(|(k, v)| (k, v.unwrap())));
     command.env("TZ", "Pacific/Auckland").env("LC_ALL", "tr_TR.UTF-8").env("COMPOSE_CACHE", desk.path("other-cache"));
     desk.run(&mut command).ok();
-    let _ = &mut shell;
     let one = listing(&desk.path("one"));
     assert!(one == listing(&desk.path("two")));
     assert!(one.values().all(|(mode, ..)| [0o755, 0o644].contains(mode)));
@@ -482,8 +482,8 @@ fn keys_that_can_sign_and_that_cannot() {
     ] {
         let key = TestKey::generate(&spec);
         for (form, bytes) in [
-            ("armour", key.secret_armoured(None).into_bytes()),
-            ("binary", pgp::ser::Serialize::to_bytes(&key.secret(None)).unwrap()),
+            ("armour", secret::armoured(&key, None).into_bytes()),
+            ("binary", pgp::ser::Serialize::to_bytes(&secret::secret(&key, None)).unwrap()),
         ] {
             fs::write(desk.path("secret.asc"), bytes).unwrap();
             desk.compose(&vendor).ok();
@@ -492,7 +492,7 @@ fn keys_that_can_sign_and_that_cannot() {
             assert!(listing(&desk.path("dir")) == first, "{name}, {form}: the same bytes");
             desk.compose(&resolve).ok();
         }
-        fs::write(desk.path("secret.asc"), key.secret_armoured(Some("open sesame"))).unwrap();
+        fs::write(desk.path("secret.asc"), secret::armoured(&key, Some("open sesame"))).unwrap();
         snapshot!("locked-key", desk.refused(2, &served, &vendor));
         let wrong = desk.run(desk.command(&vendor).env("COMPOSE_SIGN_PASSPHRASE", "wrong"));
         assert_eq!(wrong.code, Some(2), "{name}: {}", wrong.stderr);
@@ -503,7 +503,7 @@ fn keys_that_can_sign_and_that_cannot() {
     let unfit = |change: &dyn Fn(&mut KeySpec)| {
         let mut spec = spec.clone();
         change(&mut spec);
-        TestKey::generate(&spec).secret_armoured(None)
+        secret::armoured(&TestKey::generate(&spec), None)
     };
     let both = spec_pair(&spec);
     for (name, text) in [
@@ -524,7 +524,8 @@ fn keys_that_can_sign_and_that_cannot() {
 
 /// Two keys in one file.
 fn spec_pair(spec: &KeySpec) -> String {
-    let [one, two] = [0, 1].map(|_| pgp::ser::Serialize::to_bytes(&TestKey::generate(spec).secret(None)).unwrap());
+    let [one, two] =
+        [0, 1].map(|_| pgp::ser::Serialize::to_bytes(&secret::secret(&TestKey::generate(spec), None)).unwrap());
     #[derive(Debug)]
     struct Raw(Vec<u8>);
     impl pgp::ser::Serialize for Raw {
@@ -723,7 +724,7 @@ fn gpgv_finds_both_signatures_good() {
             .arg("--keyring")
             .arg(desk.path("keyring.pgp"))
             .args(["--output", "-"])
-            .args(&files[..1].iter().map(|f| folder.join(f)).collect::<Vec<_>>());
+            .args(files[..1].iter().map(|f| folder.join(f)).collect::<Vec<_>>());
         command.args(files[1..].iter().map(|f| folder.join(f)));
         let output = command.env("GNUPGHOME", desk.dir.path()).output().unwrap();
         assert!(output.status.success(), "{files:?}: {}", String::from_utf8_lossy(&output.stderr));

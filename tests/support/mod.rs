@@ -8,6 +8,7 @@
 pub mod elf;
 pub mod http;
 pub mod python;
+pub mod secret;
 pub mod signing;
 pub mod wheel;
 

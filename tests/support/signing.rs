@@ -3,10 +3,7 @@
 
 use pgp::{
     armor::{self, BlockType},
-    composed::{
-        SecretKeyParamsBuilder, SignedKeyDetails, SignedPublicKey, SignedPublicSubKey, SignedSecretKey,
-        SignedSecretSubKey, SubkeyParamsBuilder,
-    },
+    composed::{SecretKeyParamsBuilder, SignedKeyDetails, SignedPublicKey, SignedPublicSubKey, SubkeyParamsBuilder},
     packet::{
         KeyFlags, PacketTrait, SecretKey, SecretSubkey, Signature, SignatureConfig, Subpacket, SubpacketData, UserId,
     },
@@ -58,8 +55,8 @@ impl Default for SubkeySpec {
 /// A key that signs.
 #[derive(Clone)]
 pub struct TestKey {
-    primary: SecretKey,
-    subkey: Option<SecretSubkey>,
+    pub primary: SecretKey,
+    pub subkey: Option<SecretSubkey>,
     /// The certificate that verifiers get.
     pub cert: SignedPublicKey,
 }
@@ -166,27 +163,6 @@ impl TestKey {
     /// The certificate, binary: what gpgv wants.
     pub fn binary(&self) -> Vec<u8> {
         self.cert.to_bytes().unwrap()
-    }
-
-    /// The secret key, locked by `passphrase` if there is one: what gpg --export-secret-keys writes.
-    pub fn secret(&self, passphrase: Option<&str>) -> SignedSecretKey {
-        let (mut primary, mut subkeys) = (self.primary.clone(), Vec::new());
-        if let Some(passphrase) = passphrase {
-            primary.set_password(rand::thread_rng(), &passphrase.into()).unwrap();
-        }
-        for (secret, public) in self.subkey.iter().zip(&self.cert.public_subkeys) {
-            let mut secret = secret.clone();
-            if let Some(passphrase) = passphrase {
-                secret.set_password(rand::thread_rng(), &passphrase.into()).unwrap();
-            }
-            subkeys.push(SignedSecretSubKey::new(secret, public.signatures.clone()));
-        }
-        SignedSecretKey::new(primary, self.cert.details.clone(), Vec::new(), subkeys)
-    }
-
-    /// The same, armoured.
-    pub fn secret_armoured(&self, passphrase: Option<&str>) -> String {
-        self.secret(passphrase).to_armored_string(Default::default()).unwrap()
     }
 
     /// A signature over `data`, by the subkey if there is one. `lifetime` is the signature's own, in seconds.
