@@ -67,6 +67,7 @@ fn target() -> Target {
         version: "1.0".parse().unwrap(),
         arch: "amd64".into(),
         source: name.into(),
+        source_version: None,
         repository: "debian".into(),
         filename: String::new(),
         size: 0,

@@ -80,6 +80,13 @@ pub enum Command {
     /// FROM and TO are what `audit` takes, and need not be of the same kind: what only one of them knows is not compared.
     /// A line with + is new in TO, with - gone, with ~ changed. Dates of files do not count unless --times is given.
     Diff(DiffArgs),
+    /// Put everything that the lock names into a folder, as a small apt repository, for a network without a mirror
+    ///
+    /// It holds the packages of the lock, its wheels and tarballs, an index of each suite, and SHA256SUMS. There, compose
+    /// NAME.toml --locked --offline --mirror file:DIR builds the same image from the lock, which tells what each file is. To
+    /// resolve anew there, or to use it with apt, it has to be signed: --sign-with, and there --signed-by DIR/keyring.asc.
+    /// The same lock gives the same bytes. A folder that compose vendor made is replaced.
+    Vendor(VendorArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
     /// List every kind of finding by its code: what is checked in an image, and what [policy] can ask for
@@ -118,9 +125,12 @@ pub struct ResolveArgs {
     /// Only this architecture [default: all that the manifest names]
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<Arch>,
-    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian
+    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian; or all from file:DIR, vendored
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// The OpenPGP key that --mirror is signed with, in place of Debian's; of a vendored folder also the manifest's
+    #[arg(long, value_name = "FILE")]
+    pub signed_by: Option<PathBuf>,
     /// Touch no network: what is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
@@ -275,7 +285,7 @@ impl AuditArgs {
     /// The same for a manifest.
     pub fn resolve(&self) -> ResolveArgs {
         let Self { target, arch, mirror, offline, jobs, .. } = self.clone();
-        ResolveArgs { manifest: target, arch, mirror, offline, jobs }
+        ResolveArgs { manifest: target, arch, mirror, signed_by: None, offline, jobs }
     }
 }
 
@@ -292,6 +302,25 @@ pub enum AuditFormat {
     Spdx3,
     /// An SBOM in CycloneDX 1.6.
     Cyclonedx,
+}
+
+/// A folder to be carried elsewhere.
+#[derive(Debug, Clone, Args)]
+pub struct VendorArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// The folder
+    pub dir: PathBuf,
+    /// Sign it with this OpenPGP secret key; a passphrase is taken from COMPOSE_SIGN_PASSPHRASE
+    #[arg(long, value_name = "KEY")]
+    pub sign_with: Option<PathBuf>,
+    /// Replace a folder that compose vendor did not make
+    #[arg(long)]
+    pub force: bool,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
 }
 
 /// A build.

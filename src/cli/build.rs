@@ -188,6 +188,7 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
 }
 
 pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, Failure> {
+    desk.check_trust()?;
     let loader = desk.loader();
     // Architectures that the lock had stay in it.
     let same = before.filter(|lock| lock.manifest == desk.meaning);

@@ -15,6 +15,7 @@ mod failure;
 mod look;
 mod progress;
 mod report;
+mod vendor;
 mod verify;
 mod why;
 
@@ -41,6 +42,7 @@ pub fn main() -> ExitCode {
         (Some(Command::Verify(args)), _) => verify::verify(&args),
         (Some(Command::Audit(args)), _) => audit::audit(&args),
         (Some(Command::Diff(args)), _) => diff::diff(&args),
+        (Some(Command::Vendor(args)), _) => vendor::vendor(&args),
         (Some(Command::Groups), _) => {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())

@@ -23,7 +23,7 @@ pub mod open;
 mod origin;
 mod output;
 mod pack;
-mod stage;
+pub(crate) mod stage;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
