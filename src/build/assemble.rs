@@ -3,7 +3,7 @@
 //! In: the manifest, one target of its lock, where to fetch from. Out: the tree, ready to be written, and what was
 //! noticed on the way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use super::bytecode::{self, BytecodeError, Interpreter};
 use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
@@ -12,9 +12,11 @@ use crate::{
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
+    inventory::{self, Inventory},
     lock::{Lock, LockedPackage, Target},
     manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
     python::{Inputs, Site, SiteError},
+    sbom,
     tree::{Conflict, FilesError, Tree},
     unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment},
 };
@@ -29,6 +31,8 @@ pub struct Assembled {
     pub not_reproduced: Vec<(PackageName, Box<str>)>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// What it holds, where `[sbom]` asks for it.
+    pub inventory: Option<Inventory>,
 }
 
 /// Why there is no tree.
@@ -67,6 +71,12 @@ pub enum AssembleError {
     /// `finish/`.
     #[error(transparent)]
     Finish(#[from] FinishError),
+    /// The tree cannot be read back.
+    #[error("cannot read what the image holds: {0}")]
+    Inventory(io::Error),
+    /// `sbom.rootfs`.
+    #[error(transparent)]
+    Sbom(#[from] sbom::PlaceError),
 }
 
 fn list(conflicts: &[Conflict]) -> String {
@@ -154,13 +164,32 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
             format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")
         }));
     }
+    let inventory = match manifest.sbom.attach.is_empty() && manifest.sbom.rootfs.is_empty() {
+        true => None,
+        false => Some(inventory(&mut tree, &plan)?),
+    };
+    if let Some(inventory) = &inventory {
+        // After it is known what the image holds: an SBOM does not list itself.
+        sbom::place(&mut tree, &manifest.sbom.rootfs, inventory)?;
+    }
     let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
     let mut findings = check::check(&tree, arch, check::Options { ignore, providers })?;
     findings.extend(check::policy(&tree, &manifest.policy.forbid));
     if let Some(site) = &site {
         findings.extend(check::projects(&tree, site)?);
     }
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, notes })
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, notes, inventory })
+}
+
+/// What the tree holds, with what the lock knows of it.
+fn inventory(tree: &mut Tree, plan: &Plan<'_>) -> Result<Inventory, AssembleError> {
+    let name = &plan.manifest.name;
+    let mut found = inventory::of_tree(name, tree, Some(plan.arch)).map_err(AssembleError::Inventory)?;
+    if let Some(known) = inventory::locked(name, plan.lock, plan.arch) {
+        found.enrich(known);
+    }
+    found.created = jiff::Timestamp::from_second(plan.epoch).ok();
+    Ok(found)
 }
 
 /// What an index would say of the packages of a target, from their own control files: for locks that are older than

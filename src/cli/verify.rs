@@ -114,7 +114,7 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
     let codecs = codecs(&outputs, desk.manifest.image.compression);
     let assembled = checked(assemble(desk.plan(lock, arch, epoch), &codecs, desk.download(&bases))?, desk)?;
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached: None };
     let written = write_all(&assembled.tree, &spec, &outputs, false, &desk.store, &desk.shown)?;
     let layers = written.layers.iter().map(|layer| layer.digest).collect();
     let rebuilt = Built { tree: written.tree, diff_ids: written.diff_ids, layers, format: FORMAT };

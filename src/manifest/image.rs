@@ -1,9 +1,10 @@
-//! What a container of the image does, and what the image must not hold: `[image]` and `[policy]`.
+//! What a container of the image does, which bills of materials go with it, and what the image must not hold: `[image]`,
+//! `[sbom]` and `[policy]`.
 //!
-//! In: tables of the manifest. Out: [`Image`], [`Policy`].
+//! In: tables of the manifest. Out: [`Image`], [`Sbom`], [`Policy`].
 
 use super::{
-    Compression, Image, Layers, Policy, PolicyRule,
+    Compression, Image, Layers, Policy, PolicyRule, Sbom, SbomForm,
     error::{Fault, quote},
     reader::Table,
     rootfs::image_path,
@@ -85,6 +86,18 @@ fn signal(text: &str) -> Result<String, Fault> {
         Some(known) => fault.help(format!("did you mean “{known}”?")),
         None => fault.help("write such as \"SIGTERM\""),
     })
+}
+
+pub(super) fn sbom(mut table: Table<'_>) -> Sbom {
+    let forms = SbomForm::ALL.map(|form| (form.as_str(), form));
+    let mut list = |key| {
+        let mut forms = table.list(key, |value| value.choice(&forms)).unwrap_or_default();
+        forms.sort_unstable();
+        forms
+    };
+    let (attach, rootfs) = (list("attach"), list("rootfs"));
+    table.done();
+    Sbom { attach, rootfs }
 }
 
 pub(super) fn policy(mut table: Table<'_>) -> Policy {

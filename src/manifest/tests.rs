@@ -63,6 +63,9 @@ volumes = ["/data"]
 stop-signal = "SIGINT"
 layers = "single"
 compression = "zstd"
+[sbom]
+attach = ["spdx3", "cyclonedx"]
+rootfs = ["spdx"]
 [policy]
 forbid = ["shell", "setuid", "package-manager", "world-writable"]
 max-size = "45 MiB"
@@ -118,6 +121,8 @@ fn every_key_arrives() {
         (&["8080/tcp".into()][..], Compression::Zstd)
     );
     assert_eq!(manifest.image.cmd, ["-m", "http.server"]);
+    assert_eq!(manifest.sbom.attach, [SbomForm::CycloneDx, SbomForm::Spdx3]);
+    assert_eq!(manifest.sbom.rootfs, [SbomForm::Spdx2]);
     assert_eq!(manifest.policy, Policy { forbid: PolicyRule::ALL.into(), max_size: Some(45 << 20) });
 }
 
@@ -138,6 +143,7 @@ fn spelling_order_and_place_do_not_change_the_meaning() {
     let full = FULL.replace("\"libssl3t64(>=3.5)\", \"mawk | gawk\"", "\"mawk|gawk\", \"libssl3t64 (>= 3.5)\"");
     assert_ne!(full, FULL);
     let full = full.replace("[\"dash\", \"bash\"]", "[\"bash\", \"dash\"]").replace("\"8080\"", "\"8080/tcp\"");
+    let full = full.replace("attach = [\"spdx3\", \"cyclonedx\"]", "");
     assert_eq!(meant(FULL), meant(&full.replace("archs = [\"arm64\", \"amd64\"]", "archs = [\"i386\"]")));
 }
 
@@ -180,6 +186,8 @@ fn every_change_of_meaning_changes_the_digest() {
         ("volumes = [\"/data\"]", ""),
         ("SIGINT", "SIGTERM"),
         ("zstd", "gzip"),
+        ("rootfs = [\"spdx\"]", ""),
+        ("rootfs = [\"spdx\"]", "rootfs = [\"spdx3\"]"),
     ] {
         assert!(FULL.contains(old), "{old}");
         let text = FULL
@@ -205,7 +213,7 @@ fn unknown_keys() {
     sub/manifest.toml:5:1: unknown key “entry_point” in image; did you mean “entrypoint”?
     sub/manifest.toml:6:1: unknown key “label” in image; did you mean “labels”?
     "#);
-    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, policy");
+    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy");
     assert_snapshot!(faults("[[files]]\npath = \"/x\"\ncontent = \"\"\nmodes = \"0644\""), @"sub/manifest.toml:7:1: unknown key “modes” in files[0]; did you mean “mode”?");
     assert_snapshot!(read("name = \"x\"\n[debian]\nsuite = \"trixie\"\n[packages]\ninstal = [\"a\"]").unwrap_err(), @r#"
     sub/manifest.toml:4:1: packages: “install” is missing; write install = ["python3"]

@@ -217,7 +217,7 @@ impl<'a> Entry<'a> {
             homepage: project.homepage.as_deref().filter(|url| is_url(url)),
             summary: project.summary.as_deref().map(text).filter(|text| !text.is_empty()),
             file: project.wheel.as_ref().map(|wheel| (base(&wheel.filename), wheel.sha256)),
-            facts: project.path.iter().map(|path| ("path", text(&format!("/{path}").replace("//", "/")))).collect(),
+            facts: project.path.iter().map(|path| ("path", text(&path.to_string()))).collect(),
             ..entry
         }
     }
