@@ -157,7 +157,7 @@ fn confirm(inventories: &[Inventory]) {
             (form, what) if what.starts_with("absent ") => eprintln!("skipped: {form}: {what} in {python}"),
             _ => {
                 let shown = fs::read_to_string(path).unwrap_or_default();
-                wrong.push(format!("{line}\n{}", &shown[..shown.floor_char_boundary(3000)]));
+                wrong.push(format!("{line}\n{}", shown.chars().take(3000).collect::<String>()));
             }
         }
     }
