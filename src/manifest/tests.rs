@@ -63,9 +63,6 @@ volumes = ["/data"]
 stop-signal = "SIGINT"
 layers = "single"
 compression = "zstd"
-[sbom]
-attach = ["spdx3", "cyclonedx"]
-rootfs = ["spdx"]
 [policy]
 forbid = ["shell", "setuid", "package-manager", "world-writable"]
 max-size = "45 MiB"
@@ -121,8 +118,6 @@ fn every_key_arrives() {
         (&["8080/tcp".into()][..], Compression::Zstd)
     );
     assert_eq!(manifest.image.cmd, ["-m", "http.server"]);
-    assert_eq!(manifest.sbom.attach, [SbomForm::CycloneDx, SbomForm::Spdx3]);
-    assert_eq!(manifest.sbom.rootfs, [SbomForm::Spdx2]);
     assert_eq!(manifest.policy, Policy { forbid: PolicyRule::ALL.into(), max_size: Some(45 << 20) });
 }
 
@@ -143,8 +138,20 @@ fn spelling_order_and_place_do_not_change_the_meaning() {
     let full = FULL.replace("\"libssl3t64(>=3.5)\", \"mawk | gawk\"", "\"mawk|gawk\", \"libssl3t64 (>= 3.5)\"");
     assert_ne!(full, FULL);
     let full = full.replace("[\"dash\", \"bash\"]", "[\"bash\", \"dash\"]").replace("\"8080\"", "\"8080/tcp\"");
-    let full = full.replace("attach = [\"spdx3\", \"cyclonedx\"]", "");
     assert_eq!(meant(FULL), meant(&full.replace("archs = [\"arm64\", \"amd64\"]", "archs = [\"i386\"]")));
+}
+
+#[test]
+fn an_sbom_in_the_image_is_part_of_the_meaning_and_one_beside_it_is_not() {
+    let with = |text: &str| read(&format!("{SMALLEST}\n[sbom]\n{text}")).unwrap();
+    let manifest = with("attach = [\"spdx3\", \"cyclonedx\"]\nrootfs = [\"spdx\"]");
+    assert_eq!(manifest.sbom.attach, [SbomForm::CycloneDx, SbomForm::Spdx3]);
+    assert_eq!(manifest.sbom.rootfs, [SbomForm::Spdx2]);
+    let without = meaning(&read(SMALLEST).unwrap());
+    assert_eq!(meaning(&with("attach = [\"spdx\"]\nrootfs = []")), without);
+    let [one, other] = ["rootfs = [\"spdx\"]", "rootfs = [\"spdx3\"]"].map(|text| meaning(&with(text)));
+    assert!(one != without && other != without && one != other);
+    assert_eq!(meaning(&with("rootfs = [\"spdx\", \"spdx3\"]")), meaning(&with("rootfs = [\"spdx3\", \"spdx\"]")));
 }
 
 #[test]
@@ -186,8 +193,6 @@ fn every_change_of_meaning_changes_the_digest() {
         ("volumes = [\"/data\"]", ""),
         ("SIGINT", "SIGTERM"),
         ("zstd", "gzip"),
-        ("rootfs = [\"spdx\"]", ""),
-        ("rootfs = [\"spdx\"]", "rootfs = [\"spdx3\"]"),
     ] {
         assert!(FULL.contains(old), "{old}");
         let text = FULL
