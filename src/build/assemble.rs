@@ -3,7 +3,7 @@
 //! In: the manifest, one target of its lock, where to fetch from. Out: the tree, ready to be written, and what was
 //! noticed on the way.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io, path::PathBuf};
 
 use super::bytecode::{self, BytecodeError, Interpreter};
 use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
@@ -13,9 +13,11 @@ use crate::{
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
     image::{pieces, total},
+    inventory::{self, Inventory},
     lock::{FileIs, Lock, LockedFile, LockedPackage, Target},
     manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
     python::{Inputs, Site, SiteError},
+    sbom,
     tree::{Conflict, FilesError, Kind, Placed, Tree},
     unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment},
 };
@@ -32,6 +34,8 @@ pub struct Assembled {
     pub own: Vec<OwnFile>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// What it holds, where `[sbom]` asks for it.
+    pub inventory: Option<Inventory>,
 }
 
 /// A file or link of this machine that `[[files]]` put into the tree.
@@ -78,6 +82,12 @@ pub enum AssembleError {
     /// `finish/`.
     #[error(transparent)]
     Finish(#[from] FinishError),
+    /// The tree cannot be read back.
+    #[error("cannot read what the image holds: {0}")]
+    Inventory(io::Error),
+    /// `sbom.rootfs`.
+    #[error(transparent)]
+    Sbom(#[from] sbom::PlaceError),
 }
 
 fn list(conflicts: &[Conflict]) -> String {
@@ -165,6 +175,14 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
             format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")
         }));
     }
+    let inventory = match manifest.sbom.attach.is_empty() && manifest.sbom.rootfs.is_empty() {
+        true => None,
+        false => Some(inventory(&mut tree, &plan)?),
+    };
+    if let Some(inventory) = &inventory {
+        // After it is known what the image holds: an SBOM does not list itself.
+        sbom::place(&mut tree, &manifest.sbom.rootfs, inventory)?;
+    }
     let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
     let mut findings = check::check(&tree, arch, check::Options { ignore, providers })?;
     if let Some(site) = &site {
@@ -174,7 +192,7 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let subject = check::Subject { tree: &tree, arch, target, not_reproduced: &report.not_reproduced, size };
     findings.extend(check::policy(manifest, subject)?);
     let findings = check::judge(&manifest.policy, findings);
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, own, notes })
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, own, notes, inventory })
 }
 
 /// What was placed, as it is in the tree.
@@ -193,6 +211,17 @@ fn own_files(placed: &Placed, tree: &Tree) -> Result<Vec<OwnFile>, FinishError> 
         out.push(OwnFile { locked: LockedFile { path: path.to_string(), is }, from: from.clone() });
     }
     Ok(out)
+}
+
+/// What the tree holds, with what the lock knows of it.
+fn inventory(tree: &mut Tree, plan: &Plan<'_>) -> Result<Inventory, AssembleError> {
+    let name = &plan.manifest.name;
+    let mut found = inventory::of_tree(name, tree, Some(plan.arch)).map_err(AssembleError::Inventory)?;
+    if let Some(known) = inventory::locked(name, plan.lock, plan.arch) {
+        found.enrich(known);
+    }
+    found.created = jiff::Timestamp::from_second(plan.epoch).ok();
+    Ok(found)
 }
 
 /// What an index would say of the packages of a target, from their own control files: for locks that are older than

@@ -18,7 +18,7 @@ use crate::{
     base::{Arch, Progress, Sha256, aside},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
-    image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
+    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock, Target},
     python::LocalWheel,
 };
@@ -242,7 +242,10 @@ fn one(
     epoch: Timestamp,
 ) -> Result<BuiltImage, Failure> {
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    let forms = &desk.manifest.sbom.attach[..];
+    let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
+    let attached = inventory.map(|inventory| Attached { forms, inventory });
+    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
     let plain_size = total(&pieces(&assembled.tree));
     let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
     written.notes.extend(assembled.notes);

@@ -111,6 +111,8 @@ impl From<AssembleError> for Failure {
             ) => exit::USAGE,
             AssembleError::Bytecode(_) => exit::CHECK,
             AssembleError::Conflicts(_) | AssembleError::Finish(_) => exit::CHECK,
+            AssembleError::Inventory(_) => exit::OUTPUT,
+            AssembleError::Sbom(_) => exit::USAGE,
         };
         Self::new(code, error)
     }

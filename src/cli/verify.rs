@@ -154,7 +154,7 @@ fn one(
     let format = if args.format == Format::Json { Report::Json } else { Report::Human };
     passed(desk, &[(arch, &assembled.findings)], format).map_err(|why| with(why, &damaged))?;
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached: None };
     let written = write_all(&assembled.tree, &spec, &outputs, false, &desk.store, &desk.shown)?;
     damaged.extend(cached::met(desk.store.take_damaged(), &desk.store));
     for damaged in &mut damaged {

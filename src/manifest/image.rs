@@ -1,9 +1,9 @@
-//! What a container of the image does: `[image]`; and sizes as a manifest writes them.
+//! What a container of the image does and which bills of materials go with it: `[image]`, `[sbom]`; and sizes as a manifest writes them.
 //!
-//! In: tables of the manifest. Out: [`Image`].
+//! In: tables of the manifest. Out: [`Image`], [`Sbom`].
 
 use super::{
-    Compression, Image, Layers,
+    Compression, Image, Layers, Sbom, SbomForm,
     error::{Fault, quote},
     reader::Table,
     rootfs::image_path,
@@ -85,6 +85,18 @@ fn signal(text: &str) -> Result<String, Fault> {
         Some(known) => fault.help(format!("did you mean “{known}”?")),
         None => fault.help("write such as \"SIGTERM\""),
     })
+}
+
+pub(super) fn sbom(mut table: Table<'_>) -> Sbom {
+    let forms = SbomForm::ALL.map(|form| (form.as_str(), form));
+    let mut list = |key| {
+        let mut forms = table.list(key, |value| value.choice(&forms)).unwrap_or_default();
+        forms.sort_unstable();
+        forms
+    };
+    let (attach, rootfs) = (list("attach"), list("rootfs"));
+    table.done();
+    Sbom { attach, rootfs }
 }
 
 /// Bytes of a size as a manifest has it; `None` for anything else.

@@ -104,6 +104,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
     let files = rootfs::files(&mut root, &accounts);
     let tarballs = python::tarballs(&mut root);
     let image = root.table("image").map(image::image).unwrap_or_default();
+    let sbom = root.table("sbom").map(image::sbom).unwrap_or_default();
     let policy = root.table("policy").map(policy::policy).unwrap_or_default();
     root.done();
     let debian = match debian {
@@ -123,6 +124,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
         files,
         accounts,
         image,
+        sbom,
         policy,
     })
 }

@@ -32,6 +32,8 @@ pub struct Manifest {
     pub accounts: Accounts,
     /// `[image]`.
     pub image: Image,
+    /// `[sbom]`.
+    pub sbom: Sbom,
     /// `[policy]`.
     pub policy: Policy,
 }
@@ -304,4 +306,38 @@ pub enum Compression {
     Gzip,
     /// zstd (RFC 8878): Docker 23, containerd 1.5 and later.
     Zstd,
+}
+
+/// `[sbom]`: bills of materials that go with the image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sbom {
+    /// `attach`: referrers of the image in OCI outputs, sorted.
+    pub attach: Vec<SbomForm>,
+    /// `rootfs`: files in the image itself, sorted.
+    pub rootfs: Vec<SbomForm>,
+}
+
+/// A form of bill of materials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SbomForm {
+    /// CycloneDX 1.6 (ECMA-424) in JSON.
+    CycloneDx,
+    /// SPDX 2.3 in JSON.
+    Spdx2,
+    /// SPDX 3.0.1 in JSON-LD.
+    Spdx3,
+}
+
+impl SbomForm {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 3] = [Self::CycloneDx, Self::Spdx2, Self::Spdx3];
+
+    /// Its name in a manifest and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CycloneDx => "cyclonedx",
+            Self::Spdx2 => "spdx",
+            Self::Spdx3 => "spdx3",
+        }
+    }
 }

@@ -207,6 +207,19 @@ fn spelling_order_and_place_do_not_change_the_meaning() {
 }
 
 #[test]
+fn an_sbom_in_the_image_is_part_of_the_meaning_and_one_beside_it_is_not() {
+    let with = |text: &str| read(&format!("{SMALLEST}\n[sbom]\n{text}")).unwrap();
+    let manifest = with("attach = [\"spdx3\", \"cyclonedx\"]\nrootfs = [\"spdx\"]");
+    assert_eq!(manifest.sbom.attach, [SbomForm::CycloneDx, SbomForm::Spdx3]);
+    assert_eq!(manifest.sbom.rootfs, [SbomForm::Spdx2]);
+    let without = meaning(&read(SMALLEST).unwrap());
+    assert_eq!(meaning(&with("attach = [\"spdx\"]\nrootfs = []")), without);
+    let [one, other] = ["rootfs = [\"spdx\"]", "rootfs = [\"spdx3\"]"].map(|text| meaning(&with(text)));
+    assert!(one != without && other != without && one != other);
+    assert_eq!(meaning(&with("rootfs = [\"spdx\", \"spdx3\"]")), meaning(&with("rootfs = [\"spdx3\", \"spdx\"]")));
+}
+
+#[test]
 fn every_change_of_meaning_changes_the_digest() {
     let before = meaning(&read(FULL).unwrap());
     let mut seen = vec![before];
@@ -270,7 +283,7 @@ fn unknown_keys() {
     sub/manifest.toml:5:1: unknown key “entry_point” in image; did you mean “entrypoint”?
     sub/manifest.toml:6:1: unknown key “label” in image; did you mean “labels”?
     "#);
-    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, policy");
+    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy");
     assert_snapshot!(faults("[[files]]\npath = \"/x\"\ncontent = \"\"\nmodes = \"0644\""), @"sub/manifest.toml:7:1: unknown key “modes” in files[0]; did you mean “mode”?");
     assert_snapshot!(read("name = \"x\"\n[debian]\nsuite = \"trixie\"\n[packages]\ninstal = [\"a\"]").unwrap_err(), @r#"
     sub/manifest.toml:4:1: packages: “install” is missing; write install = ["python3"]
