@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::base::Arch;
+use crate::{base::Arch, image::open::ImageRef};
 
 /// What `compose --help` says after the options.
 const AFTER: &str = "\
@@ -56,7 +56,7 @@ pub enum Command {
     /// Rebuild from the lock with nothing from the cache, and compare every digest; exits with 7 if one differs
     ///
     /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
-    /// folder. What differs is told path by path. Nothing is written, neither an output nor the lock.
+    /// folder, or docker://REGISTRY/NAME:TAG, for which the secrets of docker login and podman login are used. What differs is told path by path. Nothing is written, neither an output nor the lock.
     Verify(VerifyArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
@@ -158,8 +158,8 @@ pub struct VerifyArgs {
     /// What and from where.
     #[command(flatten)]
     pub resolve: ResolveArgs,
-    /// An image that was built from the lock
-    pub image: Option<PathBuf>,
+    /// An image that was built from the lock: a file, a folder, or docker://registry.example.com/name:tag
+    pub image: Option<ImageRef>,
     /// Take packages and what was made of them from the cache, which is trusted then
     #[arg(long)]
     pub with_store: bool,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     args::{Format, VerifyArgs},
     build::{checked, epoch, read_lock},
-    desk::Desk,
+    desk::{Desk, credentials},
     exit::{self, Failure},
     print, report,
     report::say,
@@ -21,7 +21,7 @@ use crate::{
     deb::Limits,
     image::{
         FORMAT, ImageSpec, Output, codecs,
-        open::{Form, Opened, open},
+        open::{Form, ImageRef, Opened, Remote, open_target},
         tree_digest, write_all,
     },
     lock::{Built, Lock},
@@ -98,7 +98,8 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 
 fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) -> Result<Verdict, Failure> {
     // First, so that what is no image is told before the work.
-    let image = args.image.as_deref().map(|path| Ok::<_, Failure>((path, opened(path, arch, scratch, "image")?)));
+    let image =
+        args.image.as_ref().map(|image| Ok::<_, Failure>((image, opened(desk, image, arch, scratch, "image")?)));
     let image = image.transpose()?;
     let Some(promised) = lock.targets[&arch].built.clone() else {
         let path = desk.lock_path.display();
@@ -130,10 +131,10 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
         }
     }
     let image = match image {
-        Some((path, image)) => {
-            let layout = opened(&folder, arch, scratch, "layout")?;
-            let judged = judged(path, image, &promised, (&assembled.tree, &layout));
-            Some(judged.map_err(|error| Failure::words(exit::USAGE, format!("{}: {error}", path.display())))?)
+        Some((name, image)) => {
+            let layout = opened(desk, &ImageRef::from(&*folder), arch, scratch, "layout")?;
+            let judged = judged(name, image, &promised, (&assembled.tree, &layout));
+            Some(judged.map_err(|error| Failure::words(exit::USAGE, format!("{name}: {error}")))?)
         }
         None => None,
     };
@@ -141,15 +142,17 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
 }
 
 /// Reads an image into a folder of its own below `scratch`.
-fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, Failure> {
+fn opened(desk: &Desk, image: &ImageRef, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, Failure> {
     let scratch = scratch.join(name);
     std::fs::create_dir_all(&scratch).map_err(|error| Failure::new(exit::OUTPUT, error))?;
-    open(path, Some(arch), &scratch, &Limits::default()).map_err(|error| Failure::new(exit::USAGE, error))
+    let credentials = credentials(image)?;
+    let remote = Remote { fetcher: &desk.fetcher, credentials: &credentials, progress: &desk.shown };
+    Ok(open_target(image, Some(arch), &scratch, &Limits::default(), remote)?)
 }
 
 /// Compares an image with the lock, and with what was rebuilt: its tree, and its layout, which has the configuration.
 fn judged(
-    path: &Path,
+    name: &ImageRef,
     mut image: Opened,
     promised: &Built,
     (rebuilt, layout): (&Tree, &Opened),
@@ -182,7 +185,7 @@ fn judged(
         false => compare(rebuilt, &image.tree)?,
     };
     let paths = paths.iter().map(ToString::to_string).collect();
-    Ok(ImageVerdict { path: path.display().to_string(), form: image.form, tree: digest, wrong, paths })
+    Ok(ImageVerdict { path: name.to_string(), form: image.form, tree: digest, wrong, paths })
 }
 
 /// What of two OCI configurations is not the same, of what decides how a container runs.
