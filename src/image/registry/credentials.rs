@@ -99,7 +99,10 @@ impl Credentials {
 
     /// Adds what one file says.
     fn add(&mut self, text: &str) -> Result<(), String> {
-        let config: Config = serde_json::from_str(text).map_err(|error| format!("it is malformed ({error})"))?;
+        let config: Config = serde_json::from_str(text).map_err(|error| {
+            // Its own words may hold a secret.
+            format!("it is malformed in line {}, column {}", error.line(), error.column())
+        })?;
         for (key, auth) in config.auths {
             if let Some(login) =
                 auth.login().map_err(|what| format!("auths.{}: {what}", crate::deb::shown(key.as_bytes())))?
@@ -217,7 +220,7 @@ mod tests {
         let mut out = String::new();
         for text in [
             "{",
-            "{\"auths\": 1}",
+            "{\"auths\": \"SECRET\"}",
             "{\"auths\": {\"r\": {\"auth\": \"SECRET!\"}}}",
             "{\"auths\": {\"r\": {\"auth\": \"U0VDUkVU\"}}}",
         ] {

@@ -5,7 +5,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use crate::base::Sha256;
+use crate::{base::Sha256, deb::shown};
 
 /// What such a reference begins with.
 pub const SCHEME: &str = "docker://";
@@ -63,7 +63,7 @@ impl Registry {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let bad = || Err(format!("“{text}” is not a registry's host, or host and port"));
+        let bad = || Err(format!("“{}” is not a registry's host, or host and port", shown(text.as_bytes())));
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
                 (None, if port.is_empty() { None } else { port.strip_prefix(':').or(Some("")) })
@@ -142,7 +142,7 @@ impl FromStr for Reference {
     /// With or without `docker://`.
     fn from_str(text: &str) -> Result<Self, BadReference> {
         parse(text.strip_prefix(SCHEME).unwrap_or(text))
-            .map_err(|what| BadReference { text: crate::deb::shown(text.as_bytes()), what })
+            .map_err(|what| BadReference { text: shown(text.as_bytes()), what })
     }
 }
 
@@ -177,10 +177,11 @@ fn parse(text: &str) -> Result<Reference, String> {
     }
     let registry = Registry::parse(registry)?;
     if let Some(part) = repository.split('/').find(|part| !is_component(part)) {
+        let shown = shown(part.as_bytes());
         return Err(match part.bytes().any(|b| b.is_ascii_uppercase()) {
-            true => format!("“{part}” has capital letters, and names in registries have none"),
+            true => format!("“{shown}” has capital letters, and names in registries have none"),
             false => format!(
-                "“{part}” is not part of a name: lower-case letters and digits, between them “.”, “_”, “__” or hyphens"
+                "“{shown}” is not part of a name: lower-case letters and digits, between them “.”, “_”, “__” or hyphens"
             ),
         });
     }
