@@ -531,7 +531,7 @@ fn an_archive_that_shows_each_reader_another_image_is_refused() {
     let name = |n: usize| format!("blobs/sha256/{}", Sha256::of(&layout.blobs[n]).hex());
     let other = json!({"architecture": "amd64", "os": "linux", "config": {"User": "0"}, "rootfs": {"diff_ids":
         [Sha256::of(&layer).to_string()]}});
-    let mut told = |config: &str| {
+    let told = |config: &str| {
         let table = json!([{"Config": config, "RepoTags": ["x:1"], "Layers": [name(1)]}]).to_string();
         let files = layout.files();
         let tar = files.iter().fold(Tar::new(), |tar, (name, bytes)| tar.file(name, bytes));
