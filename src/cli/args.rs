@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cve::CveArgs;
-use crate::base::Arch;
+use crate::{base::Arch, image::open::ImageRef};
 
 /// What `compose --help` says after the options.
 const AFTER: &str = "\
@@ -66,12 +66,13 @@ pub enum Command {
     /// named, taken out and fetched anew.
     ///
     /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
-    /// folder. What differs is told path by path, or by the byte. No output is written, and no lock.
+    /// folder, or docker://REGISTRY/NAME:TAG, for which the logins of docker and podman are used. What differs is told path
+    /// by path, or by the byte. No output is written, and no lock.
     Verify(VerifyArgs),
     /// Say exactly what is in an image, of compose's making or not
     ///
     /// TARGET is a manifest (what it builds, from its lock), a lock, an OCI layout, an .oci.tar, an archive of docker
-    /// save, a rootfs as a tar or a folder. Told are: packages and Python projects with versions, sources, sizes and
+    /// save, docker://REGISTRY/NAME:TAG, a rootfs as a tar or a folder. Told are: packages and Python projects with versions, sources, sizes and
     /// licences, dependencies that nothing meets, files that belong to nothing, shells, set-id and world-writable files,
     /// and how programs are hardened. Whatever another tool made is read by its dpkg status or status.d.
     Audit(AuditArgs),
@@ -195,8 +196,8 @@ pub struct VerifyArgs {
     /// What and from where.
     #[command(flatten)]
     pub resolve: ResolveArgs,
-    /// An image that was built from the lock
-    pub image: Option<PathBuf>,
+    /// An image that was built from the lock: a file, a folder, or docker://registry.example.com/name:tag
+    pub image: Option<ImageRef>,
     /// Take what was made of packages from the cache too: unpacked, compressed, compiled
     #[arg(long)]
     pub with_store: bool,

@@ -19,6 +19,7 @@ use crate::{
     },
     base::{Arch, PackageName, Sha256},
     build::{Download, Order, Plan},
+    image::{open::ImageRef, registry::Credentials},
     lock::Lock,
     manifest::{self, Manifest},
     python::Inputs,
@@ -213,6 +214,33 @@ pub fn cache_folder() -> Result<PathBuf, Failure> {
                 "no place for the cache: set COMPOSE_CACHE to a folder (HOME is not set either)",
             )
         })
+}
+
+/// What `podman login` and `docker login` have kept: `$REGISTRY_AUTH_FILE` alone if it is set, else podman's file and then
+/// docker's (containers-auth.json(5)). Read when a registry is asked, not before.
+///
+/// # Errors
+/// When a file is malformed.
+pub fn credentials(image: &ImageRef) -> Result<Credentials, Failure> {
+    if matches!(image, ImageRef::Path(_)) {
+        return Ok(Credentials::default());
+    }
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = |path: &str| set("HOME").map(|home| home.join(path));
+    let files: Vec<PathBuf> = match set("REGISTRY_AUTH_FILE") {
+        Some(file) => vec![file],
+        None => [
+            set("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
+            set("XDG_CONFIG_HOME")
+                .map(|folder| folder.join("containers/auth.json"))
+                .or(home(".config/containers/auth.json")),
+            set("DOCKER_CONFIG").map(|folder| folder.join("config.json")).or(home(".docker/config.json")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    };
+    Ok(Credentials::read(&files)?)
 }
 
 /// `snapshots/NAME.lock` beside the manifest, or beside the folder `manifests` that it lies in.

@@ -4,7 +4,11 @@ use super::exit::{self, Failure};
 use crate::{
     archive::{ArchiveError, ErrorClass, FetchError},
     build::{AssembleError, ResolveError, SupplyError, bytecode::BytecodeError},
-    image::ImageError,
+    image::{
+        ImageError,
+        open::{OpenError, OpenFault, TargetError},
+        registry::{CredentialsError, RegistryError},
+    },
     lock::LockError,
     manifest::ManifestErrors,
     python::{InputsError, InstallError, PipError},
@@ -172,9 +176,41 @@ impl From<VendorError> for Failure {
     }
 }
 
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Open(error) => error.into(),
+            TargetError::Registry(error) => error.into(),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let code = match error.fault {
+            OpenFault::Digest { .. } | OpenFault::DiffId { .. } | OpenFault::TwoImages { .. } => exit::TRUST,
+            OpenFault::Scratch { .. } => exit::OUTPUT,
+            _ => exit::USAGE,
+        };
+        Self::new(code, error)
+    }
+}
+
 impl From<SignError> for Failure {
     fn from(error: SignError) -> Self {
         let code = if matches!(error, SignError::Broken(_)) { exit::INTERNAL } else { exit::USAGE };
         Self::new(code, error)
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::new(class(error.class()), error)
+    }
+}
+
+impl From<CredentialsError> for Failure {
+    fn from(error: CredentialsError) -> Self {
+        Self::new(exit::USAGE, error)
     }
 }

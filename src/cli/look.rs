@@ -14,16 +14,18 @@ use tempfile::TempDir;
 use super::{
     args::ResolveArgs,
     build::epoch,
-    desk::{Desk, cache_folder},
+    desk::{Desk, cache_folder, credentials},
     exit::{self, Failure},
+    progress::Shown,
     report, why,
 };
 use crate::{
+    archive::{FetchSettings, Fetcher},
     audit::{Looked, Subject},
     base::{Arch, PackageName, words},
     build::assemble,
     deb::Limits,
-    image::open::open,
+    image::open::{ImageRef, Remote, open_target},
     inventory::{self, Inventory},
     lock::Lock,
     store::Store,
@@ -57,10 +59,16 @@ enum Target {
 /// Opens what `args.manifest` names, which need be no manifest. `lock` adds to an image what only its lock knows.
 pub fn look(args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
     let target = args.manifest.as_deref().unwrap_or(Path::new(""));
-    match kind(target)? {
+    let image = ImageRef::parse(&target.to_string_lossy()).map_err(|error| Failure::new(exit::USAGE, error))?;
+    let path = match &image {
+        ImageRef::Registry(_) => return of_image(&image, args, lock),
+        ImageRef::Path(_) if target.to_str().is_none() => target,
+        ImageRef::Path(path) => path,
+    };
+    match kind(path)? {
         Target::Manifest => of_manifest(args),
-        Target::Lock => of_lock(target, args.arch),
-        Target::Image => of_image(target, args.arch, lock),
+        Target::Lock => of_lock(path, args.arch),
+        Target::Image => of_image(&ImageRef::from(path), args, lock),
     }
 }
 
@@ -68,7 +76,7 @@ pub fn look(args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
 fn kind(path: &Path) -> Result<Target, Failure> {
     let failed = |error: std::io::Error| {
         let text = format!(
-            "cannot read {}: {error}\n  next step: name a manifest, a lock, an image (OCI layout, .oci.tar, docker save) or a rootfs (folder, tar)",
+            "cannot read {}: {error}\n  next step: name a manifest, a lock, an image (OCI layout, .oci.tar, docker save, docker://…) or a rootfs (folder, tar)",
             path.display()
         );
         Failure::words(exit::USAGE, text)
@@ -158,13 +166,21 @@ fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
     }
 }
 
-fn of_image(path: &Path, arch: Option<Arch>, lock: Option<&Path>) -> Result<Look, Failure> {
+fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
     let store = Store::open(&cache_folder()?)?;
     let scratch = store.temp_dir()?;
-    let opened = open(path, arch, scratch.path(), &Limits::default());
-    let mut opened = opened.map_err(|error| Failure::new(exit::USAGE, error))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut inventory = inventory::of_tree(&name, &mut opened.tree, opened.arch.or(arch)).map_err(unreadable)?;
+    let (arch, shown) = (args.arch, Shown::stderr());
+    let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
+    let credentials = credentials(image)?;
+    let remote = Remote { fetcher: &fetcher, credentials: &credentials, progress: &shown };
+    let mut opened = open_target(image, arch, scratch.path(), &Limits::default(), remote)?;
+    shown.clear();
+    let target = image.to_string();
+    // The file's name, or the repository's last part.
+    let name = target.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let name =
+        if matches!(image, ImageRef::Registry(_)) { name.split(['@', ':']).next().unwrap_or(name) } else { name };
+    let mut inventory = inventory::of_tree(name, &mut opened.tree, opened.arch.or(arch)).map_err(unreadable)?;
     let created = opened.config.as_ref().and_then(|config| config.get("created")?.as_str()?.parse().ok());
     inventory.created = created;
     inventory.notes.append(&mut opened.notes);
@@ -186,7 +202,7 @@ fn of_image(path: &Path, arch: Option<Arch>, lock: Option<&Path>) -> Result<Look
     }
     let user = opened.config.as_ref().and_then(|config| config.get("config")?.get("User")?.as_str());
     let subject = Subject {
-        target: path.display().to_string(),
+        target,
         looked: Looked::Image(opened.form),
         tree,
         manifest: opened.manifest,

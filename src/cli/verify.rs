@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     args::{Format, Report, VerifyArgs},
     build::{changed_wheels, epoch, passed, read_lock},
-    desk::Desk,
+    desk::{Desk, credentials},
     exit::{self, Failure},
     print, report,
     report::say,
@@ -25,7 +25,7 @@ use crate::{
     deb::Limits,
     image::{
         FORMAT, ImageSpec, Output, codecs,
-        open::{Form, OpenError, OpenFault, Opened, open},
+        open::{Form, ImageRef, OpenError, OpenFault, Opened, Remote, open, open_target},
         tree_digest, write_all,
     },
     lock::{Built, FileIs, Lock, LockedFile},
@@ -128,8 +128,8 @@ fn one(
     scratch: &Path,
 ) -> Result<Verdict, Failure> {
     // First, so that what is no image is told before the work.
-    let image = match args.image.as_deref() {
-        Some(path) => Some((path, looked_at(path, arch, scratch)?)),
+    let image = match &args.image {
+        Some(image) => Some((image, looked_at(desk, image, arch, scratch)?)),
         None => None,
     };
     let Some(promised) = lock.targets[&arch].built.clone() else {
@@ -143,7 +143,7 @@ fn one(
     let bases = desk.bases(lock);
     let folder = scratch.join(format!("rebuilt-{arch}"));
     let mut outputs = vec![Output::OciDir(folder.clone())];
-    if let Some((path, image)) = &image {
+    if let Some((ImageRef::Path(path), image)) = &image {
         outputs.extend(forms(path, image.as_ref().ok(), scratch).map_err(|error| Failure::new(exit::USAGE, error))?);
     }
     let codecs = codecs(&outputs, desk.manifest.image.compression);
@@ -175,18 +175,21 @@ fn one(
         }
     }
     let image = match image {
-        Some((path, image)) => {
+        Some((name, image)) => {
             let is_whole = image.is_ok();
             let mut verdict = match image {
                 Ok(image) => {
                     let layout = opened(&folder, arch, scratch, "layout").map_err(|e| Failure::new(exit::USAGE, e))?;
-                    judged(path, image, &promised, (&assembled.tree, &layout))
-                        .map_err(|error| Failure::words(exit::USAGE, format!("{}: {error}", path.display())))?
+                    judged(name, image, &promised, (&assembled.tree, &layout))
+                        .map_err(|error| Failure::words(exit::USAGE, format!("{name}: {error}")))?
                 }
-                Err(error) => unreadable(path, &error),
+                Err(error) => unreadable(name, &error),
             };
             // What was rebuilt is only something to go by if it is what the lock says.
-            if wrong.is_empty() && promised.format == FORMAT {
+            if let ImageRef::Path(path) = name
+                && wrong.is_empty()
+                && promised.format == FORMAT
+            {
                 let places = byte_by_byte(path, &outputs, is_whole);
                 verdict.places = places.map_err(|error| Failure::new(exit::USAGE, error))?.list;
                 if verdict.wrong.is_empty() && !verdict.places.is_empty() {
@@ -225,7 +228,14 @@ fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened,
 }
 
 /// The image that is to be judged, or why it cannot be read, where that may be for a change in it.
-fn looked_at(path: &Path, arch: Arch, scratch: &Path) -> Result<Result<Opened, OpenError>, Failure> {
+fn looked_at(desk: &Desk, image: &ImageRef, arch: Arch, scratch: &Path) -> Result<Result<Opened, OpenError>, Failure> {
+    let ImageRef::Path(path) = image else {
+        let scratch = scratch.join("image");
+        fs::create_dir_all(&scratch).map_err(|error| Failure::new(exit::OUTPUT, error))?;
+        let credentials = credentials(image)?;
+        let remote = Remote { fetcher: &desk.fetcher, credentials: &credentials, progress: &desk.shown };
+        return Ok(Ok(open_target(image, Some(arch), &scratch, &Limits::default(), remote)?));
+    };
     match opened(path, arch, scratch, "image") {
         Err(error) if matches!(error.fault, OpenFault::Scratch { .. }) => Err(Failure::new(exit::OUTPUT, error)),
         Err(error) if matches!(error.fault, OpenFault::Read(_) | OpenFault::Special) => {
@@ -308,8 +318,8 @@ fn byte_by_byte(path: &Path, outputs: &[Output], is_whole: bool) -> std::io::Res
 }
 
 /// An image that cannot be read is none that was built from the lock.
-fn unreadable(path: &Path, error: &OpenError) -> ImageVerdict {
-    let path = path.display().to_string();
+fn unreadable(name: &ImageRef, error: &OpenError) -> ImageVerdict {
+    let path = name.to_string();
     ImageVerdict { path, read: None, wrong: vec![error.fault.to_string()], places: Vec::new(), paths: Vec::new() }
 }
 
@@ -341,7 +351,7 @@ fn own_changes(promised: &[LockedFile], own: &[OwnFile]) -> Option<Vec<String>> 
 
 /// Compares an image with the lock, and with what was rebuilt: its tree, and its layout, which has the configuration.
 fn judged(
-    path: &Path,
+    name: &ImageRef,
     mut image: Opened,
     promised: &Built,
     (rebuilt, layout): (&Tree, &Opened),
@@ -375,7 +385,7 @@ fn judged(
     };
     let paths = paths.iter().map(ToString::to_string).collect();
     let read = Some((image.form, digest));
-    Ok(ImageVerdict { path: path.display().to_string(), read, wrong, places: Vec::new(), paths })
+    Ok(ImageVerdict { path: name.to_string(), read, wrong, places: Vec::new(), paths })
 }
 
 /// What of two OCI configurations is not the same, of what decides how a container runs.

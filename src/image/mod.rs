@@ -9,7 +9,7 @@
 //!      ├► directory: the rootfs itself     stage: temporary name, then rename
 //!      └► digest: the tree digest          output, write: what is asked for, and the order of the work
 //!
-//! open: an image of any of these forms, whoever made it, back to a tree
+//! open: an image of any of these forms, whoever made it, back to a tree; registry: where others are fetched from
 //! ```
 
 mod beneath;
@@ -23,6 +23,7 @@ pub mod open;
 mod origin;
 mod output;
 mod pack;
+pub mod registry;
 pub(crate) mod stage;
 #[cfg(test)]
 mod testing;

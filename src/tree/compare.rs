@@ -120,10 +120,8 @@ fn take_digests(first: &Tree, second: &Tree) -> io::Result<()> {
 fn differ(one: &Node, two: &Node) -> io::Result<Vec<How>> {
     let mut how = Vec::new();
     match (&one.kind, &two.kind) {
-        (Kind::File(a), Kind::File(b)) => {
-            if a.len() != b.len() || a.sha256()? != b.sha256()? {
-                how.push(How::Content(a.len(), b.len()));
-            }
+        (Kind::File(a), Kind::File(b)) if a.len() != b.len() || a.sha256()? != b.sha256()? => {
+            how.push(How::Content(a.len(), b.len()));
         }
         (Kind::Symlink(a), Kind::Symlink(b)) if a != b => {
             how.push(How::Target(a.escape_ascii().to_string(), b.escape_ascii().to_string()));

@@ -22,6 +22,8 @@ pub struct Request {
     pub range: Option<usize>,
     /// `User-Agent`.
     pub agent: String,
+    /// `Authorization`.
+    pub authorization: Option<String>,
 }
 
 /// What is answered.
@@ -155,12 +157,13 @@ fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
     let mut lines = from.lines();
     let first = lines.next()?.ok()?;
     let path = first.split(' ').nth(1)?.to_owned();
-    let mut request = Request { path, range: None, agent: String::new() };
+    let mut request = Request { path, range: None, agent: String::new(), authorization: None };
     for line in lines {
         let line = line.ok()?;
         let Some((name, value)) = line.split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
+            "authorization" => request.authorization = Some(value.trim().into()),
             "user-agent" => request.agent = value.trim().into(),
             _ => {}
         }

@@ -11,6 +11,7 @@ pub use error::{FetchError, Promise, shown};
 pub use partial::Download;
 pub use transport::Validators;
 pub(super) use transport::file_path;
+pub(crate) use transport::{Failure, failed as network_failure, redirect as redirect_target};
 
 use std::{
     io::{self, Read as _, Seek as _, Write as _},
@@ -19,7 +20,7 @@ use std::{
 };
 
 use sha2::Digest as _;
-use transport::{Failure, Reply};
+use transport::Reply;
 
 use super::vendored::Vendored;
 
@@ -136,6 +137,16 @@ impl Fetcher {
             .tls_config(tls)
             .build();
         Self { agent: config.new_agent(), settings }
+    }
+
+    /// Its connections, for those who speak more than GET.
+    pub(crate) fn agent(&self) -> &ureq::Agent {
+        &self.agent
+    }
+
+    /// How patient it is.
+    pub(crate) fn settings(&self) -> &FetchSettings {
+        &self.settings
     }
 
     /// Whether only `file:` is fetched.
@@ -400,7 +411,8 @@ impl Fetcher {
         if self.settings.offline && !url.starts_with("file:") { Err(Failure::Lasting(OFFLINE.into())) } else { Ok(()) }
     }
 
-    fn deadline(&self, bytes: u64) -> Instant {
+    /// When a download of so many bytes that begins now has taken too long.
+    pub(crate) fn deadline(&self, bytes: u64) -> Instant {
         Instant::now() + self.settings.grace + Duration::from_secs((bytes / SLOWEST).min(86_400))
     }
 }

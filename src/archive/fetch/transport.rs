@@ -39,7 +39,7 @@ pub struct Validators {
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// 404, 410, or no such file.
     Missing(String),
     /// It may work next time.
@@ -148,7 +148,7 @@ fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
 }
 
 /// Where a redirect leads: never away from https, never to anything but the web.
-fn redirect(from: &str, to: &str) -> Result<String, Failure> {
+pub(crate) fn redirect(from: &str, to: &str) -> Result<String, Failure> {
     let refuse = |why: &str| Err(Failure::Lasting(format!("the server redirects to {}: {why}", super::shown(to))));
     let (scheme, rest) = from.split_once("://").unwrap_or((from, ""));
     let to = to.split('#').next().unwrap_or_default();
@@ -235,7 +235,7 @@ pub(in crate::archive) fn file_path(url: &str) -> Option<PathBuf> {
 }
 
 /// Sorts ureq's errors by whether trying again may help.
-fn failed(error: ureq::Error) -> Failure {
+pub(crate) fn failed(error: ureq::Error) -> Failure {
     use io::ErrorKind as K;
     let why = error.to_string();
     match &error {

@@ -5,6 +5,7 @@
 //! image is written but below the scratch folder, and nothing there is called by a name from the image.
 //!
 //! ```text
+//! docker://registry/name:tag ─► pull ─► a layout in the scratch folder, as if it had been named
 //! directory with oci-layout ─► source ─► oci: index, manifest, configuration ─┐
 //! tar of an image ─────────────┘              docker: manifest.json ──────────┼─► layer ─► rootfs ─► Tree
 //! tar of a rootfs ────────────────────────────────────────────────────────────┘
@@ -15,8 +16,10 @@ mod directory;
 mod error;
 mod layer;
 mod oci;
+mod pull;
 mod rootfs;
 mod source;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 pub use error::{LayerFault, OpenError, OpenFault};
+pub use target::{ImageRef, Remote, TargetError, open_target};
 
 use self::{layer::Layer, layer::Unpacker, rootfs::Rootfs, source::Blob, source::Source};
 use crate::{

@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// How deep indexes may be nested, and how many images there may be in all.
-const DEPTH: usize = 4;
-const IMAGES: usize = 1000;
+pub(super) const DEPTH: usize = 4;
+pub(super) const IMAGES: usize = 1000;
 
 /// Layers of one image at most; filesystems of runtimes take fewer.
-const LAYERS: usize = 1000;
+pub(super) const LAYERS: usize = 1000;
 
 /// One image, its layers not read yet.
 pub(super) struct Image {
@@ -66,32 +66,32 @@ struct LayoutFile {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Index {
-    manifests: Vec<Descriptor>,
+pub(super) struct Index {
+    pub(super) manifests: Vec<Descriptor>,
     annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Manifest {
+pub(super) struct Manifest {
     media_type: Option<String>,
-    config: Descriptor,
-    layers: Vec<Descriptor>,
+    pub(super) config: Descriptor,
+    pub(super) layers: Vec<Descriptor>,
 }
 
 #[derive(Deserialize, Clone)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
-    media_type: Option<String>,
+pub(super) struct Descriptor {
+    pub(super) media_type: Option<String>,
     digest: String,
-    size: u64,
-    platform: Option<Platform>,
+    pub(super) size: u64,
+    pub(super) platform: Option<Platform>,
     annotations: Option<BTreeMap<String, String>>,
     artifact_type: Option<String>,
 }
 
 #[derive(Deserialize, Clone)]
-struct Platform {
+pub(super) struct Platform {
     architecture: Option<String>,
     os: Option<String>,
     variant: Option<String>,
@@ -113,11 +113,11 @@ struct Candidate {
 }
 
 impl Platform {
-    fn arch(&self) -> Option<Arch> {
+    pub(super) fn arch(&self) -> Option<Arch> {
         arch(self.architecture.as_deref()?, self.variant.as_deref())
     }
 
-    fn is_linux(&self) -> bool {
+    pub(super) fn is_linux(&self) -> bool {
         self.os.as_deref().is_none_or(|os| os == "linux")
     }
 
@@ -179,36 +179,43 @@ impl Descriptor {
         }
     }
 
-    fn is_index(&self) -> bool {
-        self.media_type.as_deref().is_some_and(|found| {
-            matches!(
-                found,
-                "application/vnd.oci.image.index.v1+json" | "application/vnd.docker.distribution.manifest.list.v2+json"
-            )
-        })
+    pub(super) fn is_index(&self) -> bool {
+        self.media_type.as_deref().is_some_and(is_index)
+    }
+
+    /// Its digest, which `by` names.
+    pub(super) fn sha256(&self, by: &str) -> Result<Sha256, OpenFault> {
+        digest(&self.digest, by)
     }
 
     /// Whether it may be an image: no attestation of BuildKit's, no artefact of another kind, nothing unknown.
-    fn may_be_image(&self) -> bool {
+    pub(super) fn may_be_image(&self) -> bool {
         let kind = self.media_type.as_deref().unwrap_or("application/vnd.oci.image.manifest.v1+json");
         let attests = self.annotations.as_ref().is_some_and(|all| all.contains_key("vnd.docker.reference.type"));
         is_manifest(kind) && !attests && self.artifact_type.is_none()
     }
 }
 
-fn is_manifest(media_type: &str) -> bool {
+pub(super) fn is_index(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        "application/vnd.oci.image.index.v1+json" | "application/vnd.docker.distribution.manifest.list.v2+json"
+    )
+}
+
+pub(super) fn is_manifest(media_type: &str) -> bool {
     matches!(
         media_type,
         "application/vnd.oci.image.manifest.v1+json" | "application/vnd.docker.distribution.manifest.v2+json"
     )
 }
 
-fn is_config(media_type: &str) -> bool {
+pub(super) fn is_config(media_type: &str) -> bool {
     matches!(media_type, "application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json")
 }
 
 /// Which compression it is, the layer's own first bytes say.
-fn is_layer(media_type: &str) -> bool {
+pub(super) fn is_layer(media_type: &str) -> bool {
     let oci = media_type
         .strip_prefix("application/vnd.oci.image.layer.")
         .map(|rest| rest.strip_prefix("nondistributable.").unwrap_or(rest));

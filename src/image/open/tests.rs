@@ -520,3 +520,68 @@ fn skopeo_copies_to_a_docker_archive_and_back() {
         assert!(opened.settle_root(tree_digest(&tree).unwrap()).unwrap(), "{name}");
     }
 }
+
+#[test]
+fn an_archive_that_shows_each_reader_another_image_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = temp.path().join("x.tar");
+    let layer = Tar::new().file("a", b"1").end();
+    let mut layout = Layout::new();
+    layout.image("amd64", true, std::slice::from_ref(&layer));
+    let name = |n: usize| format!("blobs/sha256/{}", Sha256::of(&layout.blobs[n]).hex());
+    let other = json!({"architecture": "amd64", "os": "linux", "config": {"User": "0"}, "rootfs": {"diff_ids":
+        [Sha256::of(&layer).to_string()]}});
+    let told = |config: &str| {
+        let table = json!([{"Config": config, "RepoTags": ["x:1"], "Layers": [name(1)]}]).to_string();
+        let files = layout.files();
+        let tar = files.iter().fold(Tar::new(), |tar, (name, bytes)| tar.file(name, bytes));
+        let tar = tar.file("other", other.to_string().as_bytes()).file("manifest.json", table.as_bytes());
+        fs::write(&at, tar.end()).unwrap();
+        match opened(&at) {
+            Ok((opened, _scratch)) => {
+                assert_eq!((opened.form, shown(&opened.tree)), (Form::Oci, vec!["/a 1".to_owned()]));
+                format!("notes: {:?}", opened.notes)
+            }
+            Err(error) => message(&error, temp.path()),
+        }
+    };
+    assert_eq!(told(&name(0)), "notes: []");
+    let text = told("other");
+    insta::assert_snapshot!(text, @"AT/x.tar: its index.json and its manifest.json name different images: the configurations are sha256:… and sha256:…; no runtime should start it: fetch or build it again");
+    let text = told("gone");
+    insta::assert_snapshot!(text, @r#"notes: ["its manifest.json, which docker load reads, was not compared: it has no gone, which manifest.json names"]"#);
+}
+
+#[test]
+fn what_a_directory_holds_that_no_image_does_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    fs::write(temp.path().join("file"), "x").unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(temp.path().join("socket")).unwrap();
+    let (opened, _scratch) = opened(temp.path()).unwrap();
+    assert_eq!(
+        (shown(&opened.tree), opened.notes),
+        (vec!["/file x".to_owned()], vec!["/socket is a socket and is left out".to_owned()])
+    );
+}
+
+/// No digest is taken before it is wanted, and then of the bytes as they are.
+#[test]
+fn a_digest_is_taken_when_it_is_asked_for_and_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = temp.path().join("file");
+    fs::write(&at, "one").unwrap();
+    let (opened, _scratch) = opened(temp.path()).unwrap();
+    fs::write(&at, "two").unwrap();
+    let before = tree_digest(&opened.tree).unwrap();
+    let content = opened.tree.content(&RootPath::literal("file")).unwrap();
+    assert_eq!(content.sha256().unwrap(), Sha256::of(b"two"));
+    fs::write(&at, "six").unwrap();
+    assert_eq!((content.clone().sha256().unwrap(), tree_digest(&opened.tree).unwrap()), (Sha256::of(b"two"), before));
+    // Whoever passes the bytes on notices.
+    let other = tempfile::tempdir().unwrap();
+    let error = crate::image::lay_out(&opened.tree, other.path(), &crate::base::Silent).unwrap_err();
+    assert!(matches!(error, crate::image::ImageError::Changed), "{error}");
+    fs::remove_file(&at).unwrap();
+    let fresh = Content::stretch(std::sync::Arc::new(crate::tree::SegmentFile::new(&at)), 0..3);
+    assert!(fresh.sha256().is_err());
+}

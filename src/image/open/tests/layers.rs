@@ -156,7 +156,7 @@ fn device_nodes_are_left_out_and_told() {
     assert_eq!(found, ["/dev/ 755", "/etc/ 755", "/etc/x "]);
     assert_eq!(notes, ["/dev/null is a character device and is left out"]);
     let (_, notes) = layers(&[lower.clone().end(), upper.end()]).unwrap();
-    assert_eq!(notes, ["4 device nodes and FIFOs are left out, /dev/null (a character device) for one"]);
+    assert_eq!(notes, ["4 device nodes, FIFOs and sockets are left out, /dev/null (a character device) for one"]);
     let (found, notes) =
         layers(&[lower.end(), Tar::new().file("dev/.wh.null", b"").file("dev/x", b"x").end()]).unwrap();
     assert_eq!((found, notes), (vec!["/dev/ 755".into(), "/dev/x x".into()], vec![]));

@@ -1,0 +1,92 @@
+//! What can go wrong with a registry, each case a type of its own.
+
+use std::{io, path::PathBuf};
+
+use crate::archive::ErrorClass;
+
+/// An image cannot be fetched from its registry.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// `--offline`.
+    #[error(
+        "{0} is in a registry, and --offline forbids asking it; name an image on this machine, or leave --offline out"
+    )]
+    Offline(String),
+    /// The registry has no such thing.
+    #[error("{url} is not there ({why}); check the image's name, its tag or digest, and that it has not been deleted")]
+    Missing {
+        /// What was asked for.
+        url: String,
+        /// The registry's answer.
+        why: String,
+    },
+    /// The network or the registry fails.
+    #[error("cannot fetch {url} (attempt {attempt}): {why}; check the network, and that this host is a registry")]
+    Network {
+        /// What was asked for.
+        url: String,
+        /// Attempts made.
+        attempt: u32,
+        /// What happened last.
+        why: String,
+    },
+    /// It wants to know who asks, or knows and refuses.
+    #[error("{url}: {why}; {next}")]
+    Denied {
+        /// What was asked for.
+        url: String,
+        /// Its answer.
+        why: String,
+        /// What a person can do.
+        next: String,
+    },
+    /// Other bytes than were promised.
+    #[error("{url} is not what it should be: {why}; the registry, or something on the way, altered it: do not use it")]
+    Mismatch {
+        /// What was asked for.
+        url: String,
+        /// What differs.
+        why: String,
+    },
+    /// A document that cannot be used.
+    #[error("{url} cannot be used: {why}; ask whoever made the image for one of an OCI image")]
+    Document {
+        /// What was asked for.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// Larger than the limits allow.
+    #[error(
+        "{what} has {size} bytes, and no more than {limit} are fetched; if it is meant to be that large, copy it to this machine with skopeo and name that"
+    )]
+    TooLarge {
+        /// What.
+        what: String,
+        /// Said to have, bytes.
+        size: u64,
+        /// Bytes.
+        limit: u64,
+    },
+    /// It cannot be kept.
+    #[error("cannot write {}, where the image is fetched to ({source}); free some space, or choose another cache", path.display())]
+    Disk {
+        /// In the scratch folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl RegistryError {
+    /// Of what kind it is.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Offline(_) | Self::Missing { .. } | Self::Network { .. } | Self::Denied { .. } => ErrorClass::Network,
+            Self::Mismatch { .. } => ErrorClass::Signature,
+            Self::Document { .. } | Self::TooLarge { .. } => ErrorClass::Usage,
+            Self::Disk { .. } => ErrorClass::Disk,
+        }
+    }
+}
