@@ -29,20 +29,21 @@ use crate::{
 /// Packages of which the image has nothing but words about them.
 pub type Hollow = BTreeSet<PackageName>;
 
-/// The packages of which no file is left but copyright, changelogs and what dpkg and lintian know of them. The tree's
-/// origins must be known.
+/// The packages of which no file is left but copyright, changelogs and what dpkg and lintian know of them; at least one of
+/// these must be there, else nothing shows that the package's files are known at all. The tree's origins must all be
+/// known: what belongs to nothing may be such a package's.
 pub fn hollow(tree: &Tree, inventory: &Inventory) -> Hollow {
-    let mut full: BTreeSet<&PackageName> = BTreeSet::new();
+    // By package, whether it has more than words.
+    let mut seen: BTreeMap<&PackageName, bool> = BTreeMap::new();
     for (path, node) in tree.iter() {
         if let Origin::Package(name) = &node.origin
             && !matches!(node.kind, Kind::Dir)
-            && !is_words(path)
         {
-            full.insert(name);
+            *seen.entry(name).or_default() |= !is_words(path);
         }
     }
     let listed = inventory.packages.iter().map(|package| &package.name);
-    listed.filter(|name| !full.contains(name)).cloned().collect()
+    listed.filter(|name| seen.get(name) == Some(&false)).cloned().collect()
 }
 
 fn is_words(path: &RootPath) -> bool {

@@ -206,7 +206,9 @@ fn of_image(path: &Path, args: &AuditArgs) -> Result<Audit, Failure> {
         user: user.filter(|user| !user.is_empty()).map(|user| crate::base::words::quote(user, 80)),
     };
     let files = audit::files(&opened.tree).map_err(unreadable)?;
-    let vulnerabilities = vulnerabilities(args, &inventory, subject.manifest, Some(&opened.tree))?;
+    // Files of unknown origin may be any package's.
+    let known = inventory::belonging_to_nothing(&opened.tree).is_empty().then_some(&opened.tree);
+    let vulnerabilities = vulnerabilities(args, &inventory, subject.manifest, known)?;
     Ok(Audit { subject, inventory, scripts: None, files: Some(files), vulnerabilities })
 }
 

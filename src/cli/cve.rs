@@ -91,8 +91,8 @@ pub struct Means<'a> {
     pub now: Timestamp,
 }
 
-/// Looks up everything, and writes the VEX file if one is wanted; `None` without `--cve`. `tree` is the image's, if one was
-/// looked at: it tells which packages have nothing left in it.
+/// Looks up everything, and writes the VEX file if one is wanted; `None` without `--cve`. `tree` is the image's, if the
+/// origin of every file in it is known: it tells which packages have nothing left in it.
 pub fn advisories(
     args: &CveArgs,
     means: &Means<'_>,

@@ -22,6 +22,10 @@ pub struct Request {
     pub range: Option<usize>,
     /// `User-Agent`.
     pub agent: String,
+    /// `If-None-Match`.
+    pub none_match: Option<String>,
+    /// `If-Modified-Since`.
+    pub modified_since: Option<String>,
 }
 
 /// What is answered.
@@ -155,13 +159,15 @@ fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
     let mut lines = from.lines();
     let first = lines.next()?.ok()?;
     let path = first.split(' ').nth(1)?.to_owned();
-    let mut request = Request { path, range: None, agent: String::new() };
+    let mut request = Request { path, range: None, agent: String::new(), none_match: None, modified_since: None };
     for line in lines {
         let line = line.ok()?;
         let Some((name, value)) = line.split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "range" => request.range = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
             "user-agent" => request.agent = value.trim().into(),
+            "if-none-match" => request.none_match = Some(value.trim().into()),
+            "if-modified-since" => request.modified_since = Some(value.trim().into()),
             _ => {}
         }
     }
