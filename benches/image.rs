@@ -111,7 +111,7 @@ fn main() {
         });
     }
     group.bench_function("tree: merged, finished, checked", |b| b.iter(|| build().expect("as before").tree));
-    group.bench_function("tree digest", |b| b.iter(|| tree_digest(black_box(&assembled.tree))));
+    group.bench_function("tree digest", |b| b.iter(|| tree_digest(black_box(&assembled.tree)).expect("read")));
     let out = tempfile::tempdir().expect("a folder");
     let spec = ImageSpec { name: "bench", arch: ARCH, epoch, user: None, image: &manifest.image };
     for name in ["x.tar", "x.oci.tar", "rootfs/"] {

@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
-//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  advisory  →  image
-//! build: from one to the other; once to find what wheels and tarballs need, and again with it.  audit: what is to be said of an image.  cli: all of it
+//!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom, advisory  →  image
+//! build: from one to the other; once to find what wheels and tarballs need, and again with it.
+//! audit: what is to be said of an image, diff: of two.  cli: all of it
 //! ```
 
 pub mod base;
@@ -26,8 +27,10 @@ pub mod python;
 pub mod finish;
 pub mod check;
 pub mod inventory;
+pub mod sbom;
 pub mod advisory;
 pub mod image;
 pub mod build;
 pub mod audit;
+pub mod diff;
 pub mod cli;

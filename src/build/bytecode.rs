@@ -110,9 +110,9 @@ fn compile_by(
     }
     let groups = modules::find(tree, interpreter);
     let program = Sha256::of(launch::PROGRAM.as_bytes());
-    let identity = modules::identity(tree, interpreter);
+    let identity = modules::identity(tree, interpreter)?;
     let own = [&b"own"[..], program.bytes(), identity.bytes()].concat();
-    let plan = Plan::new(groups, store, |modules| modules::key(FORMAT, &own, interpreter, modules));
+    let plan = Plan::new(groups, store, |modules| modules::key(FORMAT, &own, interpreter, modules))?;
     if plan.is_complete() {
         return Ok(plan.place(tree, None)?);
     }
@@ -133,7 +133,7 @@ fn compile_by(
     let found: Machines = launch::find_machines(interpreter).ok_or(none)?;
     // Not what the image's own would make, for all that is known, and so never taken for it.
     let by = [&b"machine"[..], program.bytes(), found.version.as_bytes()].concat();
-    let plan = Plan::new(plan.groups, store, |modules| modules::key(FORMAT, &by, interpreter, modules));
+    let plan = Plan::new(plan.groups, store, |modules| modules::key(FORMAT, &by, interpreter, modules))?;
     let plan = if plan.is_complete() {
         plan
     } else {
@@ -152,14 +152,18 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(groups: Groups, store: &Store, key: impl Fn(&[Module]) -> Sha256) -> Self {
-        let keys: Vec<Sha256> = groups.values().map(|modules| key(modules)).collect();
+    fn new(
+        groups: Groups,
+        store: &Store,
+        key: impl Fn(&[Module]) -> Result<Sha256, BytecodeError>,
+    ) -> Result<Self, BytecodeError> {
+        let keys: Vec<Sha256> = groups.values().map(|modules| key(modules)).collect::<Result<_, _>>()?;
         let entry = |(key, modules): (&Sha256, &Vec<Module>)| {
             let entry = entry::load(&store.get(Shelf::Bytecode, key)?, key)?;
             (entry.len() == modules.len()).then_some(entry)
         };
         let entries = keys.iter().zip(groups.values()).map(entry).collect();
-        Self { groups, keys, entries, compiled: 0 }
+        Ok(Self { groups, keys, entries, compiled: 0 })
     }
 
     fn is_complete(&self) -> bool {
@@ -307,9 +311,10 @@ impl Crew<'_> {
                 break;
             }
             let Some(Module { path, source, .. }) = group.modules.get(*at) else { continue };
-            let read = source.read().map_err(|source| BytecodeError::Read { path: path.clone(), source })?;
+            let unread = |source| BytecodeError::Read { path: path.clone(), source };
+            let read = source.read().map_err(unread)?;
             // The key holds for these bytes alone.
-            if Sha256::of(&read) != source.sha256() {
+            if Sha256::of(&read) != source.sha256().map_err(unread)? {
                 return Err(BytecodeError::Changed(path.clone()));
             }
             let pyc = worker.compile(path, &read)?;

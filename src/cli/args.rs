@@ -66,6 +66,11 @@ pub enum Command {
     /// licences, dependencies that nothing meets, files that belong to nothing, shells, set-id and world-writable files,
     /// and how programs are hardened. Whatever another tool made is read by its dpkg status or status.d.
     Audit(AuditArgs),
+    /// Say what is different between two locks, images or rootfs: packages, files, sizes, configuration
+    ///
+    /// FROM and TO are what `audit` takes, and need not be of the same kind: what only one of them knows is not compared.
+    /// A line with + is new in TO, with - gone, with ~ changed. Dates of files do not count unless --times is given.
+    Diff(DiffArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
@@ -214,6 +219,44 @@ pub struct AuditArgs {
     pub cve: CveArgs,
 }
 
+/// A comparison.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// What was: a manifest, a lock, an image or a rootfs
+    pub from: PathBuf,
+    /// What is
+    pub to: PathBuf,
+    /// Which architecture, where there are several
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<Arch>,
+    /// For a manifest: touch no network
+    #[arg(long)]
+    pub offline: bool,
+    /// Dates of files count too
+    #[arg(long)]
+    pub times: bool,
+    /// How many files of each package are listed
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub show: usize,
+    /// Exit with 7 if anything is different
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: DiffFormat,
+}
+
+/// The forms of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For people.
+    Human,
+    /// For the comment of a pull request.
+    Markdown,
+    /// One JSON object.
+    Json,
+}
+
 impl AuditArgs {
     /// The same for a manifest.
     pub fn resolve(&self) -> ResolveArgs {
@@ -229,6 +272,12 @@ pub enum AuditFormat {
     Human,
     /// One JSON object, whose schema --schema prints.
     Json,
+    /// An SBOM in SPDX 2.3.
+    Spdx,
+    /// An SBOM in SPDX 3.0.
+    Spdx3,
+    /// An SBOM in CycloneDX 1.6.
+    Cyclonedx,
 }
 
 /// A build.

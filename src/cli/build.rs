@@ -203,7 +203,10 @@ fn assembled(
         );
         return Err(Failure::words(exit::CHECK, text));
     }
-    if args.locked && target.built.as_ref().is_some_and(|before| before.tree != tree_digest(&assembled.tree)) {
+    if args.locked
+        && let Some(before) = &target.built
+        && before.tree != tree_digest(&assembled.tree).map_err(|error| Failure::new(exit::OUTPUT, error))?
+    {
         let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
         return Err(Failure::words(exit::DIFFERS, text));
     }

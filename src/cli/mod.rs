@@ -8,8 +8,10 @@ mod build;
 mod cache;
 mod cve;
 mod desk;
+mod diff;
 pub mod exit;
 mod failure;
+mod look;
 mod progress;
 mod report;
 mod verify;
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         (Some(Command::Graph(args)), _) => why::graph(&args),
         (Some(Command::Verify(args)), _) => verify::verify(&args),
         (Some(Command::Audit(args)), _) => audit::audit(&args),
+        (Some(Command::Diff(args)), _) => diff::diff(&args),
         (Some(Command::Groups), _) => {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())

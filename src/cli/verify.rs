@@ -3,7 +3,7 @@
 //! In: arguments. Out: a report; exit code 7 if anything differs. Nothing is written: the rebuild lies in a temporary
 //! folder, and takes nothing from the cache unless it is told to.
 
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, io, path::Path};
 
 use serde_json::{Value, json};
 
@@ -132,7 +132,8 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
     let image = match image {
         Some((path, image)) => {
             let layout = opened(&folder, arch, scratch, "layout")?;
-            Some(judged(path, image, &promised, (&assembled.tree, &layout)))
+            let judged = judged(path, image, &promised, (&assembled.tree, &layout));
+            Some(judged.map_err(|error| Failure::words(exit::USAGE, format!("{}: {error}", path.display())))?)
         }
         None => None,
     };
@@ -147,13 +148,18 @@ fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened,
 }
 
 /// Compares an image with the lock, and with what was rebuilt: its tree, and its layout, which has the configuration.
-fn judged(path: &Path, mut image: Opened, promised: &Built, (rebuilt, layout): (&Tree, &Opened)) -> ImageVerdict {
+fn judged(
+    path: &Path,
+    mut image: Opened,
+    promised: &Built,
+    (rebuilt, layout): (&Tree, &Opened),
+) -> io::Result<ImageVerdict> {
     // An archive does not hold the root itself.
     let root = RootPath::root();
     if let (false, Some(node), Some(known)) = (image.root_described, image.tree.get_mut(&root), rebuilt.get(&root)) {
         node.meta = known.meta.clone();
     }
-    let digest = tree_digest(&image.tree);
+    let digest = tree_digest(&image.tree)?;
     let mut wrong = Vec::new();
     if digest != promised.tree {
         wrong.push("tree digest".to_owned());
@@ -172,11 +178,11 @@ fn judged(path: &Path, mut image: Opened, promised: &Built, (rebuilt, layout): (
     }
     // What is wanted comes first.
     let paths = match digest == promised.tree {
-        true => compare(&image.tree, rebuilt),
-        false => compare(rebuilt, &image.tree),
+        true => compare(&image.tree, rebuilt)?,
+        false => compare(rebuilt, &image.tree)?,
     };
     let paths = paths.iter().map(ToString::to_string).collect();
-    ImageVerdict { path: path.display().to_string(), form: image.form, tree: digest, wrong, paths }
+    Ok(ImageVerdict { path: path.display().to_string(), form: image.form, tree: digest, wrong, paths })
 }
 
 /// What of two OCI configurations is not the same, of what decides how a container runs.

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read},
+    io::{self, Read, Seek},
 };
 
 use tar::{EntryType, Header};
@@ -332,6 +332,22 @@ impl<R: Read> Entries<R> {
                 Err(error) => return Err(TarFault::from_io(error)),
             }
         }
+    }
+}
+
+impl<R: Read + Seek> Entries<R> {
+    /// Passes over what is left of the current file without reading it.
+    ///
+    /// # Errors
+    /// When the archive ends before its content does.
+    pub fn pass_over(&mut self) -> Result<(), TarFault> {
+        let want = self.left.checked_add(self.padding).ok_or(TarFault::Truncated)?;
+        (self.left, self.padding) = (0, 0);
+        // Beyond the end is a place too; that the last byte can be read shows that all are there.
+        let Some(before_last) = want.checked_sub(1) else { return Ok(()) };
+        let by = i64::try_from(before_last).map_err(|_| TarFault::Truncated)?;
+        self.inner.seek_relative(by).map_err(TarFault::from_io)?;
+        self.read_exact(&mut [0])
     }
 }
 

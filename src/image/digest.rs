@@ -21,11 +21,16 @@ use crate::{
     tree::{Kind, Tree},
 };
 
-/// The tree digest, as this file's head defines it.
-pub fn tree_digest(tree: &Tree) -> Sha256 {
+/// The tree digest, as this file's head defines it. Contents of which no digest was taken yet are read for it, several
+/// at a time.
+///
+/// # Errors
+/// When one of them cannot be read; the path is named.
+pub fn tree_digest(tree: &Tree) -> io::Result<Sha256> {
+    tree.take_digests()?;
     let mut hash = Sha256Writer::new(io::sink());
-    serialise(tree, &mut hash).expect("a sink takes everything");
-    hash.finish().1
+    serialise(tree, &mut hash)?;
+    Ok(hash.finish().1)
 }
 
 fn serialise(tree: &Tree, out: &mut impl Write) -> io::Result<()> {
@@ -51,7 +56,7 @@ fn serialise(tree: &Tree, out: &mut impl Write) -> io::Result<()> {
             Kind::Dir => {}
             Kind::File(content) => {
                 out.write_all(&content.len().to_be_bytes())?;
-                out.write_all(content.sha256().bytes())?;
+                out.write_all(content.sha256()?.bytes())?;
             }
             Kind::Symlink(target) => string(out, target)?,
             Kind::Hardlink(target) => string(out, target.as_bytes())?,
@@ -85,18 +90,18 @@ mod tests {
         want.extend([&n(0)[..], b"d", &n(0o755), &n(0), &n(0), &n(7), &n(0)].concat());
         want.extend([&n(2)[..], b"ab", b"f", &n(0o640), &n(0), &n(0), &n(7), &n(0)].concat());
         want.extend([&n(3)[..], Sha256::of(b"xyz").bytes()].concat());
-        assert_eq!(tree_digest(&tree), Sha256::of(&want));
+        assert_eq!(tree_digest(&tree).unwrap(), Sha256::of(&want));
     }
 
     #[test]
     fn everything_that_can_be_seen_counts_and_nothing_else() {
         let (tree, _keep) = testing::tree();
-        let digest = tree_digest(&tree);
+        let digest = tree_digest(&tree).unwrap();
         let path = RootPath::literal("usr/bin/tool");
         let alter = |how: &dyn Fn(&mut Node)| {
             let mut other = tree.clone();
             how(other.get_mut(&path).unwrap());
-            tree_digest(&other)
+            tree_digest(&other).unwrap()
         };
         assert_eq!(digest, alter(&|n| n.ready = None), "where its bytes lie does not count");
         assert_eq!(digest, alter(&|n| n.origin = Origin::Manifest), "nor who brought it");

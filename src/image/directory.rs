@@ -165,7 +165,11 @@ impl Writer<'_> {
             offset += part.len() as u64;
             self.progress.advance(part.len() as u64);
         }
-        if may_change && hash.finish().1 != content.sha256() { Err(ImageError::Changed) } else { Ok(()) }
+        let unread = |source| ImageError::Segment { what: path.to_string(), source };
+        if may_change && hash.finish().1 != content.sha256().map_err(unread)? {
+            return Err(ImageError::Changed);
+        }
+        Ok(())
     }
 
     fn hard_link(&self, parent: &RootPath, path: &RootPath, target: &RootPath) -> Result<(), ImageError> {

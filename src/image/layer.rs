@@ -39,8 +39,9 @@ pub struct Piece {
 pub enum Source {
     /// A range of a segment file.
     Segment(Arc<SegmentFile>, Range<u64>),
-    /// The whole of a file of this machine, and the digest that it had when it was taken into the tree.
-    File(Arc<SegmentFile>, Sha256),
+    /// In a file of this machine, which may change: with the digest that it had when it was taken into the tree, or
+    /// has when it is first asked for.
+    File(Content),
     /// In memory.
     Memory(Arc<[u8]>),
 }
@@ -57,7 +58,7 @@ impl Piece {
         }
         match &self.source {
             Source::Segment(file, range) => file.read_at(buf, range.start + offset),
-            Source::File(file, _) => file.read_at(buf, offset),
+            Source::File(content) => content.read_at(buf, offset),
             Source::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let from = bytes.get(start..).and_then(|rest| rest.get(..buf.len()));
@@ -144,9 +145,9 @@ impl Builder {
                 Content::Inline(bytes) => self.memory.extend_from_slice(bytes),
                 Content::Segment { file, range, .. } if file.key().is_some() => self.segment(file, range),
                 Content::Segment { range, .. } if range.is_empty() => {}
-                Content::Segment { file, range, sha256 } => {
+                Content::Segment { range, .. } => {
                     self.flush();
-                    let source = Source::File(Arc::clone(file), *sha256);
+                    let source = Source::File(content.clone());
                     self.pieces.push(Piece { source, len: range.end - range.start, group: self.group });
                 }
             }

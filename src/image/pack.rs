@@ -153,10 +153,10 @@ fn key(codec: Compression, group: &[Piece]) -> io::Result<Sha256> {
                 out.write_all(&range.start.to_le_bytes())?;
                 out.write_all(&range.end.to_le_bytes())?;
             }
-            Source::File(_, sha256) => {
+            Source::File(content) => {
                 out.write_all(b"f")?;
                 out.write_all(&piece.len.to_le_bytes())?;
-                out.write_all(sha256.bytes())?;
+                out.write_all(content.sha256()?.bytes())?;
             }
             Source::Memory(bytes) => {
                 out.write_all(b"m")?;
@@ -182,7 +182,7 @@ fn make(store: &Store, codec: Compression, group: &[Piece], key: &Sha256) -> Res
         });
         for (block, bytes, packed) in made.collect::<io::Result<Vec<_>>>().map_err(PackError::Read)? {
             for (piece, offset, range) in block.parts() {
-                if !watch.sees(piece, offset, bytes.get(range).unwrap_or_default()) {
+                if !watch.sees(piece, offset, bytes.get(range).unwrap_or_default()).map_err(PackError::Read)? {
                     return Err(PackError::Changed);
                 }
             }
@@ -201,16 +201,16 @@ struct Watch(Option<Sha256Writer<io::Sink>>);
 
 impl Watch {
     /// The next bytes of `piece`, from `offset` on; `false` if they were the last and the whole has another digest.
-    fn sees(&mut self, piece: &Piece, offset: u64, bytes: &[u8]) -> bool {
-        let Source::File(_, sha256) = &piece.source else { return true };
+    fn sees(&mut self, piece: &Piece, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+        let Source::File(content) = &piece.source else { return Ok(true) };
         let mut hash = self.0.take().filter(|_| offset > 0).unwrap_or_else(|| Sha256Writer::new(io::sink()));
         // Nothing fails in a sink.
         let _ = hash.write_all(bytes);
         if offset + bytes.len() as u64 == piece.len {
-            return hash.finish().1 == *sha256;
+            return Ok(hash.finish().1 == content.sha256()?);
         }
         self.0 = Some(hash);
-        true
+        Ok(true)
     }
 }
 
@@ -274,7 +274,7 @@ pub(super) fn plain(pieces: &[Piece], sinks: &mut [&mut File], progress: &dyn Pr
             let n = usize::try_from(piece.len - offset).unwrap_or(usize::MAX).min(CHUNK);
             let bytes = buf.get_mut(..n).unwrap_or_default();
             piece.read_at(bytes, offset).map_err(PlainError::Read)?;
-            if !watch.sees(piece, offset, bytes) {
+            if !watch.sees(piece, offset, bytes).map_err(PlainError::Read)? {
                 return Err(PlainError::Changed);
             }
             for (at, sink) in sinks.iter_mut().enumerate() {
@@ -297,7 +297,7 @@ mod tests {
     use crate::{
         base::Silent,
         image::{layer, testing},
-        tree::SegmentFile,
+        tree::{Content, SegmentFile},
     };
 
     const CODECS: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
@@ -406,8 +406,12 @@ mod tests {
         let piece = |source, len| [Piece { len, source, group: 0 }];
         let kept = |seed: &[u8]| Arc::new(SegmentFile::kept(Path::new("/nowhere"), Sha256::of(seed)));
         let segment = |seed, start: u64, end: u64| piece(Source::Segment(kept(seed), start..end), end - start);
-        let file =
-            |at: &str, seed: &[u8]| piece(Source::File(Arc::new(SegmentFile::new(Path::new(at))), Sha256::of(seed)), 4);
+        let own = |at: &str, sha256: Sha256, length| Content::Segment {
+            file: Arc::new(SegmentFile::new(Path::new(at))),
+            range: 0..length,
+            sha256: sha256.into(),
+        };
+        let file = |at: &str, seed: &[u8]| piece(Source::File(own(at, Sha256::of(seed), 4)), 4);
         let key = |group: &[Piece]| key(Compression::Gzip, group).unwrap();
         let all = [
             key(&segment(b"a", 0, 4)),
@@ -430,7 +434,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let content = testing::noise(BLOCK + 1000, 1);
-        let file = || Source::File(Arc::new(SegmentFile::new(&path)), Sha256::of(&content));
+        let own = Arc::new(SegmentFile::new(&path));
+        let file = || {
+            let (file, range) = (Arc::clone(&own), 0..content.len() as u64);
+            Source::File(Content::Segment { file, range, sha256: Sha256::of(&content).into() })
+        };
         let group = [memory(b"before", 0), Piece { len: content.len() as u64, source: file(), group: 0 }];
         let mut changed = content.clone();
         changed[BLOCK + 500] ^= 1;

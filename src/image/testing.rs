@@ -52,7 +52,7 @@ fn add(tree: &mut Tree, name: &str, mut entries: Vec<(&str, Meta, Kind)>) -> Nam
             Kind::File(content) => Kind::File(Content::Segment {
                 file: Arc::clone(&segment),
                 range: data..data + content.len(),
-                sha256: content.sha256(),
+                sha256: content.sha256().unwrap().into(),
             }),
             other => other,
         };
@@ -139,7 +139,7 @@ pub(super) fn listing(tree: &Tree) -> Vec<(RootPath, Seen)> {
     let one = |(path, node): (&RootPath, &Node)| {
         let (kind, detail) = match &node.kind {
             Kind::Dir => ('d', String::new()),
-            Kind::File(content) => ('f', content.sha256().hex()),
+            Kind::File(content) => ('f', content.sha256().unwrap().hex()),
             Kind::Symlink(target) => ('l', String::from_utf8_lossy(target).into_owned()),
             Kind::Hardlink(target) => ('h', target.to_string()),
         };

@@ -163,7 +163,7 @@ pub fn write_all(
             media_type: media_type(codec),
         })
         .collect();
-    let digest = tree_digest(tree);
+    let digest = tree_digest(tree).map_err(unread)?;
     let docs = Documents::new(spec, digest, &layers);
     let blobs: Vec<Blob<'_>> = layers.iter().zip(&packs).map(|(layer, packs)| Blob { layer, packs }).collect();
     let oci_needed = layers.iter().map(|layer| layer.size).sum::<u64>() + OCI_EXTRA;

@@ -11,14 +11,16 @@ mod node;
 
 pub use compare::{Difference, How, compare};
 pub use files::FilesError;
-pub use from_dir::from_dir;
+pub use from_dir::{FoundDir, from_dir, read_dir};
 pub use merge::Conflict;
-pub use node::{Content, Kind, Meta, Node, Origin, SegmentFile};
+pub use node::{Content, Digest, Kind, Meta, Node, Origin, SegmentFile};
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
 };
+
+use rayon::prelude::*;
 
 use crate::base::RootPath;
 
@@ -42,6 +44,11 @@ pub struct NotADirectory {
     pub path: RootPath,
     /// What is in the way.
     pub parent: RootPath,
+}
+
+/// What could not be read, with its path in the image.
+fn unread(path: &RootPath, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{path} of the image: {error}"))
 }
 
 impl Tree {
@@ -193,6 +200,19 @@ impl Tree {
             },
             _ => None,
         }
+    }
+
+    /// Takes the digest of each file that has none yet, several at a time.
+    ///
+    /// # Errors
+    /// When one cannot be read; the path is named.
+    pub fn take_digests(&self) -> io::Result<()> {
+        let files = self.nodes.iter().filter_map(|(path, node)| match &node.kind {
+            Kind::File(content) if content.lacks_digest() => Some((path, content)),
+            _ => None,
+        });
+        let take = |(path, content): (&RootPath, &Content)| content.sha256().map(drop).map_err(|e| unread(path, &e));
+        files.collect::<Vec<_>>().into_par_iter().with_max_len(16).try_for_each(take)
     }
 
     /// The bytes of the regular file that `path` leads to; `None` when there is none.

@@ -5,11 +5,11 @@ use std::{
     collections::BTreeMap,
     fmt,
     fs::File,
-    io,
+    io::{self, Read as _, Seek as _},
     ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use crate::base::{PackageName, RootPath, Sha256};
@@ -103,8 +103,31 @@ pub enum Content {
         /// Where in it.
         range: Range<u64>,
         /// Of the content.
-        sha256: Sha256,
+        sha256: Digest,
     },
+}
+
+/// The digest of a stretch of a file: known, or taken when it is first wanted, once for all clones. What lies in an
+/// image or a folder that is merely looked at is mostly never hashed.
+#[derive(Debug, Clone)]
+pub enum Digest {
+    /// Taken when the bytes were.
+    Known(Sha256),
+    /// Of the bytes as they are when it is first asked for.
+    OnDemand(Arc<OnceLock<Sha256>>),
+}
+
+impl Digest {
+    /// Not taken yet.
+    pub fn on_demand() -> Self {
+        Self::OnDemand(Arc::default())
+    }
+}
+
+impl From<Sha256> for Digest {
+    fn from(known: Sha256) -> Self {
+        Self::Known(known)
+    }
 }
 
 /// A file that holds one unpacked package, a piece of tar archive without end marker; or one file of this machine.
@@ -143,6 +166,14 @@ impl SegmentFile {
     pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         File::open(&self.path)?.read_exact_at(buf, offset)
     }
+
+    fn hash(&self, range: &Range<u64>) -> io::Result<Sha256> {
+        let mut file = File::open(&self.path)?;
+        file.seek(io::SeekFrom::Start(range.start))?;
+        let wanted = range.end.saturating_sub(range.start);
+        let (sha256, length) = Sha256::of_reader(file.take(wanted))?;
+        if length == wanted { Ok(sha256) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
 }
 
 impl Content {
@@ -158,7 +189,12 @@ impl Content {
     /// When it cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let (sha256, length) = Sha256::of_reader(File::open(path)?)?;
-        Ok(Self::Segment { file: Arc::new(SegmentFile::new(path)), range: 0..length, sha256 })
+        Ok(Self::Segment { file: Arc::new(SegmentFile::new(path)), range: 0..length, sha256: sha256.into() })
+    }
+
+    /// A stretch of a file of this machine, of which nothing is read before it is wanted.
+    pub fn stretch(file: Arc<SegmentFile>, range: Range<u64>) -> Self {
+        Self::Segment { file, range, sha256: Digest::on_demand() }
     }
 
     /// Length in bytes.
@@ -174,12 +210,27 @@ impl Content {
         self.len() == 0
     }
 
-    /// The digest of the bytes.
-    pub fn sha256(&self) -> Sha256 {
+    /// The digest of the bytes; they are read for it if it was not taken before.
+    ///
+    /// # Errors
+    /// When they cannot be read then.
+    pub fn sha256(&self) -> io::Result<Sha256> {
         match self {
-            Self::Inline(bytes) => Sha256::of(bytes),
-            Self::Segment { sha256, .. } => *sha256,
+            Self::Inline(bytes) => Ok(Sha256::of(bytes)),
+            Self::Segment { sha256: Digest::Known(known), .. } => Ok(*known),
+            Self::Segment { sha256: Digest::OnDemand(taken), file, range } => match taken.get() {
+                Some(taken) => Ok(*taken),
+                None => {
+                    let found = file.hash(range)?;
+                    Ok(*taken.get_or_init(|| found))
+                }
+            },
         }
+    }
+
+    /// Whether its digest would have to be taken first.
+    pub(super) fn lacks_digest(&self) -> bool {
+        matches!(self, Self::Segment { sha256: Digest::OnDemand(taken), .. } if taken.get().is_none())
     }
 
     /// All bytes.
@@ -205,11 +256,29 @@ impl Content {
                 let start = usize::try_from(start).unwrap_or(usize::MAX);
                 Ok(bytes[start..start + n].to_vec())
             }
-            Self::Segment { file, range, .. } => {
+            Self::Segment { .. } => {
                 let mut buf = vec![0; n];
-                file.read_at(&mut buf, range.start + start)?;
+                self.read_at(&mut buf, start)?;
                 Ok(buf)
             }
+        }
+    }
+
+    /// Fills `buf` from `offset` within the content on.
+    ///
+    /// # Errors
+    /// When there are fewer bytes, or the segment file cannot be read.
+    pub fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(buf.len() as u64).filter(|end| *end <= self.len());
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        match self {
+            Self::Inline(bytes) => {
+                let range = usize::try_from(offset).ok().zip(usize::try_from(end).ok());
+                let from = range.and_then(|(start, end)| bytes.get(start..end));
+                buf.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Self::Segment { file, range, .. } => file.read_at(buf, range.start + offset),
         }
     }
 }

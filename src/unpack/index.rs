@@ -53,7 +53,7 @@ impl Index {
             let kind = match what {
                 What::Dir => Kind::Dir,
                 What::File { content, sha256 } => {
-                    Kind::File(Content::Segment { file: file.clone(), range: content, sha256 })
+                    Kind::File(Content::Segment { file: file.clone(), range: content, sha256: sha256.into() })
                 }
                 What::Symlink(target) => Kind::Symlink(target),
                 What::Hardlink(target) => Kind::Hardlink(target),

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write as _},
 };
 
-use super::Interpreter;
+use super::{BytecodeError, Interpreter};
 use crate::{
     base::{RootPath, Sha256, Sha256Writer},
     tree::{Content, Kind, Meta, Node, NotADirectory, Origin, Tree},
@@ -92,7 +92,7 @@ pub(super) fn find(tree: &Tree, interpreter: &Interpreter) -> Groups {
 
 /// What decides over the bytecode beside the sources: every file that those brought who brought the interpreter and its
 /// standard library.
-pub(super) fn identity(tree: &Tree, interpreter: &Interpreter) -> Sha256 {
+pub(super) fn identity(tree: &Tree, interpreter: &Interpreter) -> Result<Sha256, BytecodeError> {
     let stdlib = interpreter.stdlib(tree);
     let binary = tree.resolve(&interpreter.path);
     let is_installed = |path: &RootPath| path.components().any(is_modules_folder);
@@ -118,16 +118,22 @@ pub(super) fn identity(tree: &Tree, interpreter: &Interpreter) -> Sha256 {
             Kind::Symlink(target) => add(&mut out, target),
             Kind::Dir => {}
             Kind::File(_) | Kind::Hardlink(_) => {
-                let content = tree.content(path);
-                add(&mut out, content.map(Content::sha256).as_ref().map_or(&[][..], |digest| digest.bytes()));
+                let unread = |source| BytecodeError::Read { path: path.clone(), source };
+                let digest = tree.content(path).map(Content::sha256).transpose().map_err(unread)?;
+                add(&mut out, digest.as_ref().map_or(&[][..], |digest| digest.bytes()));
             }
         }
     }
-    out.finish().1
+    Ok(out.finish().1)
 }
 
 /// The key of a group in the store: `by` says who compiles.
-pub(super) fn key(format: u32, by: &[u8], interpreter: &Interpreter, modules: &[Module]) -> Sha256 {
+pub(super) fn key(
+    format: u32,
+    by: &[u8],
+    interpreter: &Interpreter,
+    modules: &[Module],
+) -> Result<Sha256, BytecodeError> {
     let mut out = Sha256Writer::new(io::sink());
     add(&mut out, b"compose bytecode");
     add(&mut out, &format.to_le_bytes());
@@ -135,9 +141,10 @@ pub(super) fn key(format: u32, by: &[u8], interpreter: &Interpreter, modules: &[
     add(&mut out, interpreter.cache_tag().as_bytes());
     for module in modules {
         add(&mut out, module.path.as_bytes());
-        add(&mut out, module.source.sha256().bytes());
+        let unread = |source| BytecodeError::Read { path: module.path.clone(), source };
+        add(&mut out, module.source.sha256().map_err(unread)?.bytes());
     }
-    out.finish().1
+    Ok(out.finish().1)
 }
 
 fn add(out: &mut Sha256Writer<io::Sink>, bytes: &[u8]) {

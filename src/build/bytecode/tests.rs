@@ -129,7 +129,7 @@ fn the_identity_is_that_of_the_interpreter_alone() {
             tree.insert_file(path(at), 0o644, text.as_bytes(), origin).unwrap();
         }
         tree.insert_link(path("usr/bin/python3"), b"python3.13", package("python3-minimal")).unwrap();
-        modules::identity(&tree, &interpreter)
+        modules::identity(&tree, &interpreter).unwrap()
     };
     let first = files("elf", "os", "other", "lib");
     assert_eq!(first, files("elf", "os", "changed", "lib"));

@@ -68,6 +68,14 @@ pub enum OpenFault {
     /// One name twice in the archive: two readers would see two images.
     #[error("its archive holds {0} twice")]
     Twice(String),
+    /// An archive for two kinds of readers, which tells each of another image.
+    #[error("its index.json and its manifest.json name different images: the configurations are {oci} and {docker}")]
+    TwoImages {
+        /// Of the OCI layout's image.
+        oci: Sha256,
+        /// Of the one that `docker load` takes.
+        docker: Sha256,
+    },
     /// A blob of another length than its descriptor says.
     #[error("{name} has {found} bytes, where its descriptor says {wanted}")]
     Size {
@@ -163,7 +171,7 @@ impl OpenFault {
             | Self::Layer { fault: LayerFault::Tar(TarFault::Truncated | TarFault::Read(_)), .. } => {
                 "it was damaged or altered: fetch or build it again"
             }
-            Self::DiffId { .. } | Self::LayerCount { .. } | Self::Twice(_) => {
+            Self::DiffId { .. } | Self::LayerCount { .. } | Self::Twice(_) | Self::TwoImages { .. } => {
                 "no runtime should start it: fetch or build it again"
             }
             Self::Document { .. } | Self::Layer { .. } => {

@@ -22,7 +22,7 @@ mod tests;
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -31,13 +31,16 @@ use serde_json::Value;
 
 pub use error::{LayerFault, OpenError, OpenFault};
 
-use self::{layer::Unpacker, rootfs::Rootfs, source::Blob, source::Source};
+use self::{layer::Layer, layer::Unpacker, rootfs::Rootfs, source::Blob, source::Source};
 use crate::{
     base::{Arch, RootPath, Sha256},
     deb::{End, Limits},
     image::tree_digest,
-    tree::Tree,
+    tree::{Content, Tree},
 };
+
+/// How many layers are read at a time: the entries of all of them are in memory then.
+const AT_ONCE: usize = 4;
 
 /// How many dates are tried for a root that has none of its own.
 const DATES: usize = 200;
@@ -55,10 +58,20 @@ pub enum Form {
     DockerArchive,
 }
 
+/// A tar archive of a rootfs, as it lies there.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// The file itself.
+    pub whole: Content,
+    /// Decompressed; the same if it was not compressed. Its digest is what a diffID is of a layer.
+    pub plain: Content,
+}
+
 /// What an image is, read back.
 ///
 /// Its files' bytes are in memory, in the scratch folder, or where the image lies: both must stay for as long as the tree
-/// is used, and whoever passes bytes on compares them with their digest. Hard links point at the name that sorts first.
+/// is used, and whoever passes bytes on compares them with their digest. Those of an OCI image or a docker-archive were
+/// compared with the digests of the image when they were read; of single files no digest is taken before it is wanted. Hard links point at the name that sorts first.
 #[derive(Debug)]
 pub struct Opened {
     /// The files. Everything is [`Origin::Manifest`](crate::tree::Origin::Manifest): an image does not tell who
@@ -72,10 +85,12 @@ pub struct Opened {
     pub config: Option<Value>,
     /// The manifest's digest, of OCI images.
     pub manifest: Option<Sha256>,
-    /// Of the plain layers, as found by hashing; of a tar archive, its own.
+    /// Of the plain layers, as found by hashing.
     pub diff_ids: Vec<Sha256>,
-    /// Of the layers as they are in the image, mostly compressed, as found by hashing; of a tar archive, its own.
+    /// Of the layers as they are in the image, mostly compressed, as found by hashing.
     pub layers: Vec<Sha256>,
+    /// The bytes of a tar archive, with digests that are taken if they are asked for.
+    pub archive: Option<Archive>,
     /// The tree digest that the image's index claims, if compose wrote it; not compared with anything.
     pub claimed: Option<Sha256>,
     /// Whether the image says what its root directory itself is like. compose's own archives leave it out, so that
@@ -112,94 +127,119 @@ fn any(path: &Path, arch: Option<Arch>, scratch: &Path, limits: &Limits) -> Resu
 }
 
 fn layout(source: &Source, arch: Option<Arch>, scratch: &Path, limits: &Limits) -> Result<Opened, OpenFault> {
-    layered(oci::layout(source, arch)?, Form::Oci, Unpacker::new(scratch, limits), limits)
+    layered(oci::layout(source, arch)?, Form::Oci, &Unpacker::new(scratch, limits), limits)
 }
 
 fn file(path: PathBuf, arch: Option<Arch>, scratch: &Path, limits: &Limits) -> Result<Opened, OpenFault> {
     let whole = Blob::whole(&path).map_err(OpenFault::Read)?;
-    let mut unpacker = Unpacker::new(scratch, limits);
-    let (plain, diff_id) = unpacker.plain(&whole)?;
-    let source = Source::of_tar(&plain.path, limits)?;
+    let unpacker = Unpacker::new(scratch, limits);
+    let plain = unpacker.plain(&whole)?;
+    let failed = |fault| layer::tar_fault("the archive", fault);
+    let entries = unpacker.entries(&plain, End::Marked).map_err(failed)?;
+    let source = Source::of_tar(&plain.path, &entries);
+    let table = oci::docker_table(&source);
     if source.get("oci-layout")?.is_some() && source.get("index.json")?.is_some() {
-        return layered(oci::layout(&source, arch)?, Form::Oci, unpacker, limits);
+        let image = oci::layout(&source, arch)?;
+        let note = table.map(|table| oci::same_in_docker(&source, table, &image)).transpose()?.flatten();
+        let mut opened = layered(image, Form::Oci, &unpacker, limits)?;
+        opened.notes.extend(note);
+        return Ok(opened);
     }
-    if let Some(table) = oci::docker_table(&source) {
-        return layered(oci::docker(&source, table, arch)?, Form::DockerArchive, unpacker, limits);
+    if let Some(table) = table {
+        return layered(oci::docker(&source, table, arch)?, Form::DockerArchive, &unpacker, limits);
     }
     drop(source);
-    let digest = whole.sha256()?;
+    unpacker.charge(plain.size)?;
     let mut rootfs = Rootfs::new(0, false, limits);
-    let diff_id = unpacker.lay(&mut rootfs, &plain, diff_id.unwrap_or(digest), "the archive", End::Marked)?;
+    rootfs.lay_all(entries).map_err(failed)?;
     let root_described = rootfs.root_described;
-    let (tree, notes) = rootfs.finish().map_err(OpenFault::Read)?;
-    Ok(Opened {
-        tree,
-        form: Form::Tar,
-        arch: None,
-        config: None,
-        manifest: None,
-        diff_ids: vec![diff_id],
-        layers: vec![digest],
-        claimed: None,
-        root_described,
-        notes,
-    })
+    let (tree, notes) = rootfs.finish();
+    let archive = Some(Archive { whole: whole.content(), plain: plain.content() });
+    Ok(Opened { root_described, notes, archive, ..Opened::plain(tree, Form::Tar) })
 }
 
-fn layered(image: oci::Image, form: Form, mut unpacker: Unpacker<'_>, limits: &Limits) -> Result<Opened, OpenFault> {
-    let oci::Image { arch, config, diff_ids: wanted, layers: blobs, manifest, claimed } = image;
+fn layered(image: oci::Image, form: Form, unpacker: &Unpacker<'_>, limits: &Limits) -> Result<Opened, OpenFault> {
+    let oci::Image { arch, config, diff_ids: wanted, layers: blobs, manifest, claimed, .. } = image;
     if blobs.len() != wanted.len() {
         return Err(OpenFault::LayerCount { layers: blobs.len(), diff_ids: wanted.len() });
     }
     let created = config.get("created").and_then(Value::as_str).and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let mut rootfs = Rootfs::new(created.map_or(0, jiff::Timestamp::as_second), true, limits);
     let (mut diff_ids, mut layers) = (Vec::new(), Vec::new());
-    // Before anything of them is read otherwise.
-    let verified: Vec<_> = blobs.par_iter().map(verify).collect();
-    for (at, ((layer, wanted), digest)) in blobs.iter().zip(wanted).zip(verified).enumerate() {
-        let name = format!("layer {} of {} ({})", at + 1, blobs.len(), layer.name);
-        let digest = digest?;
-        let diff_id = unpacker.lay(&mut rootfs, &layer.blob, digest, &name, End::Anywhere)?;
-        if diff_id.to_string() != wanted {
-            let wanted = crate::deb::shown(wanted.as_bytes());
-            return Err(OpenFault::DiffId { layer: name, wanted, found: diff_id });
+    let all: Vec<_> = blobs.iter().zip(wanted).enumerate().collect();
+    for some in all.chunks(AT_ONCE) {
+        let read = some.par_iter().with_max_len(1).map(|(at, (blob, _))| {
+            let name = format!("layer {} of {} ({})", at + 1, blobs.len(), blob.name);
+            (unpacker.layer(blob, &name), name)
+        });
+        // Each is verified before anything of it is laid.
+        for ((layer, name), (_, (_, wanted))) in read.collect::<Vec<_>>().into_iter().zip(some) {
+            let Layer { entries, digest, diff_id } = layer?;
+            if diff_id.to_string() != *wanted {
+                let wanted = crate::deb::shown(wanted.as_bytes());
+                return Err(OpenFault::DiffId { layer: name, wanted, found: diff_id });
+            }
+            rootfs.lay_all(entries).map_err(|fault| layer::tar_fault(&name, fault))?;
+            diff_ids.push(diff_id);
+            layers.push(digest);
         }
-        diff_ids.push(diff_id);
-        layers.push(digest);
     }
     let root_described = rootfs.root_described;
-    let (tree, notes) = rootfs.finish().map_err(OpenFault::Read)?;
+    let (tree, notes) = rootfs.finish();
     let config = Some(config);
-    Ok(Opened { tree, form, arch, config, manifest, diff_ids, layers, claimed, root_described, notes })
+    let plain = Opened::plain(tree, form);
+    Ok(Opened { arch, config, manifest, diff_ids, layers, claimed, root_described, notes, ..plain })
 }
 
-fn verify(layer: &oci::LayerBlob) -> Result<Sha256, OpenFault> {
-    match layer.digest {
-        Some(digest) => layer.blob.verify(&layer.name, digest).map(|()| digest),
-        None => layer.blob.sha256(),
-    }
+/// What is said of device nodes and the like; `first` is one of them.
+fn left_out(first: Option<(&RootPath, &'static str)>, count: usize) -> Vec<String> {
+    let note = first.map(|(path, what)| match count {
+        0 | 1 => format!("{path} is {what} and is left out"),
+        _ => format!("{count} device nodes, FIFOs and sockets are left out, {path} ({what}) for one"),
+    });
+    note.into_iter().collect()
 }
 
 impl Opened {
+    /// A rootfs without more.
+    fn plain(tree: Tree, form: Form) -> Self {
+        Self {
+            tree,
+            form,
+            arch: None,
+            config: None,
+            manifest: None,
+            diff_ids: Vec::new(),
+            layers: Vec::new(),
+            archive: None,
+            claimed: None,
+            root_described: false,
+            notes: Vec::new(),
+        }
+    }
+
     /// Whether the image is the one whose [`tree_digest`] is `wanted`. If it does not say what its root is like, the
     /// dates found in it are tried for that, the commonest first, and the one that fits is kept.
-    pub fn settle_root(&mut self, wanted: Sha256) -> bool {
-        if tree_digest(&self.tree) == wanted {
-            return true;
+    ///
+    /// # Errors
+    /// When a file of it cannot be read.
+    pub fn settle_root(&mut self, wanted: Sha256) -> io::Result<bool> {
+        if tree_digest(&self.tree)? == wanted {
+            return Ok(true);
         }
         if self.root_described {
-            return false;
+            return Ok(false);
         }
         let root = RootPath::root();
         let before = self.tree.get(&root).map(|node| node.meta.mtime);
         for date in self.dates() {
             self.date_root(date);
-            if tree_digest(&self.tree) == wanted {
-                return true;
+            if tree_digest(&self.tree)? == wanted {
+                return Ok(true);
             }
         }
         before.into_iter().for_each(|date| self.date_root(date));
-        false
+        Ok(false)
     }
 
     fn date_root(&mut self, date: i64) {

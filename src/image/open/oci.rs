@@ -36,6 +36,8 @@ pub(super) struct Image {
     pub(super) manifest: Option<Sha256>,
     /// The tree digest that the index claims, if compose wrote it.
     pub(super) claimed: Option<Sha256>,
+    /// Of the configuration.
+    pub(super) identity: Sha256,
 }
 
 /// A layer, and what it should be.
@@ -44,6 +46,16 @@ pub(super) struct LayerBlob {
     pub(super) blob: Blob,
     /// By its descriptor or its name.
     pub(super) digest: Option<Sha256>,
+}
+
+impl LayerBlob {
+    /// The digest of its bytes, which must be the one it should have.
+    pub(super) fn verify(&self) -> Result<Sha256, OpenFault> {
+        match self.digest {
+            Some(digest) => self.blob.verify(&self.name, digest).map(|()| digest),
+            None => self.blob.sha256(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -367,7 +379,15 @@ fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
         }
     };
     let arch = text("architecture").and_then(|name| arch(name, text("variant")));
-    Ok(Image { arch, config, diff_ids: ids, layers: Vec::new(), manifest: None, claimed: None })
+    Ok(Image {
+        arch,
+        config,
+        diff_ids: ids,
+        layers: Vec::new(),
+        manifest: None,
+        claimed: None,
+        identity: Sha256::of(bytes),
+    })
 }
 
 fn check_arch(config: &Value, arch: Option<Arch>, wanted: Option<Arch>) -> Result<(), OpenFault> {
@@ -433,6 +453,22 @@ pub(super) fn docker(source: &Source, table: Vec<DockerImage>, wanted: Option<Ar
         image.layers.push(LayerBlob { blob: source.need(layer, BY)?, name, digest });
     }
     Ok(image)
+}
+
+/// Whether what `docker load` takes of the archive is `image`: the configuration, which names the layers' diffIDs,
+/// decides. A note if that cannot be told.
+pub(super) fn same_in_docker(
+    source: &Source,
+    table: Vec<DockerImage>,
+    image: &Image,
+) -> Result<Option<String>, OpenFault> {
+    match docker(source, table, image.arch) {
+        Ok(other) if other.identity != image.identity => {
+            Err(OpenFault::TwoImages { oci: image.identity, docker: other.identity })
+        }
+        Ok(_) => Ok(None),
+        Err(fault) => Ok(Some(format!("its manifest.json, which docker load reads, was not compared: {fault}"))),
+    }
 }
 
 /// `HEX.json` or `blobs/sha256/HEX`: what a configuration is called.

@@ -6,20 +6,13 @@
 //! Files are kept as inodes with names, as a filesystem has them, so that replacing one name of a file leaves its other
 //! names alone.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    io,
-    ops::Range,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use rayon::prelude::*;
-
-use super::{error::LayerFault, source::Blob};
+use super::{error::LayerFault, layer::Entry, left_out};
 use crate::{
     base::RootPath,
     deb::{LimitReached, Limits, TarEntry, TarKind, shown},
-    tree::{Content, Kind, Meta, Node, Origin, SegmentFile, Tree},
+    tree::{Content, Kind, Meta, Node, Origin, Tree},
 };
 
 /// What a whiteout's name begins with.
@@ -71,27 +64,7 @@ enum What {
 
 struct Inode {
     meta: Meta,
-    bytes: Bytes,
-}
-
-/// The bytes of a file.
-pub(super) enum Bytes {
-    /// In memory.
-    Here(Arc<[u8]>),
-    /// A stretch of a file, hashed at the end if it is still wanted then.
-    There(Arc<SegmentFile>, Range<u64>),
-}
-
-impl Bytes {
-    fn content(&self) -> io::Result<Content> {
-        Ok(match self {
-            Self::Here(bytes) => Content::Inline(Arc::clone(bytes)),
-            Self::There(file, range) => {
-                let blob = Blob { path: file.path().into(), at: range.start, size: range.end - range.start };
-                Content::Segment { file: Arc::clone(file), range: range.clone(), sha256: blob.hash()? }
-            }
-        })
-    }
+    content: Content,
 }
 
 impl Rootfs {
@@ -111,13 +84,19 @@ impl Rootfs {
         }
     }
 
+    /// Lays a whole layer.
+    pub(super) fn lay_all(&mut self, entries: Vec<Entry>) -> Result<(), LayerFault> {
+        self.next_layer();
+        entries.into_iter().try_for_each(|Entry { entry, content, .. }| self.lay(entry, content))
+    }
+
     /// What follows is of the next layer.
     pub(super) fn next_layer(&mut self) {
         self.layer += 1;
     }
 
-    /// Lays one entry; `bytes` are those of a regular file.
-    pub(super) fn lay(&mut self, entry: TarEntry, bytes: Option<Bytes>) -> Result<(), LayerFault> {
+    /// Lays one entry; `content` is that of a regular file.
+    pub(super) fn lay(&mut self, entry: TarEntry, content: Option<Content>) -> Result<(), LayerFault> {
         let TarEntry { path, kind, mode, uid, gid, mtime, xattrs } = entry;
         let named = RootPath::parse(&path)?;
         let mut meta = Meta { mode, uid, gid, mtime, xattrs };
@@ -142,7 +121,7 @@ impl Rootfs {
             }
             TarKind::Special(what) => What::Special(what),
             TarKind::File(_) => {
-                self.inodes.push(Inode { meta, bytes: bytes.unwrap_or_else(|| Bytes::Here(Arc::new([]))) });
+                self.inodes.push(Inode { meta, content: content.unwrap_or_else(|| Content::inline([])) });
                 What::File(self.inodes.len() - 1)
             }
             TarKind::Hardlink(target) => self.linked(&path, &target, meta)?,
@@ -312,24 +291,8 @@ impl Rootfs {
     }
 
     /// What is left, and what had to be left out of it.
-    ///
-    /// # Errors
-    /// When the files' bytes cannot be read again.
-    pub(super) fn finish(self) -> io::Result<(Tree, Vec<String>)> {
+    pub(super) fn finish(self) -> (Tree, Vec<String>) {
         let Self { nodes, inodes, epoch, .. } = self;
-        let mut names = vec![false; inodes.len()];
-        for place in nodes.values() {
-            if let What::File(id) = place.what
-                && let Some(named) = names.get_mut(id)
-            {
-                *named = true;
-            }
-        }
-        let contents: Vec<Option<Content>> = inodes
-            .par_iter()
-            .zip(names)
-            .map(|(inode, named)| named.then(|| inode.bytes.content()).transpose())
-            .collect::<io::Result<_>>()?;
         let mut tree = Tree::new(epoch);
         let mut first: BTreeMap<usize, RootPath> = BTreeMap::new();
         let mut special: Option<(RootPath, &'static str, usize)> = None;
@@ -342,12 +305,12 @@ impl Rootfs {
                     continue;
                 }
                 What::File(id) => {
-                    let (Some(inode), Some(Some(content))) = (inodes.get(id), contents.get(id)) else { continue };
+                    let Some(inode) = inodes.get(id) else { continue };
                     let kind = match first.get(&id) {
                         Some(first) => Kind::Hardlink(first.clone()),
                         None => {
                             first.insert(id, path.clone());
-                            Kind::File(content.clone())
+                            Kind::File(inode.content.clone())
                         }
                     };
                     (inode.meta.clone(), kind)
@@ -357,11 +320,11 @@ impl Rootfs {
             let placed = tree.insert(path, node);
             debug_assert!(placed.is_ok(), "every key's parent is a directory");
         }
-        let notes = special.map(|(path, what, count)| match count {
-            1 => format!("{path} is {what} and is left out"),
-            _ => format!("{count} device nodes and FIFOs are left out, {path} ({what}) for one"),
-        });
-        Ok((tree, notes.into_iter().collect()))
+        let (first, count) = match &special {
+            Some((path, what, count)) => (Some((path, *what)), *count),
+            None => (None, 0),
+        };
+        (tree, left_out(first, count))
     }
 }
 

@@ -3,21 +3,22 @@
 //! In: a directory, or a plain tar file. Out: [`Blob`]s by the names that they have there, verified.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::{self, File},
     io::{self, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::de::DeserializeOwned;
 
-use super::{
-    error::OpenFault,
-    layer::{Counted, tar_fault},
-};
+use super::{error::OpenFault, layer::Entry};
 use crate::{
     base::{RootPath, Sha256},
-    deb::{End, Entries, Limits, TarKind},
+    deb::TarKind,
+    tree::{Content, SegmentFile},
 };
 
 /// Bytes of one JSON document at most; registries refuse manifests of more than 4 MiB (distribution-spec).
@@ -32,6 +33,36 @@ pub(super) struct Blob {
     pub(super) path: PathBuf,
     pub(super) at: u64,
     pub(super) size: u64,
+}
+
+/// Reads a [`Blob`], and passes over what is not wanted of it.
+pub(super) struct Section {
+    file: File,
+    start: u64,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Section {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let want = left.min(buf.len());
+        let n = self.file.read_at(buf.get_mut(..want).unwrap_or_default(), self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl Seek for Section {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => self.start.checked_add(at),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.filter(|at| *at >= self.start).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at - self.start)
+    }
 }
 
 /// A directory or an archive.
@@ -54,26 +85,29 @@ impl Blob {
         Ok(Self { path: path.into(), at: 0, size: fs::metadata(path)?.len() })
     }
 
-    /// Its bytes.
-    pub(super) fn reader(&self) -> io::Result<BufReader<io::Take<File>>> {
-        Ok(BufReader::with_capacity(256 << 10, self.unbuffered()?))
+    /// Its bytes, as they lie there.
+    pub(super) fn reader(&self) -> io::Result<BufReader<Section>> {
+        self.reader_with(256 << 10)
     }
 
-    fn unbuffered(&self) -> io::Result<io::Take<File>> {
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.at))?;
-        Ok(file.take(self.size))
+    /// The same, so many read at a time.
+    pub(super) fn reader_with(&self, step: usize) -> io::Result<BufReader<Section>> {
+        Ok(BufReader::with_capacity(step, self.section()?))
+    }
+
+    pub(super) fn section(&self) -> io::Result<Section> {
+        let end = self.at.checked_add(self.size).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Section { file: File::open(&self.path)?, start: self.at, at: self.at, end })
+    }
+
+    /// The same as content of a tree, its digest not taken.
+    pub(super) fn content(&self) -> Content {
+        Content::stretch(Arc::new(SegmentFile::new(&self.path)), self.at..self.at.saturating_add(self.size))
     }
 
     /// The digest of its bytes.
     pub(super) fn sha256(&self) -> Result<Sha256, OpenFault> {
-        self.hash().map_err(OpenFault::Read)
-    }
-
-    /// The same, with the operating system's own error.
-    pub(super) fn hash(&self) -> io::Result<Sha256> {
-        let (sha256, length) = Sha256::of_reader(self.unbuffered()?)?;
-        if length == self.size { Ok(sha256) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        self.content().sha256().map_err(OpenFault::Read)
     }
 
     /// Fails unless its bytes have this digest.
@@ -90,9 +124,7 @@ impl Blob {
             let what = format!("it has {} bytes; more than {DOCUMENT} are not read", self.size);
             return Err(OpenFault::Document { name: name.into(), what });
         }
-        let mut out = Vec::new();
-        self.reader().and_then(|mut reader| reader.read_to_end(&mut out)).map_err(OpenFault::Read)?;
-        Ok(out)
+        self.content().read().map(Cow::into_owned).map_err(OpenFault::Read)
     }
 }
 
@@ -103,23 +135,19 @@ pub(super) fn json<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, O
 }
 
 impl Source {
-    /// Reads the names of the plain tar archive at `path`.
-    pub(super) fn of_tar(path: &Path, limits: &Limits) -> Result<Self, OpenFault> {
-        let failed = |fault| tar_fault("the archive", fault);
-        let blob = Blob::whole(path).map_err(OpenFault::Read)?;
-        let (reader, position) = Counted::new(blob.reader().map_err(OpenFault::Read)?);
-        let mut entries = Entries::new(reader, limits).of_images(End::Marked);
+    /// The names of the plain tar archive that holds these entries.
+    pub(super) fn of_tar(path: &Path, entries: &[Entry]) -> Self {
         let mut names = BTreeMap::new();
-        while let Some(entry) = entries.next_entry().map_err(failed)? {
+        for Entry { entry, at, .. } in entries {
             let Ok(name) = RootPath::parse(&entry.path) else { continue };
-            let member = match entry.kind {
-                TarKind::File(size) => Member::Blob(Blob { path: path.into(), at: position.get(), size }),
+            let member = match &entry.kind {
+                TarKind::File(size) => Member::Blob(Blob { path: path.into(), at: *at, size: *size }),
                 // Relative to the folder that the link is in, as `docker save` wrote them.
-                TarKind::Symlink(target) => match beside(&name, &target) {
+                TarKind::Symlink(target) => match beside(&name, target) {
                     Some(target) => Member::Link(target),
                     None => continue,
                 },
-                TarKind::Hardlink(target) => match RootPath::parse(&target) {
+                TarKind::Hardlink(target) => match RootPath::parse(target) {
                     Ok(target) => Member::Link(target),
                     Err(_) => continue,
                 },
@@ -127,7 +155,7 @@ impl Source {
             };
             names.entry(name).and_modify(|there| *there = Member::Twice).or_insert(member);
         }
-        Ok(Self::Tar(names))
+        Self::Tar(names)
     }
 
     /// What is there under this name, if it is a regular file or a link to one.

@@ -6,7 +6,7 @@ use tar::EntryType;
 use super::*;
 use crate::{
     deb::{TarEntry, TarKind},
-    image::open::rootfs::Bytes,
+    tree::Content,
 };
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -34,13 +34,13 @@ proptest! {
         for layer in layers {
             rootfs.next_layer();
             for (i, (path, kind)) in layer.into_iter().enumerate() {
-                let bytes = matches!(kind, TarKind::File(_)).then(|| Bytes::Here([i as u8].into()));
+                let bytes = matches!(kind, TarKind::File(_)).then(|| Content::inline([i as u8]));
                 let entry = TarEntry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: 0, xattrs: Default::default() };
                 // An image with a fault is refused; here what comes after it is laid too.
                 let _ = rootfs.lay(entry, bytes);
             }
         }
-        let (tree, _) = rootfs.finish().unwrap();
+        let (tree, _) = rootfs.finish();
         for (path, node) in tree.iter() {
             if let Some(parent) = path.parent() {
                 prop_assert!(matches!(tree.get(&parent).unwrap().kind, Kind::Dir), "{path}");
