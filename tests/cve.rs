@@ -104,13 +104,22 @@ fn world(seed: u64) -> Vec<Source> {
                 let own = matches!(general, Note::Unfixed | Note::Since(SID_START..));
                 // As in the tracker: a branch's own fix is one that this branch has or had.
                 let trixie = match dice.roll(4) {
-                    0 if own => security.map(|newest| Note::Since(UPDATES.start + dice.roll(newest + 1 - UPDATES.start))),
+                    0 if own => {
+                        security.map(|newest| Note::Since(UPDATES.start + dice.roll(newest + 1 - UPDATES.start)))
+                    }
                     1 if own => Some(Note::NeverAffected),
                     2 if own => Some(Note::Unfixed),
                     _ => None,
                 };
-                let urgency = ["not yet assigned", "not yet assigned", "low", "medium", "high", "unimportant", "end-of-life"];
-                let nodsa = [None, None, Some(("Minor issue", "")), Some(("Minor issue", "postponed")), Some(("Too intrusive", "ignored"))];
+                let urgency =
+                    ["not yet assigned", "not yet assigned", "low", "medium", "high", "unimportant", "end-of-life"];
+                let nodsa = [
+                    None,
+                    None,
+                    Some(("Minor issue", "")),
+                    Some(("Minor issue", "postponed")),
+                    Some(("Too intrusive", "ignored")),
+                ];
                 Issue {
                     id: format!("CVE-2026-{number}"),
                     urgency: urgency[dice.roll(urgency.len())],
@@ -241,7 +250,11 @@ fn status(world: &[Source]) -> String {
         let version = VERSIONS[source.installed];
         for (n, name) in source.binaries.iter().enumerate() {
             // A binary that was rebuilt, as dpkg has it.
-            let (own, of) = if n == 1 { (format!("{version}+b1"), format!(" ({version})")) } else { (version.into(), String::new()) };
+            let (own, of) = if n == 1 {
+                (format!("{version}+b1"), format!(" ({version})"))
+            } else {
+                (version.into(), String::new())
+            };
             writeln!(
                 out,
                 "Package: {name}\nStatus: install ok installed\nMaintainer: me <me@example.com>\nArchitecture: amd64\n\
@@ -340,7 +353,8 @@ fn a_second_implementation_finds_the_same() {
                 if !is_vulnerable {
                     continue;
                 }
-                let is_fixed_now = Issue::is_vulnerable(note, if is_foreign { source.sid } else { newest }) == Some(false);
+                let is_fixed_now =
+                    Issue::is_vulnerable(note, if is_foreign { source.sid } else { newest }) == Some(false);
                 let status = match issue.nodsa {
                     _ if is_fixed_now => "fixed",
                     Some((_, "ignored")) if !is_foreign => "ignored",
@@ -432,7 +446,9 @@ fn data_are_kept_and_their_age_is_told() {
     let bench = Bench::new(SMALL);
     let server = Server::start(|request, _| match &request.none_match {
         Some(_) => Answer::status(304),
-        None => Answer::ok(small("low")).header("ETag", "\"1\"").header("Last-Modified", "Wed, 25 Nov 2020 08:00:00 GMT"),
+        None => {
+            Answer::ok(small("low")).header("ETag", "\"1\"").header("Last-Modified", "Wed, 25 Nov 2020 08:00:00 GMT")
+        }
     });
     let args = ["--cve", "--tracker", &server.url];
     let first = bench.audit(&args);
@@ -461,7 +477,10 @@ fn data_are_kept_and_their_age_is_told() {
 fn people_are_told() {
     let bench = Bench::new(SMALL);
     bench.file("tracker.json", small("not yet assigned"));
-    bench.file("root/usr/local/lib/python3.13/dist-packages/Flask-3.0.dist-info/METADATA", "Name: Flask\nVersion: 3.0\n\n");
+    bench.file(
+        "root/usr/local/lib/python3.13/dist-packages/Flask-3.0.dist-info/METADATA",
+        "Name: Flask\nVersion: 3.0\n\n",
+    );
     bench.file("root/usr/lib/python3/dist-packages/jinja2-3.0.dist-info/METADATA", "Name: jinja2\nVersion: 3.0\n\n");
     let (code, out, err) = bench.audit(&["--cve", "--tracker", "tracker.json"]);
     assert_eq!(code, Some(0), "{err}");
@@ -476,7 +495,10 @@ fn people_are_told() {
 fn python_projects_are_looked_up_in_a_dump() {
     let bench = Bench::new(SMALL);
     bench.file("tracker.json", small("low"));
-    for (path, name) in [("usr/local/lib/python3.13/dist-packages/Flask-3.0", "Flask"), ("usr/local/lib/python3.13/dist-packages/fine-1", "fine")] {
+    for (path, name) in [
+        ("usr/local/lib/python3.13/dist-packages/Flask-3.0", "Flask"),
+        ("usr/local/lib/python3.13/dist-packages/fine-1", "fine"),
+    ] {
         bench.file(&format!("root/{path}.dist-info/METADATA"), format!("Name: {name}\nVersion: 3.0\n\n"));
     }
     let advisory = |id: &str, aliases: &[&str], fixed: &str, severity: &str| {
@@ -572,9 +594,8 @@ fn options_that_mean_nothing_alone() {
 
 #[test]
 fn what_was_left_out_is_stated() {
-    let bench = Bench::new(
-        "Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nDepends: gone\n\n",
-    );
+    let bench =
+        Bench::new("Package: a\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nDepends: gone\n\n");
     bench.file("root/var/lib/dpkg/info/a.list", "/.\n/usr/share/doc/a/copyright\n/usr/bin/a\n");
     bench.file("root/usr/share/doc/a/copyright", "free");
     let tracker = json!({
@@ -604,7 +625,9 @@ fn hostile_data() {
     let deep = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
     let long = "x".repeat(100 << 20);
     let issue = |description: &str| {
-        format!(r#"{{"a":{{"CVE-2026-1":{{"description":"{description}","releases":{{"trixie":{{"status":"open"}}}}}}}}}}"#)
+        format!(
+            r#"{{"a":{{"CVE-2026-1":{{"description":"{description}","releases":{{"trixie":{{"status":"open"}}}}}}}}}}"#
+        )
     };
     for (json, code) in [
         (issue(&long), 0),

@@ -102,14 +102,13 @@ pub fn advisories(
     if !args.cve {
         return Ok(None);
     }
-    let digest = means.digest.map(|digest| digest.to_string());
     let location = args.tracker.as_deref().unwrap_or(advisory::DEFAULT_TRACKER);
     let order = advisory::Order {
         tracker: location,
         osv: args.osv.as_deref(),
         vex: &args.vex,
         emit_vex: args.emit_vex.as_deref(),
-        digest: digest.as_deref(),
+        digest: means.digest,
         now: means.now,
     };
     Ok(Some(advisory::look_up(&order, means.store, means.fetcher, means.progress, inventory, tree)?))

@@ -11,7 +11,9 @@ use crate::{
 
 /// The findings of one package `a` of this version, for an issue with these releases.
 fn found(releases: &str, version: &str) -> Vec<Finding> {
-    let json = format!(r#"{{"a":{{"CVE-2026-1":{{"releases":{{{releases}}}}}}},"b":{{"CVE-2":{{"releases":{{"trixie":{{"status":"open"}},"sid":{{"status":"open"}}}}}}}}}}"#);
+    let json = format!(
+        r#"{{"a":{{"CVE-2026-1":{{"releases":{{{releases}}}}}}},"b":{{"CVE-2":{{"releases":{{"trixie":{{"status":"open"}},"sid":{{"status":"open"}}}}}}}}}}"#
+    );
     let inventory = inventory(vec![package("a", version, "a")], Vec::new());
     let sorted = suites(&inventory);
     let (sources, names) = (sorted.sources(), sorted.names());
@@ -33,8 +35,12 @@ fn word(findings: &[Finding]) -> String {
 
 #[test]
 fn versions_against_the_suite() {
-    let trixie = |rest: &str| format!(r#""trixie":{{"repositories":{{"trixie":"2-1","trixie-security":"2-1+deb13u2"}},{rest}}}"#);
-    let sid = |fixed: &str| format!(r#","sid":{{"status":"resolved","fixed_version":"{fixed}","repositories":{{"sid":"3-5"}}}}"#);
+    let trixie = |rest: &str| {
+        format!(r#""trixie":{{"repositories":{{"trixie":"2-1","trixie-security":"2-1+deb13u2"}},{rest}}}"#)
+    };
+    let sid = |fixed: &str| {
+        format!(r#","sid":{{"status":"resolved","fixed_version":"{fixed}","repositories":{{"sid":"3-5"}}}}"#)
+    };
     let (open, fixed) = (trixie(r#""status":"open""#), trixie(r#""status":"resolved","fixed_version":"2-1+deb13u1""#));
     for (releases, version, expected) in [
         (fixed.clone(), "2-1", "fixed 2-1+deb13u1"),
@@ -112,7 +118,14 @@ fn who_is_looked_up() {
         package
     };
     let mut image = inventory(
-        vec![at("a", "debian"), at("b", "debian-security"), at("c", "company"), at("d", "mine"), at("e", ""), at("f", "bpo")],
+        vec![
+            at("a", "debian"),
+            at("b", "debian-security"),
+            at("c", "company"),
+            at("d", "mine"),
+            at("e", ""),
+            at("f", "bpo"),
+        ],
         Vec::new(),
     );
     let repository = |name: &str, origin: Option<&str>, codename: &str| Repository {
@@ -132,10 +145,13 @@ fn who_is_looked_up() {
     let by_suite: Vec<_> = sorted.packages.iter().map(|(suite, list)| (suite.as_str(), names(list))).collect();
     assert_eq!(by_suite, [("bookworm", "d".into()), ("trixie", "abef".into())]);
     let others: Vec<_> = sorted.others.iter().map(|(why, list)| (why.as_str(), names(list))).collect();
-    assert_eq!(others, [(
-        "of the repository “company” (origin: Company), which the Debian Security Tracker does not speak of",
-        "c".into()
-    )]);
+    assert_eq!(
+        others,
+        [(
+            "of the repository “company” (origin: Company), which the Debian Security Tracker does not speak of",
+            "c".into()
+        )]
+    );
     // Without a lock, everything is of the distribution.
     for (id, codename, full, suite) in [
         ("debian", Some("trixie"), None, Some("trixie")),

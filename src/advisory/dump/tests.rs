@@ -19,12 +19,27 @@ fn file(id: &str, aliases: &str, name: &str, fixed: &str, more: &str) -> (String
 
 fn files() -> Vec<(String, String)> {
     vec![
-        file("GHSA-aaaa", r#""CVE-2026-1""#, "Flask", r#",{"fixed":"3.1"}"#, r#","database_specific":{"severity":"HIGH"}"#),
-        file("PYSEC-2026-1", r#""CVE-2026-1","GHSA-aaaa""#, "flask", r#",{"fixed":"3.2"}"#, r#","details":"What it is""#),
+        file(
+            "GHSA-aaaa",
+            r#""CVE-2026-1""#,
+            "Flask",
+            r#",{"fixed":"3.1"}"#,
+            r#","database_specific":{"severity":"HIGH"}"#,
+        ),
+        file(
+            "PYSEC-2026-1",
+            r#""CVE-2026-1","GHSA-aaaa""#,
+            "flask",
+            r#",{"fixed":"3.2"}"#,
+            r#","details":"What it is""#,
+        ),
         file("PYSEC-2026-2", "", "flask", r#",{"fixed":"1.0"}"#, ""),
         file("MAL-2026-1", "", "flask", "", ""),
         file("GHSA-bbbb", "", "other", "", ""),
-        ("GHSA-npm.json".into(), r#"{"id":"GHSA-npm","affected":[{"package":{"ecosystem":"npm","name":"flask"}}]}"#.into()),
+        (
+            "GHSA-npm.json".into(),
+            r#"{"id":"GHSA-npm","affected":[{"package":{"ecosystem":"npm","name":"flask"}}]}"#.into(),
+        ),
         ("README.txt".into(), "no JSON".into()),
     ]
 }
@@ -69,7 +84,12 @@ fn one_finding_for_all_names() {
     let dump = read_dump(folder(&files()).path(), &wanted()).unwrap();
     let mut image = inventory(
         Vec::new(),
-        vec![project("flask", "3.0"), project("flask", "3.0"), project("flask", "not a version"), project("other", "1")],
+        vec![
+            project("flask", "3.0"),
+            project("flask", "3.0"),
+            project("flask", "not a version"),
+            project("other", "1"),
+        ],
     );
     image.projects.push(project("flask", "2.0"));
     image.projects[4].package = Some("python3-flask".parse().unwrap());
@@ -79,15 +99,13 @@ fn one_finding_for_all_names() {
         .iter()
         .map(|Finding { id, aliases, status, urgency, .. }| (id.as_str(), aliases.join(" "), status.clone(), *urgency))
         .collect();
-    assert_eq!(said, [
-        (
-            "CVE-2026-1",
-            "GHSA-aaaa PYSEC-2026-1".into(),
-            Status::Fixed { version: "3.2".into() },
-            Urgency::High
-        ),
-        ("MAL-2026-1", String::new(), Status::Open, Urgency::Unassigned),
-    ]);
+    assert_eq!(
+        said,
+        [
+            ("CVE-2026-1", "GHSA-aaaa PYSEC-2026-1".into(), Status::Fixed { version: "3.2".into() }, Urgency::High),
+            ("MAL-2026-1", String::new(), Status::Open, Urgency::Unassigned),
+        ]
+    );
     assert_eq!(findings[0].description, "What it is");
     assert_eq!((covered, not_covered[0].what.join(" ")), (2, "flask not a version".into()));
 }

@@ -45,7 +45,11 @@ fn report() -> Report {
             one("CVE-2026-3", fixed(), Urgency::High),
             one("CVE-2026-4", Status::Ignored { reason: "Minor issue".into() }, Urgency::Unassigned),
             one("TEMP-5", Status::Undetermined, Urgency::Unassigned),
-            one("CVE-2026-6", Status::NotAffected { why: "component_not_present".into(), by: "vex.json".into() }, Urgency::High),
+            one(
+                "CVE-2026-6",
+                Status::NotAffected { why: "component_not_present".into(), by: "vex.json".into() },
+                Urgency::High,
+            ),
         ],
         covered: Covered { packages: 20, sources: 12, unmentioned: 3, projects: 1 },
         not_covered: vec![NotCovered {

@@ -27,11 +27,10 @@ fn keeps_what_is_wanted() {
     let tracker = parse(REAL, &["openssl", "absent"], &["trixie"]).unwrap();
     assert_eq!((tracker.entries, tracker.sources.len()), (2, 1));
     let issues = &tracker.sources["openssl"];
-    assert_eq!(issues.iter().map(|i| i.id.as_str()).collect::<Vec<_>>(), [
-        "CVE-2026-0001",
-        "CVE-2026-0002",
-        "TEMP-0000000-ABCDEF"
-    ]);
+    assert_eq!(
+        issues.iter().map(|i| i.id.as_str()).collect::<Vec<_>>(),
+        ["CVE-2026-0001", "CVE-2026-0002", "TEMP-0000000-ABCDEF"]
+    );
     assert_eq!(issues[1].description, "Second   [31mline");
     let trixie = |n: usize| &issues[n].releases["trixie"];
     assert_eq!(trixie(0).state, State::Open);
@@ -72,7 +71,7 @@ fn what_is_no_such_document_is_refused() {
         "<html>",
         "\"text\"",
         r#"{"openssl":[]}"#,
-        r#"{"openssl":{"CVE-1":[]}}"#,
+        r#"{"openssl":{"CVE-1":1}}"#,
         r#"{"openssl":{"CVE-1":{"releases":{"trixie":{}}}}}"#,
         r#"{"openssl":{"CVE-1":{"releases":{"trixie":{"status":1}}}}}"#,
         r#"{"openssl":{"CVE-1":{"releases":{"trixie":"open"}}}}"#,

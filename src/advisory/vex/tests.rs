@@ -31,10 +31,7 @@ fn finding(id: &str, aliases: &[&str], ecosystem: Ecosystem, source: &str, packa
 }
 
 fn image() -> Inventory {
-    inventory(
-        vec![package("libssl3", "1", "openssl"), package("openssl", "1", "openssl")],
-        vec![project("flask", "1")],
-    )
+    inventory(vec![package("libssl3", "1", "openssl"), package("openssl", "1", "openssl")], vec![project("flask", "1")])
 }
 
 /// `packages: status` of every part, for two findings: CVE-1 of openssl and CVE-2 (GHSA-2) of flask.
@@ -43,7 +40,7 @@ fn said(documents: &[VexDocument]) -> (Vec<String>, usize) {
         finding("CVE-1", &[], Ecosystem::Debian, "openssl", &["libssl3", "openssl"]),
         finding("CVE-2", &["GHSA-2"], Ecosystem::PyPi, "flask", &["flask"]),
     ];
-    let this = Image { name: "demo", digest: Some("sha256:ab") };
+    let this = Image { name: "demo", arch: None, digest: Some(Sha256::of(b"")) };
     let (out, used) = honour(findings, documents, &this, &image());
     let word = |one: &Finding| match (&one.status, &one.note) {
         (Status::NotAffected { why, by }, None) => format!("{why} ({by})"),
@@ -60,27 +57,72 @@ fn statements_mean_what_they_name() {
     let open = "libssl3 openssl: open";
     let not = |packages: &str| format!("{packages}: vulnerable_code_not_in_execute_path (vex.json)");
     let flask = "flask: open".to_owned();
-    let one = |vulnerability: &str, products: &str| format!(r#"{{"vulnerability":{vulnerability},"products":[{products}],{NOT}}}"#);
+    let one = |vulnerability: &str, products: &str| {
+        format!(r#"{{"vulnerability":{vulnerability},"products":[{products}],{NOT}}}"#)
+    };
     let cve = r#"{"name":"CVE-1"}"#;
     for (statement, expected, used) in [
-        (one(cve, r#"{"@id":"pkg:deb/debian/libssl3@1?arch=amd64"}"#), vec!["openssl: open".into(), not("libssl3"), flask.clone()], 1),
-        (one(cve, r#"{"@id":"pkg:deb/debian/openssl@1"}"#), vec!["libssl3: open".into(), not("openssl"), flask.clone()], 1),
+        (
+            one(cve, r#"{"@id":"pkg:deb/debian/libssl3@1?arch=amd64"}"#),
+            vec!["openssl: open".into(), not("libssl3"), flask.clone()],
+            1,
+        ),
+        (
+            one(cve, r#"{"@id":"pkg:deb/debian/openssl@1"}"#),
+            vec!["libssl3: open".into(), not("openssl"), flask.clone()],
+            1,
+        ),
         (one(cve, r#"{"@id":"pkg:deb/debian/openssl@1?arch=source"}"#), vec![not("libssl3 openssl"), flask.clone()], 1),
-        (one(cve, r#"{"identifiers":{"purl":"pkg:deb/debian/libssl3"}}"#), vec!["openssl: open".into(), not("libssl3"), flask.clone()], 1),
+        (
+            one(cve, r#"{"identifiers":{"purl":"pkg:deb/debian/libssl3"}}"#),
+            vec!["openssl: open".into(), not("libssl3"), flask.clone()],
+            1,
+        ),
         (one(cve, r#""pkg:deb/debian/openssl?arch=source""#), vec![not("libssl3 openssl"), flask.clone()], 1),
         (one(r#""CVE-1""#, r#"{"@id":"demo"}"#), vec![not("libssl3 openssl"), flask.clone()], 1),
-        (one(cve, r#"{"@id":"pkg:oci/demo@sha256%3Aab"}"#), vec![not("libssl3 openssl"), flask.clone()], 1),
-        (one(cve, r#"{"@id":"demo","subcomponents":[{"@id":"pkg:deb/debian/libssl3"}]}"#), vec!["openssl: open".into(), not("libssl3"), flask.clone()], 1),
+        (
+            one(
+                cve,
+                r#"{"@id":"pkg:oci/demo@sha256%3Ae3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+            ),
+            vec![not("libssl3 openssl"), flask.clone()],
+            1,
+        ),
+        (
+            one(cve, r#"{"@id":"demo","subcomponents":[{"@id":"pkg:deb/debian/libssl3"}]}"#),
+            vec!["openssl: open".into(), not("libssl3"), flask.clone()],
+            1,
+        ),
         // Of something else: another version, image, vulnerability; a part of another product.
         (one(cve, r#"{"@id":"pkg:deb/debian/libssl3@2"}"#), vec![open.into(), flask.clone()], 0),
         (one(cve, r#"{"@id":"pkg:oci/demo@sha256:cd"}"#), vec![open.into(), flask.clone()], 0),
-        (one(cve, r#"{"@id":"pkg:oci/other","subcomponents":[{"@id":"pkg:deb/debian/libssl3"}]}"#), vec![open.into(), flask.clone()], 0),
-        (one(cve, r#"{"@id":"demo","subcomponents":[{"@id":"pkg:deb/debian/curl"}]}"#), vec![open.into(), flask.clone()], 0),
-        (one(cve, r#"{"@id":"pkg:deb/debian/libssl3","subcomponents":[{"@id":"pkg:deb/debian/openssl"}]}"#), vec![open.into(), flask.clone()], 0),
-        (one(cve, r#"{"identifiers":{"cpe23":"cpe:2.3:a:openssl:openssl:1:*:*:*:*:*:*:*"}}"#), vec![open.into(), flask.clone()], 0),
+        (
+            one(cve, r#"{"@id":"pkg:oci/other","subcomponents":[{"@id":"pkg:deb/debian/libssl3"}]}"#),
+            vec![open.into(), flask.clone()],
+            0,
+        ),
+        (
+            one(cve, r#"{"@id":"demo","subcomponents":[{"@id":"pkg:deb/debian/curl"}]}"#),
+            vec![open.into(), flask.clone()],
+            0,
+        ),
+        (
+            one(cve, r#"{"@id":"pkg:deb/debian/libssl3","subcomponents":[{"@id":"pkg:deb/debian/openssl"}]}"#),
+            vec![open.into(), flask.clone()],
+            0,
+        ),
+        (
+            one(cve, r#"{"identifiers":{"cpe23":"cpe:2.3:a:openssl:openssl:1:*:*:*:*:*:*:*"}}"#),
+            vec![open.into(), flask.clone()],
+            0,
+        ),
         (one(r#"{"name":"CVE-3"}"#, r#"{"@id":"demo"}"#), vec![open.into(), flask.clone()], 0),
         // By another name of the vulnerability.
-        (one(r#"{"name":"X-1","aliases":["GHSA-2"]}"#, r#"{"@id":"pkg:pypi/Flask@1"}"#), vec![open.into(), not("flask")], 1),
+        (
+            one(r#"{"name":"X-1","aliases":["GHSA-2"]}"#, r#"{"@id":"pkg:pypi/Flask@1"}"#),
+            vec![open.into(), not("flask")],
+            1,
+        ),
         (one(r#"{"name":"GHSA-2"}"#, r#"{"@id":"demo"}"#), vec![open.into(), not("flask")], 1),
     ] {
         assert_eq!(said(&[document(&statement).unwrap()]), (expected, used), "{statement}");
