@@ -131,7 +131,7 @@ pub fn failing(args: &CveArgs, report: &Report) -> Result<(), Failure> {
     }
     let fixed = found.iter().filter(|one| matches!(one.status, advisory::Status::Fixed { .. })).count();
     let next = if fixed > 0 {
-        format!("{fixed} of them are fixed in a newer version: update")
+        format!("fixed in a newer version: {fixed} of them; update")
     } else {
         "where one does no harm in this image, say so in an OpenVEX document and name it with --vex".to_owned()
     };
