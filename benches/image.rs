@@ -113,7 +113,7 @@ fn main() {
     group.bench_function("tree: merged, finished, checked", |b| b.iter(|| build().expect("as before").tree));
     group.bench_function("tree digest", |b| b.iter(|| tree_digest(black_box(&assembled.tree)).expect("read")));
     let out = tempfile::tempdir().expect("a folder");
-    let spec = ImageSpec { name: "bench", arch: ARCH, epoch, user: None, image: &manifest.image };
+    let spec = ImageSpec { name: "bench", arch: ARCH, epoch, user: None, image: &manifest.image, attached: None };
     for name in ["x.tar", "x.oci.tar", "rootfs/"] {
         let output = [Output::parse(&out.path().join(name).display().to_string()).expect("an output")];
         group.bench_function(format!("{name} written, warm"), |b| {

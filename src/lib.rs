@@ -8,7 +8,8 @@
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
 //!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom, advisory  →  image
 //! build: from one to the other; once to find what wheels and tarballs need, and again with it.
-//! audit: what is to be said of an image, diff: of two.  cli: all of it
+//! audit: what is to be said of an image, diff: of two.  vendor: what a lock names, as a repository to be carried
+//! elsewhere.  cli: all of it
 //! ```
 
 pub mod base;
@@ -33,4 +34,5 @@ pub mod image;
 pub mod build;
 pub mod audit;
 pub mod diff;
+pub mod vendor;
 pub mod cli;

@@ -132,6 +132,32 @@ pub struct Built {
     pub layers: Vec<Sha256>,
     /// The output format version that `layers` hold for.
     pub format: u32,
+    /// Files of this machine that `[[files]]` put into the image, sorted by path; empty in a lock that is older than
+    /// this list.
+    pub files: Vec<LockedFile>,
+}
+
+/// A file or a symbolic link that was copied from this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedFile {
+    /// Where it is in the rootfs.
+    pub path: String,
+    /// What it is.
+    pub is: FileIs,
+}
+
+/// What of an own file decides over the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileIs {
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Of its bytes.
+        sha256: Sha256,
+    },
+    /// A symbolic link, and where it leads.
+    Link(String),
 }
 
 /// One `.deb`.
@@ -219,6 +245,8 @@ struct RawTarget {
     layers: Vec<String>,
     format: Option<u32>,
     #[serde(default)]
+    files: Vec<RawFile>,
+    #[serde(default)]
     needs: Vec<RawNeed>,
     #[serde(default)]
     package: Vec<RawPackage>,
@@ -226,6 +254,15 @@ struct RawTarget {
     tarball: Vec<RawTarball>,
     #[serde(default)]
     wheel: Vec<RawWheel>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    path: String,
+    mode: Option<String>,
+    sha256: Option<String>,
+    link: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -347,6 +384,7 @@ impl RawTarget {
                 diff_ids: digests(&self.diff_ids)?,
                 layers: digests(&self.layers)?,
                 format,
+                files: self.files.into_iter().map(RawFile::check).collect::<Result<_, _>>()?,
             }),
             (None, None) => None,
             _ => return Err("“tree” and “format” go together, and one is missing".into()),
@@ -395,6 +433,21 @@ impl RawTarget {
             tarballs: tarballs.collect::<Result<_, String>>()?,
             wheels: self.wheel.into_iter().map(RawWheel::check).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl RawFile {
+    fn check(self) -> Result<LockedFile, String> {
+        let is = match (self.mode, self.sha256, self.link) {
+            (Some(mode), Some(sha256), None) => {
+                let bits = u32::from_str_radix(&mode, 8).ok().filter(|bits| *bits <= 0o7777);
+                let mode = bits.ok_or_else(|| format!("“{mode}” is no mode of {}", self.path))?;
+                FileIs::File { mode, sha256: parsed(&sha256)? }
+            }
+            (None, None, Some(link)) => FileIs::Link(link),
+            _ => return Err(format!("{} has neither mode and sha256 nor link", self.path)),
+        };
+        Ok(LockedFile { path: self.path, is })
     }
 }
 
@@ -447,6 +500,13 @@ impl std::fmt::Display for Lock {
                 list(f, "diff-ids", built.diff_ids.iter().map(|digest| format!("\"{digest}\"")))?;
                 list(f, "layers", built.layers.iter().map(|digest| format!("\"{digest}\"")))?;
                 writeln!(f, "format = {}", built.format)?;
+                let file = |LockedFile { path, is }: &LockedFile| match is {
+                    FileIs::File { mode, sha256 } => {
+                        format!("{{ path = {}, mode = \"{mode:04o}\", sha256 = \"{}\" }}", quote(path), sha256.hex())
+                    }
+                    FileIs::Link(target) => format!("{{ path = {}, link = {} }}", quote(path), quote(target)),
+                };
+                list(f, "files", built.files.iter().map(file))?;
             }
             let need =
                 |need: &LockedNeed| format!("{{ what = {}, clause = {} }}", quote(&need.what), quote(&need.clause));

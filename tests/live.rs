@@ -2,6 +2,12 @@
 //! skipped; so does what needs root.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/secret.rs"]
+mod secret;
+#[expect(dead_code, reason = "this test needs a part of it")]
+#[path = "support/signing.rs"]
+mod signing;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -153,7 +159,7 @@ fn the_image_is_what_its_lock_says() {
     fs::create_dir(other.path().join("snapshots")).unwrap();
     fs::copy(dir.join("snapshots/python3.lock"), other.path().join("snapshots/python3.lock")).unwrap();
     let image = |name: &str| dir.join(name).to_string_lossy().into_owned();
-    // Packages are fetched again once; then what was made of them is trusted.
+    // From an empty cache once; then what was made of the packages is taken from it.
     let mut runs = vec![vec!["verify".into(), "python3.toml".into(), image("x.oci.tar")]];
     runs.extend(
         ["x.tar", "x.tar.gz", "layout"]
@@ -167,6 +173,35 @@ fn the_image_is_what_its_lock_says() {
             "{args:?}: {}{}",
             String::from_utf8_lossy(&run.stdout),
             String::from_utf8_lossy(&run.stderr)
+        );
+    }
+}
+
+/// Carried to where there is neither a mirror nor a cache: from the lock, and resolved anew.
+#[test]
+fn a_vendored_folder_builds_the_same_image() {
+    let Some(dir) = built() else { return };
+    let other = tempfile::tempdir().unwrap();
+    fs::copy(dir.join("python3.toml"), other.path().join("python3.toml")).unwrap();
+    fs::create_dir(other.path().join("snapshots")).unwrap();
+    fs::copy(dir.join("snapshots/python3.lock"), other.path().join("snapshots/python3.lock")).unwrap();
+    let key = signing::TestKey::good(jiff::Timestamp::now().as_second());
+    fs::write(other.path().join("secret.asc"), secret::armoured(&key, None)).unwrap();
+    let run = |cache: &Path, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_compose"));
+        command.args(args).current_dir(other.path()).env("COMPOSE_CACHE", cache).env_remove("COMPOSE_MIRROR");
+        let run = command.output().unwrap();
+        assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
+        println!("{}", String::from_utf8_lossy(&run.stdout));
+    };
+    run(&dir.join("cache"), &["vendor", "python3.toml", "carried", "--sign-with", "secret.asc"]);
+    let carried = ["--offline", "--mirror", "file:carried", "-o", "x.oci.tar"];
+    let signed = ["--update", "--signed-by", "carried/keyring.asc"];
+    for (cache, more) in [("one", &["--locked"][..]), ("two", &signed)] {
+        run(&other.path().join(cache), &[&["python3.toml"], &carried[..], more].concat());
+        assert!(
+            fs::read(other.path().join("x.oci.tar")).unwrap() == fs::read(dir.join("x.oci.tar")).unwrap(),
+            "{more:?}"
         );
     }
 }

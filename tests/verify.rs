@@ -46,11 +46,15 @@ fn what_is_the_same_is_said_to_be() {
     args.extend(outputs.iter().flat_map(|output| ["-o", output]));
     desk.compose(&args).ok();
     let before = state(&desk);
-    // From nothing: what the cache holds does not count.
+    // From the downloads, each hashed again; nothing that was made of them counts.
     let asked = served.requests().len();
     let run = desk.compose(&["verify", "demo.toml"]).ok();
     assert!(run.stdout.contains("amd64: rebuilt, and it is what the lock says: tree sha256:"), "{}", run.stdout);
-    assert_eq!(served.requests().len() - asked, 2, "each package is fetched again");
+    desk.compose(&["verify", "demo.toml", "--offline"]).ok();
+    assert_eq!(served.requests().len() - asked, 0, "what is in the cache is not fetched again");
+    fs::remove_dir_all(desk.path("cache/debs")).unwrap();
+    desk.compose(&["verify", "demo.toml"]).ok();
+    assert_eq!(served.requests().len() - asked, 2, "each package is fetched");
     let run = desk.compose(&["verify", "demo.toml", "--with-store", "--format", "json"]).ok();
     assert_eq!(served.requests().len() - asked, 2);
     let said: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
@@ -92,43 +96,6 @@ fn each_difference_is_named() {
     assert_eq!(run.code, Some(7), "{}", run.stderr);
     let said = run.stdout.replace(&*other.dir.path().to_string_lossy(), "OTHER");
     insta::assert_snapshot!("other-image", desk.settled(&served, &said));
-}
-
-/// A bit that changes in what an image holds is found: by the digest of its blob, or as a path that differs.
-#[test]
-fn a_changed_bit_is_found() {
-    let (_served, desk) = desk();
-    desk.compose(&["demo.toml", "-o", "x.tar", "-o", "oci:layout"]).ok();
-    let blobs: Vec<_> = fs::read_dir(desk.path("layout/blobs/sha256")).unwrap().map(|e| e.unwrap().path()).collect();
-    let layer = blobs.iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap();
-    let whole = fs::read(layer).unwrap();
-    let (mut state, mut places) = (88_172_645_463_325_252_u64, Vec::new());
-    for _ in 0..25 {
-        // xorshift: the places are the same in each run.
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        places.push(usize::try_from(state % whole.len() as u64).unwrap());
-    }
-    for at in places {
-        let mut changed = whole.clone();
-        changed[at] ^= 1 << (at % 8);
-        fs::write(layer, &changed).unwrap();
-        let run = desk.compose(&["verify", "demo.toml", "layout", "--with-store"]);
-        assert_ne!(run.code, Some(0), "bit at {at}: {}", run.stdout);
-        assert!(run.stderr.contains("sha256:"), "bit at {at}: {}", run.stderr);
-    }
-    fs::write(layer, &whole).unwrap();
-    desk.compose(&["verify", "demo.toml", "layout", "--with-store"]).ok();
-    // In a plain archive nothing but the content tells.
-    let tar = fs::read(desk.path("x.tar")).unwrap();
-    let content = tar.windows(8).position(|bytes| bytes == b"library\n").unwrap();
-    let mut changed = tar.clone();
-    changed[content] ^= 1;
-    fs::write(desk.path("x.tar"), &changed).unwrap();
-    let run = desk.compose(&["verify", "demo.toml", "x.tar", "--with-store"]);
-    assert_eq!(run.code, Some(7));
-    assert!(run.stdout.contains("libapp.txt") || run.stdout.contains("again.txt"), "{}", run.stdout);
 }
 
 #[test]

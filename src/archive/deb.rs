@@ -12,7 +12,7 @@ use crate::{
 use super::fetch::{FetchError, Fetcher, Promise, Want, join};
 
 /// Fetches the package file at `filename` (as in the index's `Filename` field) below one of `bases`, unless the store
-/// has it. `progress` hears of `size` bytes in all.
+/// has it; where a vendored folder stands for all mirrors, from there. `progress` hears of `size` bytes in all.
 ///
 /// # Errors
 /// [`FetchError`].
@@ -25,7 +25,11 @@ pub fn fetch_deb(
     sha256: &Sha256,
     progress: &dyn Progress,
 ) -> Result<PathBuf, FetchError> {
-    let urls: Vec<_> = bases.iter().map(|base| join(base, filename)).collect();
-    let want = Want { size: Some(size), sha256, promise: Promise::Index };
+    let (urls, promise): (Vec<_>, _) = match fetcher.vendored() {
+        // It has everything, or is not the lock's.
+        Some(vendored) => (vec![vendored.url(filename)], Promise::Vendored),
+        None => (bases.iter().map(|base| join(base, filename)).collect(), Promise::Index),
+    };
+    let want = Want { size: Some(size), sha256, promise };
     fetcher.fetch_to_store(store, Shelf::Debs, &urls, want, progress)
 }

@@ -3,7 +3,7 @@
 //! In: the manifest's repositories, the machine's apt sources, a mirror. Out: [`LoadedSuite`]s, and `.deb` files in the
 //! store. In the order of the work: [`sources`] (which mirror), [`suites`] (which suites of it), [`fetch`],
 //! [`openpgp`] (with [`cleartext`] and [`keyring`]), [`release`], [`index`], [`contents`] (which package ships what),
-//! [`deb`].
+//! [`deb`]. A folder of [`vendored`] files may stand for all mirrors.
 
 pub mod cleartext;
 pub mod contents;
@@ -19,6 +19,7 @@ pub mod sources;
 pub mod suites;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod vendored;
 
 pub use contents::Sonames;
 pub use deb::fetch_deb;
@@ -29,3 +30,4 @@ pub use kept::{Cold, IndexPiece, is_kept_sound, keep_index, kept_index};
 pub use release::ReleaseInfo;
 pub use sources::{MirrorInputs, MirrorSource, Mirrors, discover, snapshot};
 pub use suites::{Keys, SuiteRequest, requests};
+pub use vendored::Vendored;

@@ -186,6 +186,7 @@ mod tests {
             files: vec![],
             accounts: Default::default(),
             image: Default::default(),
+            sbom: Default::default(),
             policy: Default::default(),
         }
     }

@@ -1,16 +1,14 @@
 //! How an image's programs and libraries are armed, and which are not.
 //!
-//! In: a tree. Out: [`Hardened`]: counts, and each file that lacks what Debian's own builds have by default (PIE, RELRO,
-//! a stack that is not executable), with its package. Files are read side by side, a few pieces of each.
-
-use std::io;
-
-use rayon::prelude::*;
+//! In: what [`check::armed`] found. Out: [`Hardened`]: counts, and each file that lacks what Debian's own builds have by
+//! default (PIE, RELRO, a stack that is not executable), with its package.
 
 use crate::{
-    base::RootPath,
-    elf::{ElfError, Hardening, Placement, Relro, Source},
-    tree::{Kind, Origin, Tree},
+    base::{Arch, RootPath},
+    check::{self, Armed},
+    elf::{Placement, Relro},
+    finish::FinishError,
+    tree::{Origin, Tree},
 };
 
 /// What a file lacks.
@@ -20,7 +18,7 @@ pub struct Weakness {
     pub path: RootPath,
     /// Whose file it is.
     pub origin: Origin,
-    /// What is wrong, in words; never empty.
+    /// Codes of what is wrong ([`crate::base::UNHARDENED`]); never empty.
     pub lacks: Vec<&'static str>,
 }
 
@@ -52,66 +50,24 @@ impl Hardened {
     ///
     /// # Errors
     /// When a file of the tree cannot be read.
-    pub fn of(tree: &Tree) -> io::Result<Self> {
-        let files: Vec<_> = tree.iter().filter(|(path, _)| !is_debug(path)).collect();
-        let read: Vec<Option<(&RootPath, &Origin, Hardening)>> = files
-            .par_iter()
-            .map(|(path, node)| {
-                let Kind::File(content) = &node.kind else { return Ok(None) };
-                if content.len() < 64 {
-                    return Ok(None);
-                }
-                let magic = content.read_part(0, 4)?;
-                if magic != *b"\x7fELF" {
-                    return Ok(None);
-                }
-                let head = content.read_part(0, crate::elf::HEAD)?;
-                let source = Source::new(content.len(), head, |offset, length| content.read_part(offset, length));
-                match Hardening::read(&source) {
-                    Ok(found) => Ok(found.map(|found| (*path, &node.origin, found))),
-                    Err(ElfError::Io(error)) => Err(error),
-                    // `check` tells of broken ones.
-                    Err(_) => Ok(None),
-                }
-            })
-            .collect::<io::Result<_>>()?;
+    pub fn of(tree: &Tree, arch: Arch) -> Result<Self, FinishError> {
         let mut out = Self::default();
-        for (path, origin, found) in read.into_iter().flatten() {
-            out.add(path, origin, &found);
-        }
+        check::armed(tree, arch)?.into_iter().for_each(|found| out.add(found));
         Ok(out)
     }
 
-    fn add(&mut self, path: &RootPath, origin: &Origin, found: &Hardening) {
+    fn add(&mut self, Armed { path, node, hardening, faults }: Armed<'_>) {
         self.total += 1;
-        self.programs += usize::from(found.placement != Placement::Library);
-        self.pie += usize::from(found.placement == Placement::Pie);
-        self.full_relro += usize::from(found.relro == Relro::Full);
-        self.relro += usize::from(found.relro != Relro::None);
-        self.nx_stack += usize::from(found.nx_stack);
-        self.stack_protector += usize::from(found.stack_protector == Some(true));
-        self.fortify += usize::from(found.fortify == Some(true));
-        let lacks = lacks(found);
+        self.programs += usize::from(hardening.placement != Placement::Library);
+        self.pie += usize::from(hardening.placement == Placement::Pie);
+        self.full_relro += usize::from(hardening.relro == Relro::Full);
+        self.relro += usize::from(hardening.relro != Relro::None);
+        self.nx_stack += usize::from(hardening.nx_stack);
+        self.stack_protector += usize::from(hardening.stack_protector == Some(true));
+        self.fortify += usize::from(hardening.fortify == Some(true));
+        let lacks: Vec<_> = faults.into_iter().map(|(code, _)| code).collect();
         if !lacks.is_empty() {
-            self.weak.push(Weakness { path: path.clone(), origin: origin.clone(), lacks });
+            self.weak.push(Weakness { path: path.clone(), origin: node.origin.clone(), lacks });
         }
     }
-}
-
-/// What Debian's compilers give every file by default, and this one has not. Stack protector and fortify are no part of
-/// it: where they leave no trace they may have had nothing to do.
-fn lacks(found: &Hardening) -> Vec<&'static str> {
-    let all = [
-        (found.placement == Placement::Fixed, "not position-independent"),
-        (found.relro == Relro::None, "no RELRO"),
-        (!found.nx_stack, "executable stack"),
-        (found.textrel, "text relocations"),
-        (found.unsafe_search().next().is_some(), "a search path that others may fill"),
-    ];
-    all.into_iter().filter(|(holds, _)| *holds).map(|(_, words)| words).collect()
-}
-
-/// Separate debug symbols, whose headers speak of another file.
-fn is_debug(path: &RootPath) -> bool {
-    path.starts_with(&RootPath::literal("usr/lib/debug")) || path.file_name().ends_with(b".debug")
 }

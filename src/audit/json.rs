@@ -1,15 +1,14 @@
 //! An [`Audit`] as JSON. The schema has a version; what is added to it later keeps the version, what is taken away or
 //! changes its meaning raises it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Audit, Files, Weakness};
 use crate::{
     advisory::Report,
     base::{PackageName, Sha256},
-    check::{Finding, Severity},
+    check::report,
     inventory::{ContentSize, Distro, Inventory, Licence, Package, Project},
-    tree::Origin,
 };
 
 /// The schema of what [`json`] gives, as a JSON Schema (draft 2020-12).
@@ -106,35 +105,15 @@ fn licence(licence: &Licence) -> Value {
     json!({ "names": licence.names, "spdx": licence.spdx })
 }
 
-/// Who brought something, as an object with one key, or null.
-fn origin(origin: &Origin) -> Value {
-    let (key, name) = match origin {
-        Origin::Package(name) => ("package", name.as_str()),
-        Origin::Wheel(name) => ("wheel", &**name),
-        Origin::Tarball(name) => ("tarball", &**name),
-        Origin::Finish(step) => ("step", *step),
-        Origin::Manifest => return Value::Null,
-    };
-    Value::Object(Map::from_iter([(key.to_owned(), name.into())]))
-}
-
 fn of_files(files: &Files) -> Value {
-    let finding = |finding: &Finding| {
-        let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-        json!({
-            "code": finding.code, "severity": severity, "path": finding.path.to_string(),
-            "origin": origin(&finding.origin), "message": finding.message,
-        })
-    };
-    let weak =
-        |weak: &Weakness| json!({ "path": weak.path.to_string(), "origin": origin(&weak.origin), "lacks": weak.lacks });
+    let weak = |weak: &Weakness| json!({ "path": weak.path.to_string(), "origin": report::origin_json(&weak.origin), "lacks": weak.lacks });
     let stray = files.stray.iter().map(|stray| json!({ "path": stray.path.to_string(), "size": stray.size }));
     let hard = &files.hardened;
     json!({
         "count": files.count,
         "bytes": files.bytes,
         "belonging-to-nothing": stray.collect::<Vec<_>>(),
-        "findings": files.findings.iter().map(finding).collect::<Vec<_>>(),
+        "findings": files.findings.iter().map(report::json).collect::<Vec<_>>(),
         "elf": {
             "total": hard.total, "programs": hard.programs, "pie": hard.pie, "relro": hard.relro,
             "full-relro": hard.full_relro, "nx-stack": hard.nx_stack, "stack-protector": hard.stack_protector,

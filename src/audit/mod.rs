@@ -7,19 +7,17 @@ mod hardening;
 mod json;
 mod text;
 
-use std::io;
-
 pub use hardening::{Hardened, Weakness};
 pub use json::{SCHEMA, json};
 pub use text::text;
 
 use crate::{
     advisory::Report,
-    base::{PackageName, RootPath, Sha256},
+    base::{Arch, PackageName, RootPath, Sha256},
     check::{self, Finding},
+    finish::FinishError,
     image::open::Form,
     inventory::{self, Inventory},
-    manifest::PolicyRule,
     tree::{Kind, Tree},
 };
 
@@ -104,11 +102,14 @@ pub struct Files {
     pub hardened: Hardened,
 }
 
+/// What an audit looks for in each file, by code.
+const RULES: [&str; 5] = ["capabilities", "package-manager", "setuid", "shell", "world-writable"];
+
 /// Looks at a tree whose origins are known.
 ///
 /// # Errors
 /// When a file of the tree cannot be read.
-pub fn files(tree: &Tree) -> io::Result<Files> {
+pub fn files(tree: &Tree, arch: Option<Arch>) -> Result<Files, FinishError> {
     let of_kind = |kind: &Kind| match kind {
         Kind::File(content) => content.len(),
         _ => 0,
@@ -122,7 +123,8 @@ pub fn files(tree: &Tree) -> io::Result<Files> {
         count,
         bytes,
         stray: stray.collect(),
-        findings: check::policy(tree, &PolicyRule::ALL),
-        hardened: Hardened::of(tree)?,
+        findings: check::noteworthy(tree),
+        // Of an unknown one only what `$PLATFORM` in a search path stands for is guessed.
+        hardened: Hardened::of(tree, arch.unwrap_or(Arch::Amd64))?,
     })
 }

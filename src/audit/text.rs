@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Audit, Files, Looked, Subject};
+use super::{Audit, Files, Looked, RULES, Subject};
 use crate::{
     base::words,
     inventory::{ContentSize, Distro, Inventory, Licence},
-    manifest::PolicyRule,
 };
 
 /// Longest licence in the table, characters; JSON has all.
@@ -151,10 +150,10 @@ fn of_files(out: &mut String, files: &Files, show: usize) {
     };
     say!(out, "\nBelonging to no package: {title}");
     list(out, strays, files.stray.len(), show);
-    for rule in PolicyRule::ALL {
-        let found: Vec<_> = files.findings.iter().filter(|finding| finding.code == rule.as_str()).collect();
+    for rule in RULES {
+        let found: Vec<_> = files.findings.iter().filter(|finding| finding.code == rule).collect();
         let title = if found.is_empty() { "none".to_owned() } else { found.len().to_string() };
-        say!(out, "{}: {title}", rule.as_str());
+        say!(out, "{rule}: {title}");
         list(out, found.iter().map(|finding| finding.to_string()), found.len(), show);
     }
     let hard = &files.hardened;

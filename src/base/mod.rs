@@ -1,16 +1,19 @@
-//! The words every other module speaks: digests, paths inside the rootfs, names, architectures, progress.
+//! The words every other module speaks: digests, paths inside the rootfs, names, architectures, progress,
+//! and the codes of what can be found wrong with an image.
 //!
 //! In: raw text and bytes at the edge. Out: values that are valid by construction.
 
 pub mod aside;
 pub mod words;
 mod arch;
+mod code;
 mod digest;
 mod name;
 mod path;
 mod progress;
 
 pub use arch::{Arch, UnknownArch};
+pub use code::{Asked, CODES, Code, Severity, UNHARDENED};
 pub use digest::{BadDigest, Sha256, Sha256Writer};
 pub use name::{BadName, PackageName};
 pub use path::{BadPath, RootPath};

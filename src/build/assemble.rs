@@ -3,7 +3,7 @@
 //! In: the manifest, one target of its lock, where to fetch from. Out: the tree, ready to be written, and what was
 //! noticed on the way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io, path::PathBuf};
 
 use super::bytecode::{self, BytecodeError, Interpreter};
 use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
@@ -12,10 +12,13 @@ use crate::{
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     finish::{self, FinishError, ReleaseFacts, Shipped},
-    lock::{Lock, LockedPackage, Target},
+    image::{pieces, total},
+    inventory::{self, Inventory},
+    lock::{FileIs, Lock, LockedFile, LockedPackage, Target},
     manifest::{Compression, ContentRule, Manifest, OMIT_GROUPS, Rootfs},
     python::{Inputs, Site, SiteError},
-    tree::{Conflict, FilesError, Tree},
+    sbom,
+    tree::{Conflict, FilesError, Kind, Placed, Tree},
     unpack::{BadPattern, Filter, FilterSpec, OmitSpec, Segment},
 };
 
@@ -27,8 +30,20 @@ pub struct Assembled {
     pub findings: Vec<Finding>,
     /// Maintainer scripts whose effect nobody reproduced, by package.
     pub not_reproduced: Vec<(PackageName, Box<str>)>,
+    /// The manifest's own files, sorted by path.
+    pub own: Vec<OwnFile>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// What it holds, where `[sbom]` asks for it.
+    pub inventory: Option<Inventory>,
+}
+
+/// A file or link of this machine that `[[files]]` put into the tree.
+pub struct OwnFile {
+    /// As the lock has it.
+    pub locked: LockedFile,
+    /// On this machine.
+    pub from: PathBuf,
 }
 
 /// Why there is no tree.
@@ -67,6 +82,12 @@ pub enum AssembleError {
     /// `finish/`.
     #[error(transparent)]
     Finish(#[from] FinishError),
+    /// The tree cannot be read back.
+    #[error("cannot read what the image holds: {0}")]
+    Inventory(io::Error),
+    /// `sbom.rootfs`.
+    #[error(transparent)]
+    Sbom(#[from] sbom::PlaceError),
 }
 
 fn list(conflicts: &[Conflict]) -> String {
@@ -125,7 +146,7 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     finish::prepare(&mut tree, arch)?;
     let replaces = Replaces::of(&target.packages, segments.get(..packages).unwrap_or_default());
     tree.merge(&segments, |a, b| replaces.allows(a, b)).map_err(AssembleError::Conflicts)?;
-    tree.place_files(&manifest.files)?;
+    let own = own_files(&tree.place_files(&manifest.files)?, &tree)?;
     let versions: Vec<_> = target.packages.iter().map(|package| package.version.to_string()).collect();
     let shipped: Vec<_> = segments
         .iter()
@@ -154,13 +175,53 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
             format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")
         }));
     }
+    let inventory = match manifest.sbom.attach.is_empty() && manifest.sbom.rootfs.is_empty() {
+        true => None,
+        false => Some(inventory(&mut tree, &plan)?),
+    };
+    if let Some(inventory) = &inventory {
+        // After it is known what the image holds: an SBOM does not list itself.
+        sbom::place(&mut tree, &manifest.sbom.rootfs, inventory)?;
+    }
     let ignore = manifest.python.as_ref().map_or(&[][..], |python| &python.ignore_needs);
     let mut findings = check::check(&tree, arch, check::Options { ignore, providers })?;
-    findings.extend(check::policy(&tree, &manifest.policy.forbid));
     if let Some(site) = &site {
         findings.extend(check::projects(&tree, site)?);
     }
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, notes })
+    let size = total(&pieces(&tree));
+    let subject = check::Subject { tree: &tree, arch, target, not_reproduced: &report.not_reproduced, size };
+    findings.extend(check::policy(manifest, subject)?);
+    let findings = check::judge(&manifest.policy, findings);
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, own, notes, inventory })
+}
+
+/// What was placed, as it is in the tree.
+fn own_files(placed: &Placed, tree: &Tree) -> Result<Vec<OwnFile>, FinishError> {
+    let mut out = Vec::new();
+    for (path, from) in placed {
+        let Some(node) = tree.get(path) else { continue };
+        let is = match &node.kind {
+            Kind::File(content) => {
+                let failed = |source| FinishError::Read { path: path.clone(), source };
+                FileIs::File { mode: node.meta.mode, sha256: content.sha256().map_err(failed)? }
+            }
+            Kind::Symlink(target) => FileIs::Link(String::from_utf8_lossy(target).into_owned()),
+            Kind::Dir | Kind::Hardlink(_) => continue,
+        };
+        out.push(OwnFile { locked: LockedFile { path: path.to_string(), is }, from: from.clone() });
+    }
+    Ok(out)
+}
+
+/// What the tree holds, with what the lock knows of it.
+fn inventory(tree: &mut Tree, plan: &Plan<'_>) -> Result<Inventory, AssembleError> {
+    let name = &plan.manifest.name;
+    let mut found = inventory::of_tree(name, tree, Some(plan.arch)).map_err(AssembleError::Inventory)?;
+    if let Some(known) = inventory::locked(name, plan.lock, plan.arch) {
+        found.enrich(known);
+    }
+    found.created = jiff::Timestamp::from_second(plan.epoch).ok();
+    Ok(found)
 }
 
 /// What an index would say of the packages of a target, from their own control files: for locks that are older than

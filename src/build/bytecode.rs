@@ -159,8 +159,11 @@ impl Plan {
     ) -> Result<Self, BytecodeError> {
         let keys: Vec<Sha256> = groups.values().map(|modules| key(modules)).collect::<Result<_, _>>()?;
         let entry = |(key, modules): (&Sha256, &Vec<Module>)| {
-            let entry = entry::load(&store.get(Shelf::Bytecode, key)?, key)?;
-            (entry.len() == modules.len()).then_some(entry)
+            let entry = entry::load(&store.get(Shelf::Bytecode, key)?, key).filter(|e| e.len() == modules.len());
+            if entry.is_none() {
+                store.found_damaged(Shelf::Bytecode, key, &"compiled Python modules");
+            }
+            entry
         };
         let entries = keys.iter().zip(groups.values()).map(entry).collect();
         Ok(Self { groups, keys, entries, compiled: 0 })

@@ -99,6 +99,11 @@ impl<'u> Explainer<'u> {
         &self.closure
     }
 
+    /// What was wanted.
+    pub(super) fn wishes(&self) -> &Wishes<'u> {
+        self.wishes
+    }
+
     /// A request, by number: an entry of `packages.install`, or what wheels and tarballs need.
     pub fn request(&self, number: usize) -> Option<&SolveRequest> {
         self.wishes.requests().get(number)
@@ -155,7 +160,8 @@ impl<'u> Explainer<'u> {
         ids.into_iter().map(|id| (self.show(id), self.universe.package(id).installed_size())).collect()
     }
 
-    fn reason(&self, link: &Link<'_>) -> Option<Reason> {
+    /// A step of a chain in words; `None` for what only says that the manifest has a request.
+    pub(super) fn reason(&self, link: &Link<'_>) -> Option<Reason> {
         let (relation, others) = (&link.need.relation, &link.need.others);
         let what = match (link.from, link.to) {
             (Member::Root, _) => return None,

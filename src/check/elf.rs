@@ -19,12 +19,17 @@ const SHOWN_VERSIONS: usize = 4;
 /// Reads one file that begins with `head`; `None` for object files, core dumps and separate debug symbols, whose
 /// headers speak of another file.
 pub(super) fn read(path: &RootPath, node: &Node, content: &Content, head: Vec<u8>) -> Result<Option<Object>, ElfError> {
-    if path.starts_with(&RootPath::literal("usr/lib/debug")) || path.file_name().ends_with(b".debug") {
+    if is_debug(path) {
         return Ok(None);
     }
     let source = Source::new(content.len(), head, |offset, length| content.read_part(offset, length));
     let elf = Elf::read(&source)?.filter(Elf::is_loadable);
     Ok(elf.map(|elf| Object { path: path.clone(), elf, owner: node.origin.clone() }))
+}
+
+/// Separate debug symbols.
+pub(super) fn is_debug(path: &RootPath) -> bool {
+    path.starts_with(&RootPath::literal("usr/lib/debug")) || path.file_name().ends_with(b".debug")
 }
 
 /// Loaders, libraries and symbol versions that are not found.
@@ -256,6 +261,5 @@ fn out_of_the_way(object: &Object, text: &str, bundled: &Object) -> Finding {
 }
 
 fn finding(object: &Object, code: &'static str, message: String, hint: String) -> Finding {
-    let (path, origin) = (object.path.clone(), object.owner.clone());
-    Finding { code, severity: Severity::Error, path, origin, message, hint }
+    Finding::at(code, Severity::Error, object.path.clone(), object.owner.clone()).says(message, hint)
 }

@@ -1,62 +1,29 @@
 //! Whether the finished tree can work, found out without running anything in it.
 //!
-//! In: the tree. Out: [`Finding`]s, sorted by path: libraries and interpreters that are missing, links that lead
-//! nowhere ([`check`]); shells, set-id files and the like, for the manifest's policies ([`policy`]). Files are read in
-//! bounded pieces, as they may be hostile.
+//! In: the tree. Out: [`Finding`]s: libraries and interpreters that are missing, links that lead nowhere ([`check`]);
+//! shells, set-id files and the like, for the manifest's policies ([`policy`]), which then has its say on all of them
+//! ([`judge`]); the same as JSON and SARIF ([`report`]). Files are read in bounded pieces, as they may be hostile.
 
 mod elf;
+mod finding;
+mod judge;
 mod policy;
+mod programs;
+pub mod report;
 
-use std::fmt;
-
-pub use policy::policy;
+pub use finding::{Excuse, Finding, Place};
+pub use judge::judge;
+pub use policy::{Armed, Subject, armed, noteworthy, policy};
 use rayon::prelude::*;
 
 use crate::{
-    base::{Arch, PackageName, RootPath},
+    base::{Arch, PackageName, RootPath, Severity},
     elf::{ElfError, HEAD, Object},
     finish::{FinishError, ldcache},
     python::{Site, Unmet, unmet},
     tree::{Kind, Node, Origin, Tree},
     unpack::SHEBANG,
 };
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// May be meant so: a script whose interpreter was left out on purpose.
-    Warning,
-    /// Something in the image cannot start or load.
-    Error,
-}
-
-/// One thing found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Stable name of the kind: `missing-library`, `missing-loader`, `missing-symbol-version`, `missing-interpreter`,
-    /// `dangling-link`, `broken-elf`, `foreign-machine`, or a policy's name.
-    pub code: &'static str,
-    /// How bad.
-    pub severity: Severity,
-    /// Where.
-    pub path: RootPath,
-    /// Whose file that is.
-    pub origin: Origin,
-    /// What is wrong.
-    pub message: String,
-    /// What mends it.
-    pub hint: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)?;
-        match &self.origin {
-            origin if origin.is_unpacked() => write!(f, " ({origin})"),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// Finds the packages that ship a library, by its soname.
 pub type Providers<'a> = &'a dyn Fn(&[u8]) -> Vec<PackageName>;
@@ -91,7 +58,7 @@ pub fn check(tree: &Tree, arch: Arch, options: Options<'_>) -> Result<Vec<Findin
         }
     }
     findings.extend(elf::unresolved(tree, arch, &ldcache::directories(tree, arch)?, &objects, options));
-    findings.sort_by(|a, b| a.path.cmp(&b.path).then_with(|| a.message.cmp(&b.message)));
+    findings.sort_by(|a, b| (a.path(), &a.message).cmp(&(b.path(), &b.message)));
     Ok(findings)
 }
 
@@ -101,16 +68,13 @@ pub fn check(tree: &Tree, arch: Arch, options: Options<'_>) -> Result<Vec<Findin
 /// When a file of the tree cannot be read.
 pub fn projects(tree: &Tree, site: &Site) -> Result<Vec<Finding>, FinishError> {
     let read = |source| FinishError::Read { path: site.layout.site.clone(), source };
-    let finding = |unmet: Unmet| Finding {
-        code: "missing-project",
-        severity: Severity::Warning,
-        path: unmet.path,
-        origin: unmet.origin,
-        message: match unmet.found {
+    let finding = |unmet: Unmet| {
+        let message = match unmet.found {
             Some(version) => format!("it requires {}, and the image has {version}", unmet.requirement),
             None => format!("it requires {}, which is not in the image", unmet.requirement),
-        },
-        hint: "add it to the application's lock or to python.wheels".into(),
+        };
+        Finding::at("missing-project", Severity::Warning, unmet.path, unmet.origin)
+            .says(message, "add it to the application's lock or to python.wheels")
     };
     Ok(unmet(tree, site).map_err(read)?.into_iter().map(finding).collect())
 }
@@ -123,14 +87,8 @@ enum Looked {
 
 fn look(tree: &Tree, path: &RootPath, node: &Node) -> std::io::Result<Looked> {
     let bad = |code, severity, message: String, hint: String| {
-        Ok(Looked::Bad(Box::new(Finding {
-            code,
-            severity,
-            path: path.clone(),
-            origin: node.origin.clone(),
-            message,
-            hint,
-        })))
+        let finding = Finding::at(code, severity, path.clone(), node.origin.clone()).says(message, hint);
+        Ok(Looked::Bad(Box::new(finding)))
     };
     match &node.kind {
         Kind::Dir | Kind::Hardlink(_) => Ok(Looked::Fine),
@@ -212,6 +170,12 @@ fn may_dangle(path: &RootPath, target: &[u8]) -> bool {
 /// Bytes of the tree in a message: no control characters.
 fn shown(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
+}
+
+/// Hints begin small, as they follow a message; a name keeps its letters.
+fn lower(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -145,37 +145,6 @@ fn loaders_interpreters_and_links() {
     );
 }
 
-#[test]
-fn policies() {
-    let mut tree = Tree::new(0);
-    put(&mut tree, "usr/bin/dash", 0o755, vec![]);
-    put(&mut tree, "usr/bin/su", 0o4755, vec![]);
-    put(&mut tree, "usr/bin/dpkg", 0o755, vec![]);
-    put(&mut tree, "usr/share/doc/bash", 0o666, vec![]);
-    tree.insert_link(RootPath::literal("usr/bin/sh"), b"dash", Origin::Finish("test")).unwrap();
-    tree.insert_link(RootPath::literal("usr/bin/zsh"), b"gone", Origin::Finish("test")).unwrap();
-    for (path, mode) in [("tmp", 0o1777), ("open", 0o777), ("var/mail", 0o2775)] {
-        let node = Node { meta: Meta::root(mode, 0), kind: Kind::Dir, origin: Origin::Manifest, ready: None };
-        tree.insert(RootPath::literal(path), node).unwrap();
-    }
-    let found: Vec<_> = policy(&tree, &crate::manifest::PolicyRule::ALL)
-        .iter()
-        .map(|finding| format!("{} {}", finding.code, finding.path))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            "world-writable /open",
-            "shell /usr/bin/dash",
-            "package-manager /usr/bin/dpkg",
-            "shell /usr/bin/sh",
-            "setuid /usr/bin/su",
-            "world-writable /usr/share/doc/bash",
-        ]
-    );
-    assert!(policy(&tree, &[]).is_empty());
-}
-
 fn from(tree: &mut Tree, path: &str, origin: Origin, file: &Fixture) {
     put(tree, path, 0o755, file.build());
     tree.get_mut(&RootPath::parse(path.as_bytes()).unwrap()).unwrap().origin = origin;
@@ -241,7 +210,7 @@ fn versions_are_asked_of_the_library_that_is_found() {
     assert_eq!(findings(&tree, Options::default()), [""; 0]);
     put(&mut tree, "usr/bin/c", 0o755, Fixture::new().wants("libx.so", &["X_2"]).build());
     let [only] = &check(&tree, Arch::Amd64, Options::default()).unwrap()[..] else { panic!() };
-    assert_eq!((only.path.to_string().as_str(), only.hint.contains("same suite")), ("/usr/bin/c", true));
+    assert_eq!((only.path().unwrap().to_string().as_str(), only.hint.contains("same suite")), ("/usr/bin/c", true));
 }
 
 #[test]

@@ -17,6 +17,9 @@ Examples:
 With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without
 one it solves and writes one.
 
+A build fails by what its checks find; `compose checks` lists every kind by its
+code, and --format json or sarif gives what was found to other programs.
+
 Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
 mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
 or disk.";
@@ -49,15 +52,21 @@ pub enum Command {
     /// Of what the lock holds; without a good one of what a build would choose, and no lock is written. For a path or
     /// a file's name the packages and wheels are fetched, if they are not in the cache.
     Why(WhyArgs),
-    /// Draw who needs whom in the image, as DOT or Mermaid
+    /// Draw who needs whom in the image, as DOT, as Mermaid, or on a page with what takes the space
     ///
     /// Of what the lock holds, as `why`. A dashed line: another package would have done too. For example:
     /// compose graph python3.toml | dot -Tsvg -o python3.svg
+    ///
+    /// With --html the image is put together, and one page that needs nothing else shows it: a treemap of its bytes by
+    /// package or by directory, the graph, and the list of packages, wheels and tarballs.
     Graph(GraphArgs),
-    /// Rebuild from the lock with nothing from the cache, and compare every digest; exits with 7 if one differs
+    /// Rebuild from the lock with nothing that was made before, and compare every digest; exits with 7 if one differs
+    ///
+    /// Packages and wheels are taken from the cache if their SHA-256 is that of the lock; one that is damaged there is
+    /// named, taken out and fetched anew.
     ///
     /// With an IMAGE that is compared too: an OCI layout, an .oci.tar, an archive of docker save, a rootfs as a tar or a
-    /// folder. What differs is told path by path. Nothing is written, neither an output nor the lock.
+    /// folder. What differs is told path by path, or by the byte. No output is written, and no lock.
     Verify(VerifyArgs),
     /// Say exactly what is in an image, of compose's making or not
     ///
@@ -71,8 +80,17 @@ pub enum Command {
     /// FROM and TO are what `audit` takes, and need not be of the same kind: what only one of them knows is not compared.
     /// A line with + is new in TO, with - gone, with ~ changed. Dates of files do not count unless --times is given.
     Diff(DiffArgs),
+    /// Put everything that the lock names into a folder, as a small apt repository, for a network without a mirror
+    ///
+    /// It holds the packages of the lock, its wheels and tarballs, an index of each suite, and SHA256SUMS. There, compose
+    /// NAME.toml --locked --offline --mirror file:DIR builds the same image from the lock, which tells what each file is. To
+    /// resolve anew there, or to use it with apt, it has to be signed: --sign-with, and there --signed-by DIR/keyring.asc.
+    /// The same lock gives the same bytes. A folder that compose vendor made is replaced.
+    Vendor(VendorArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
+    /// List every kind of finding by its code: what is checked in an image, and what [policy] can ask for
+    Checks(ChecksArgs),
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
     ///
     /// It is $COMPOSE_CACHE, else $XDG_CACHE_HOME/compose, else ~/.cache/compose; runs share it. When a build has made it
@@ -107,9 +125,12 @@ pub struct ResolveArgs {
     /// Only this architecture [default: all that the manifest names]
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<Arch>,
-    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian
+    /// Take Debian packages from this mirror, such as https://mirror.example.com/debian; or all from file:DIR, vendored
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
+    /// The OpenPGP key that --mirror is signed with, in place of Debian's; of a vendored folder also the manifest's
+    #[arg(long, value_name = "FILE")]
+    pub signed_by: Option<PathBuf>,
     /// Touch no network: what is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
@@ -154,6 +175,9 @@ pub struct GraphArgs {
     /// Form of the drawing on standard output
     #[arg(long, value_name = "FORMAT", default_value = "dot")]
     pub format: Drawing,
+    /// Write a page of HTML to this file instead; the packages and wheels are fetched, if they are not in the cache
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub html: Option<PathBuf>,
 }
 
 /// How a graph is drawn.
@@ -173,7 +197,7 @@ pub struct VerifyArgs {
     pub resolve: ResolveArgs,
     /// An image that was built from the lock
     pub image: Option<PathBuf>,
-    /// Take packages and what was made of them from the cache, which is trusted then
+    /// Take what was made of packages from the cache too: unpacked, compressed, compiled
     #[arg(long)]
     pub with_store: bool,
     /// How many paths that differ are listed
@@ -261,7 +285,7 @@ impl AuditArgs {
     /// The same for a manifest.
     pub fn resolve(&self) -> ResolveArgs {
         let Self { target, arch, mirror, offline, jobs, .. } = self.clone();
-        ResolveArgs { manifest: target, arch, mirror, offline, jobs }
+        ResolveArgs { manifest: target, arch, mirror, signed_by: None, offline, jobs }
     }
 }
 
@@ -278,6 +302,25 @@ pub enum AuditFormat {
     Spdx3,
     /// An SBOM in CycloneDX 1.6.
     Cyclonedx,
+}
+
+/// A folder to be carried elsewhere.
+#[derive(Debug, Clone, Args)]
+pub struct VendorArgs {
+    /// What and from where.
+    #[command(flatten)]
+    pub resolve: ResolveArgs,
+    /// The folder
+    pub dir: PathBuf,
+    /// Sign it with this OpenPGP secret key; a passphrase is taken from COMPOSE_SIGN_PASSPHRASE
+    #[arg(long, value_name = "KEY")]
+    pub sign_with: Option<PathBuf>,
+    /// Replace a folder that compose vendor did not make
+    #[arg(long)]
+    pub force: bool,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
 }
 
 /// A build.
@@ -299,6 +342,27 @@ pub struct BuildArgs {
     #[arg(long)]
     pub force: bool,
     /// Form of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Report,
+}
+
+/// How a build is reported. Findings are in all three, also when the build fails because of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Report {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
+    /// The findings alone, as a SARIF 2.1.0 log for code scanning.
+    Sarif,
+}
+
+/// A look at the table of findings.
+#[derive(Debug, Clone, Args)]
+pub struct ChecksArgs {
+    /// Only this one, with what to do about it
+    pub code: Option<String>,
+    /// Form of the list on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
 }

@@ -6,8 +6,8 @@ use super::{
     args::{AuditArgs, AuditFormat},
     cve::{self, Means},
     desk::cache_folder,
-    exit::Failure,
-    look::{Look, look, unreadable},
+    exit::{self, Failure},
+    look::{Look, look},
     print,
     progress::Shown,
 };
@@ -39,7 +39,8 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     }
     let vulnerabilities = vulnerabilities(args, &look)?;
     let Look { subject, inventory, tree, scripts, .. } = &look;
-    let files = tree.as_ref().map(audit::files).transpose().map_err(unreadable)?;
+    let files = tree.as_ref().map(|tree| audit::files(tree, inventory.arch)).transpose();
+    let files = files.map_err(|error| Failure::new(exit::OUTPUT, error))?;
     let (subject, inventory, scripts) = (subject.clone(), inventory.clone(), scripts.clone());
     let audit = Audit { subject, inventory, scripts, files, vulnerabilities };
     print(&match args.format {

@@ -2,12 +2,12 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::env;
+use std::{collections::BTreeMap, env};
 
 use jiff::Timestamp;
 
 use super::{
-    args::{BuildArgs, LockArgs},
+    args::{BuildArgs, LockArgs, Report},
     cache,
     desk::Desk,
     exit::{self, Failure},
@@ -15,11 +15,12 @@ use super::{
     report::{self, BuiltImage},
 };
 use crate::{
-    base::{Arch, Progress, aside},
+    base::{Arch, Progress, Sha256, aside},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
-    check::Severity,
-    image::{FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
+    check::Finding,
+    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
     lock::{Built, Lock, Target},
+    python::LocalWheel,
 };
 
 /// Resolves anew, writes the lock, reports.
@@ -55,7 +56,12 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     // Nothing is written before all of them are as they must be.
     let mut ready = Vec::new();
     for (arch, outputs) in outputs {
-        ready.push((arch, assembled(args, &desk, &lock, arch, &outputs, epoch)?, outputs));
+        ready.push((arch, assembled(&desk, &lock, arch, &outputs, epoch)?, outputs));
+    }
+    let findings: Vec<_> = ready.iter().map(|(arch, assembled, _)| (*arch, &assembled.findings[..])).collect();
+    passed(&desk, &findings, args.format)?;
+    for (arch, assembled, _) in &ready {
+        as_locked(args, &desk, &lock, *arch, assembled)?;
     }
     for (arch, assembled, outputs) in ready {
         images.push(one(args, &desk, &mut lock, arch, assembled, &outputs, epoch)?);
@@ -84,19 +90,27 @@ pub fn epoch(lock: &Lock) -> Result<Timestamp, Failure> {
     }
 }
 
-/// A tree without errors, or what is wrong with it.
-pub fn checked(assembled: Assembled, desk: &Desk) -> Result<Assembled, Failure> {
-    let errors: Vec<_> = assembled
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .map(|f| format!("  [{}] {f}\n      {}", f.code, f.hint))
-        .collect();
-    if errors.is_empty() {
-        return Ok(assembled);
+/// Fails if something found in one of the images stops the build. Other programs get it on standard output.
+pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Result<(), Failure> {
+    let fatal = |findings: &[Finding]| findings.iter().any(Finding::is_fatal);
+    if !found.iter().any(|(_, findings)| fatal(findings)) {
+        return Ok(());
     }
     desk.shown.clear();
-    Err(Failure::words(exit::CHECK, format!("the image is not as it must be:\n{}", errors.join("\n"))))
+    match format {
+        Report::Human => {}
+        Report::Json => print(&report::refused_json(desk, found))?,
+        Report::Sarif => print(&report::sarif(desk, found))?,
+    }
+    let mut text = String::new();
+    for (arch, findings) in found.iter().filter(|(_, findings)| fatal(findings)) {
+        let which = if found.len() > 1 { format!(" for {arch}") } else { String::new() };
+        text += &format!("{}the image{which} is not as it must be:", if text.is_empty() { "" } else { "\n" });
+        for finding in findings.iter().filter(|finding| finding.is_fatal()) {
+            text += &format!("\n  [{}] {finding}\n      {}", finding.code, finding.hint);
+        }
+    }
+    Err(Failure::words(exit::CHECK, text))
 }
 
 fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Failure> {
@@ -136,6 +150,18 @@ pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure>
     Ok((lock, stale))
 }
 
+/// Wheels on this machine that the lock has under the same name and with another digest, a line each, if there are any.
+pub fn changed_wheels(desk: &Desk, lock: &Lock) -> Option<String> {
+    let locked = lock.targets.values().flat_map(|target| &target.wheels);
+    let locked: BTreeMap<&str, Sha256> = locked.map(|wheel| (wheel.filename.as_str(), wheel.sha256)).collect();
+    let line = |wheel: &LocalWheel| {
+        let wanted = locked.get(wheel.file.as_str()).filter(|wanted| **wanted != wheel.sha256)?;
+        Some(format!("  {} is {} instead of {wanted}", wheel.path.display(), wheel.sha256))
+    };
+    let lines: Vec<String> = desk.inputs.wheels().iter().filter_map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 /// The lock to build from, and whether it was made just now.
 fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failure> {
     if args.update {
@@ -162,6 +188,7 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
 }
 
 pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, Failure> {
+    desk.check_trust()?;
     let loader = desk.loader();
     // Architectures that the lock had stay in it.
     let same = before.filter(|lock| lock.manifest == desk.meaning);
@@ -181,36 +208,27 @@ pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, F
     Ok(resolved)
 }
 
-/// The tree of one architecture, if it is as it must be.
-fn assembled(
-    args: &BuildArgs,
-    desk: &Desk,
-    lock: &Lock,
-    arch: Arch,
-    outputs: &[Output],
-    epoch: Timestamp,
-) -> Result<Assembled, Failure> {
+/// The tree of one architecture.
+fn assembled(desk: &Desk, lock: &Lock, arch: Arch, outputs: &[Output], epoch: Timestamp) -> Result<Assembled, Failure> {
     let bases = desk.bases(lock);
     let codecs = codecs(outputs, desk.manifest.image.compression);
     let providers = desk.providers(arch);
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
-    let (assembled, target) = (checked(assemble(plan, &codecs, desk.download(&bases))?, desk)?, plan.target);
+    Ok(assemble(plan, &codecs, desk.download(&bases))?)
+}
+
+/// Fails unless the image can start as it should, and, with `--locked`, is the one that the lock has.
+fn as_locked(args: &BuildArgs, desk: &Desk, lock: &Lock, arch: Arch, assembled: &Assembled) -> Result<(), Failure> {
     report::run_as(&desk.manifest, &assembled.tree)?;
-    let plain_size = total(&pieces(&assembled.tree));
-    if let Some(max) = desk.manifest.policy.max_size.filter(|max| plain_size > *max) {
-        let text = format!(
-            "the image is {plain_size} bytes as a plain tar, and policy.max-size allows {max}\n  next step: leave more out with [rootfs], or raise the limit"
-        );
-        return Err(Failure::words(exit::CHECK, text));
-    }
+    let before = lock.targets.get(&arch).and_then(|target| target.built.as_ref());
     if args.locked
-        && let Some(before) = &target.built
+        && let Some(before) = before
         && before.tree != tree_digest(&assembled.tree).map_err(|error| Failure::new(exit::OUTPUT, error))?
     {
         let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
         return Err(Failure::words(exit::DIFFERS, text));
     }
-    Ok(assembled)
+    Ok(())
 }
 
 /// Writes the outputs of one architecture, and what they are into the lock.
@@ -223,10 +241,11 @@ fn one(
     outputs: &[Output],
     epoch: Timestamp,
 ) -> Result<BuiltImage, Failure> {
-    let warnings = assembled.findings.iter().filter(|finding| finding.severity != Severity::Error);
-    let warnings: Vec<_> = warnings.map(|finding| format!("[{}] {finding}", finding.code)).collect();
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    let forms = &desk.manifest.sbom.attach[..];
+    let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
+    let attached = inventory.map(|inventory| Attached { forms, inventory });
+    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
     let plain_size = total(&pieces(&assembled.tree));
     let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
     written.notes.extend(assembled.notes);
@@ -237,9 +256,11 @@ fn one(
         ([], Some(known)) => known.layers.clone(),
         (layers, _) => layers.iter().map(|layer| layer.digest).collect(),
     };
-    let built = Built { tree: written.tree, diff_ids: written.diff_ids.clone(), layers, format: FORMAT };
+    let files = assembled.own.iter().map(|own| own.locked.clone()).collect();
+    let built = Built { tree: written.tree, diff_ids: written.diff_ids.clone(), layers, format: FORMAT, files };
     if let Some(target) = lock.targets.get_mut(&arch) {
         target.built = Some(built);
     }
-    Ok(BuiltImage { arch, written, plain_size, warnings, not_reproduced: assembled.not_reproduced })
+    let (findings, not_reproduced) = (assembled.findings, assembled.not_reproduced);
+    Ok(BuiltImage { arch, written, plain_size, findings, not_reproduced })
 }

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 
 use super::{args::ResolveArgs, exit, exit::Failure, progress::Shown};
 use crate::{
-    archive::{self, FetchSettings, Fetcher, Loader, MirrorInputs, Sonames, SuiteRequest},
+    archive::{
+        self, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource, Mirrors, Sonames, SuiteRequest,
+        Vendored, sources::Mirror, vendored::KEYRING,
+    },
     base::{Arch, PackageName, Sha256},
     build::{Download, Order, Plan},
     lock::Lock,
@@ -69,22 +72,36 @@ impl Desk {
         let cache = cache_folder()?;
         let store = Store::open(&cache)?;
         let now = Timestamp::now();
+        let mirror = args.mirror.as_deref().map(absolute).transpose()?;
+        let env = env::var("COMPOSE_MIRROR").ok();
+        // Who names a folder that `compose vendor` made, in whatever way a mirror is named for this machine.
+        let of_machine =
+            || env.as_ref().filter(|_| manifest.debian.as_ref().is_none_or(|debian| debian.mirror.is_none()));
+        let vendored = mirror.as_ref().or_else(of_machine).and_then(|url| Vendored::at(url));
         let mirrors = match &manifest.debian {
             None => None,
+            Some(_) if vendored.is_some() => vendored.as_ref().map(everything),
             Some(debian) => Some(
                 archive::discover(&MirrorInputs {
-                    cli: args.mirror.clone(),
+                    cli: mirror,
                     mirror: debian.mirror.clone(),
                     security_mirror: debian.security_mirror.clone(),
-                    env: env::var("COMPOSE_MIRROR").ok(),
+                    env,
                     apt_dir: "/etc/apt".into(),
                     today: jiff::tz::Offset::UTC.to_datetime(now).date(),
                 })
                 .map_err(archive::ArchiveError::from)?,
             ),
         };
-        let suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
-        let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
+        let mut suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
+        for suite in &mut suites {
+            suite.bases = vendored.as_ref().map_or_else(|| suite.bases.clone(), |vendored| vec![vendored.base()]);
+            let is_debian = ["debian", "debian-updates", "debian-security"].contains(&suite.name.as_str());
+            if let Some(file) = args.signed_by.as_ref().filter(|_| vendored.is_some() || is_debian) {
+                suite.keys = Keys::File(file.clone());
+            }
+        }
+        let fetcher = Fetcher::new(FetchSettings { offline: args.offline, vendored, ..FetchSettings::default() });
         let lock_path = lock_path(&manifest);
         Ok(Self { manifest, inputs, meaning, lock_path, archs, store, fetcher, suites, shown: Shown::stderr(), now })
     }
@@ -113,6 +130,34 @@ impl Desk {
         }
     }
 
+    /// Whether there is anything that vouches for the indexes of a vendored folder, before they are asked for. A build
+    /// from a lock does without.
+    ///
+    /// # Errors
+    /// When it is not signed, or nobody said by whom it may be.
+    pub fn check_trust(&self) -> Result<(), Failure> {
+        let Some(vendored) = self.fetcher.vendored() else { return Ok(()) };
+        let (folder, key) = (vendored.root().display(), vendored.root().join(KEYRING));
+        for suite in &self.suites {
+            let text = match &suite.keys {
+                Keys::Unsigned => continue,
+                _ if !vendored.is_signed(&suite.suite) && vendored.root().join("dists").join(&suite.suite).is_dir() => {
+                    format!(
+                        "{folder} is not signed, so nothing can be resolved from it\n  next step: build from the lock, which needs no signature; or make the folder anew with compose vendor --sign-with KEY, and run with --signed-by {}",
+                        key.display()
+                    )
+                }
+                Keys::Debian => format!(
+                    "{folder} is signed by whoever made it, and not by Debian\n  next step: compare its key with theirs, and run with --signed-by {}",
+                    key.display()
+                ),
+                Keys::File(_) => continue,
+            };
+            return Err(Failure::words(exit::TRUST, text));
+        }
+        Ok(())
+    }
+
     /// Loads suites.
     pub fn loader(&self) -> Loader<'_> {
         Loader { fetcher: &self.fetcher, store: &self.store, now: self.now, progress: &self.shown }
@@ -139,6 +184,21 @@ impl Desk {
         }
         bases
     }
+}
+
+/// A folder of this machine may be named relative to where one is.
+fn absolute(mirror: &str) -> Result<String, Failure> {
+    let relative = mirror.strip_prefix("file:").filter(|path| !path.is_empty() && !path.starts_with('/'));
+    let Some(relative) = relative else { return Ok(mirror.to_owned()) };
+    let here = env::current_dir().map_err(|error| Failure::new(exit::USAGE, error))?;
+    // What is written is a URL already; the folder it starts from is none yet.
+    Ok(format!("{}/{relative}", archive::vendored::file_url(&here).trim_end_matches('/')))
+}
+
+/// A vendored folder in place of both of Debian's mirrors.
+fn everything(vendored: &Vendored) -> Mirrors {
+    let mirror = Mirror { url: vendored.base(), from: MirrorSource::CommandLine };
+    Mirrors { debian: mirror.clone(), security: mirror }
 }
 
 /// `$COMPOSE_CACHE`, else `$XDG_CACHE_HOME/compose`, else `~/.cache/compose` (XDG Base Directory Specification).

@@ -12,6 +12,7 @@ use crate::{
     store::StoreError,
     universe::UniverseError,
     unpack::UnpackFault,
+    vendor::{SignError, VendorError},
 };
 
 fn class(class: ErrorClass) -> u8 {
@@ -110,6 +111,8 @@ impl From<AssembleError> for Failure {
             ) => exit::USAGE,
             AssembleError::Bytecode(_) => exit::CHECK,
             AssembleError::Conflicts(_) | AssembleError::Finish(_) => exit::CHECK,
+            AssembleError::Inventory(_) => exit::OUTPUT,
+            AssembleError::Sbom(_) => exit::USAGE,
         };
         Self::new(code, error)
     }
@@ -153,5 +156,25 @@ impl From<ImageError> for Failure {
             ImageError::Twice { .. } | ImageError::Inside { .. } => Self::new(exit::USAGE, error),
             error => Self::new(exit::OUTPUT, error),
         }
+    }
+}
+
+impl From<VendorError> for Failure {
+    fn from(error: VendorError) -> Self {
+        let code = match error {
+            VendorError::Place(error) => return error.into(),
+            VendorError::Io { .. } | VendorError::Full { .. } | VendorError::Changed(_) => exit::OUTPUT,
+            VendorError::Clash { .. } | VendorError::BadPlace { .. } | VendorError::NoRepository { .. } => exit::USAGE,
+            VendorError::Deb(_) | VendorError::Other { .. } => exit::TRUST,
+            VendorError::Sign(error) => return error.into(),
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<SignError> for Failure {
+    fn from(error: SignError) -> Self {
+        let code = if matches!(error, SignError::Broken(_)) { exit::INTERNAL } else { exit::USAGE };
+        Self::new(code, error)
     }
 }

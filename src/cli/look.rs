@@ -204,5 +204,5 @@ pub fn unreadable(error: std::io::Error) -> Failure {
 
 /// The arguments of a look at `target`.
 pub fn at(target: PathBuf, arch: Option<Arch>, offline: bool) -> ResolveArgs {
-    ResolveArgs { manifest: Some(target), arch, mirror: None, offline, jobs: None }
+    ResolveArgs { manifest: Some(target), arch, mirror: None, signed_by: None, offline, jobs: None }
 }

@@ -6,6 +6,7 @@ mod args;
 mod audit;
 mod build;
 mod cache;
+mod checks;
 mod cve;
 mod desk;
 mod diff;
@@ -14,6 +15,7 @@ mod failure;
 mod look;
 mod progress;
 mod report;
+mod vendor;
 mod verify;
 mod why;
 
@@ -40,10 +42,12 @@ pub fn main() -> ExitCode {
         (Some(Command::Verify(args)), _) => verify::verify(&args),
         (Some(Command::Audit(args)), _) => audit::audit(&args),
         (Some(Command::Diff(args)), _) => diff::diff(&args),
+        (Some(Command::Vendor(args)), _) => vendor::vendor(&args),
         (Some(Command::Groups), _) => {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())
         }
+        (Some(Command::Checks(args)), _) => checks::checks(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };

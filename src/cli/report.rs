@@ -7,13 +7,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde_json::{Value, json};
 
 use super::{
-    args::Format,
+    args::{Format, Report},
     desk::Desk,
     exit::{self, Failure},
 };
 use crate::{
     base::{Arch, PackageName, RootPath},
     build::{More, OpenChoice, Resolved, option},
+    check::{self, Finding},
     image::Written,
     lock::{Lock, LockedNeed, LockedWheel, Target},
     manifest::Manifest,
@@ -30,8 +31,8 @@ pub struct BuiltImage {
     pub arch: Arch,
     /// What was written.
     pub written: Written,
-    /// What may be meant so and may not.
-    pub warnings: Vec<String>,
+    /// What was found, and does not stop the build.
+    pub findings: Vec<Finding>,
     /// Of its plain tar, bytes.
     pub plain_size: u64,
     /// Scripts without effect in the image.
@@ -80,13 +81,25 @@ macro_rules! say {
 }
 pub(super) use say;
 
+/// What the JSON of a build is called; another number means another shape.
+const SCHEMA: &str = "compose-build/1";
+
 /// After `compose MANIFEST`.
-pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Format) -> String {
+pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Report) -> String {
     let mut out = String::new();
-    if format == Format::Json {
-        let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
-        say!(out, "{:#}", json!({ "lock": desk.lock_path, "solved": solved, "images": images }));
-        return out;
+    match format {
+        Report::Human => {}
+        Report::Json => {
+            let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
+            let (schema, lock) = (SCHEMA, &desk.lock_path);
+            let all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images });
+            say!(out, "{all:#}");
+            return out;
+        }
+        Report::Sarif => {
+            let found: Vec<_> = images.iter().map(|image| (image.arch, &image.findings[..])).collect();
+            return sarif(desk, &found);
+        }
     }
     for image in images {
         for output in &image.written.outputs {
@@ -106,11 +119,19 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         for note in &image.written.notes {
             say!(out, "  note: {note}");
         }
-        for warning in image.warnings.iter().take(WARNINGS) {
-            say!(out, "  warning: {warning}");
+        let (excused, warnings): (Vec<_>, Vec<_>) = image.findings.iter().partition(|found| found.excuse.is_some());
+        for finding in warnings.iter().take(WARNINGS) {
+            say!(out, "  warning: [{}] {finding}", finding.code);
         }
-        if let Some(more) = image.warnings.len().checked_sub(WARNINGS).filter(|more| *more > 0) {
+        if let Some(more) = warnings.len().checked_sub(WARNINGS).filter(|more| *more > 0) {
             say!(out, "  … and {more} more warnings, which --format json lists");
+        }
+        for finding in excused.iter().take(WARNINGS) {
+            let reason = finding.excuse.as_ref().map_or("", |excuse| &excuse.reason);
+            say!(out, "  excused: [{}] {finding}: {reason}", finding.code);
+        }
+        if let Some(more) = excused.len().checked_sub(WARNINGS).filter(|more| *more > 0) {
+            say!(out, "  … and {more} more that policy.allow excuses");
         }
         if !image.not_reproduced.is_empty() {
             let list: Vec<_> = image.not_reproduced.iter().map(|(name, script)| format!("{name} {script}")).collect();
@@ -158,9 +179,34 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
         "layers": layers,
         "outputs": outputs,
         "scripts-not-reproduced": scripts,
-        "warnings": image.warnings,
+        "findings": findings_json(&image.findings),
         "notes": image.written.notes,
     })
+}
+
+fn findings_json(findings: &[Finding]) -> Vec<Value> {
+    findings.iter().map(check::report::json).collect()
+}
+
+/// The same document when findings stop the build: `built` is false, and nothing was written.
+pub fn refused_json(desk: &Desk, found: &[(Arch, &[Finding])]) -> String {
+    let image =
+        |(arch, findings): &(Arch, &[Finding])| json!({ "arch": arch.as_str(), "findings": findings_json(findings) });
+    let images: Vec<_> = found.iter().map(image).collect();
+    let all = json!({ "schema": SCHEMA, "built": false, "lock": desk.lock_path, "images": images });
+    format!("{all:#}\n")
+}
+
+/// The findings alone, as a SARIF log.
+pub fn sarif(desk: &Desk, found: &[(Arch, &[Finding])]) -> String {
+    let file = desk.manifest.file.to_string_lossy();
+    let names: Vec<String> = found.iter().map(|(arch, _)| format!("{}/{arch}", desk.manifest.name)).collect();
+    let images: Vec<_> = found
+        .iter()
+        .zip(&names)
+        .map(|((_, findings), name)| check::report::Image { name, file: &file, findings })
+        .collect();
+    format!("{:#}\n", check::report::sarif(env!("CARGO_PKG_VERSION"), &images))
 }
 
 /// How many options not taken a person is shown of each choice.

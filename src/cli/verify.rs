@@ -1,15 +1,19 @@
 //! `compose verify MANIFEST [IMAGE]`: whether a rebuild gives what the lock says, and whether an image is that.
 //!
-//! In: arguments. Out: a report; exit code 7 if anything differs. Nothing is written: the rebuild lies in a temporary
-//! folder, and takes nothing from the cache unless it is told to.
+//! In: arguments. Out: a report; exit code 7 if anything differs. The rebuild lies in a temporary folder. It takes
+//! downloads from the cache, each held against its digest first, and of what was made of them nothing, unless it is told
+//! to.
 
-use std::{collections::BTreeSet, fmt::Write as _, io, path::Path};
+mod cached;
+mod places;
+
+use std::{collections::BTreeSet, fmt::Write as _, fs, io, io::Read as _, path::Path};
 
 use serde_json::{Value, json};
 
 use super::{
-    args::{Format, VerifyArgs},
-    build::{checked, epoch, read_lock},
+    args::{Format, Report, VerifyArgs},
+    build::{changed_wheels, epoch, passed, read_lock},
     desk::Desk,
     exit::{self, Failure},
     print, report,
@@ -17,17 +21,23 @@ use super::{
 };
 use crate::{
     base::{Arch, RootPath, Sha256},
-    build::assemble,
+    build::{OwnFile, assemble, inputs},
     deb::Limits,
     image::{
         FORMAT, ImageSpec, Output, codecs,
-        open::{Form, Opened, open},
+        open::{Form, OpenError, OpenFault, Opened, open},
         tree_digest, write_all,
     },
-    lock::{Built, Lock},
+    lock::{Built, FileIs, Lock, LockedFile},
     store::Store,
     tree::{Tree, compare},
 };
+use cached::Damaged;
+use places::Places;
+
+/// With more places than these, and files or digests that differ, it is another image and not a damaged one: its bytes say
+/// nothing.
+const DAMAGED: usize = 3;
 
 /// What is found of one architecture.
 struct Verdict {
@@ -38,23 +48,31 @@ struct Verdict {
     rebuilt: Built,
     /// What differs between lock and rebuild.
     wrong: Vec<&'static str>,
+    /// Own files that are not those of the lock, in words; `None` if it does not say.
+    own: Option<Vec<String>>,
+    /// Files that are not what they should be.
+    damaged: Vec<Damaged>,
     image: Option<ImageVerdict>,
 }
 
 /// What is found of the image.
 struct ImageVerdict {
     path: String,
-    form: Form,
-    tree: Sha256,
+    /// Form and tree digest, if it can be read.
+    read: Option<(Form, Sha256)>,
     /// What differs between image and lock.
     wrong: Vec<String>,
+    /// Places in its file that are not what compose writes, in words.
+    places: Vec<String>,
     /// Paths that differ between rebuild and image, in words.
     paths: Vec<String>,
 }
 
 impl Verdict {
     fn is_good(&self) -> bool {
-        self.wrong.is_empty() && self.image.as_ref().is_none_or(|image| image.wrong.is_empty())
+        self.wrong.is_empty()
+            && self.damaged.is_empty()
+            && self.image.as_ref().is_none_or(|image| image.wrong.is_empty())
     }
 }
 
@@ -63,6 +81,12 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let mut desk = Desk::open(&args.resolve)?;
     let lock = match read_lock(&desk)? {
         (Some(lock), None) => lock,
+        (lock, why) if lock.as_ref().is_some_and(|lock| changed_wheels(&desk, lock).is_some()) => {
+            let wheels = lock.and_then(|lock| changed_wheels(&desk, &lock)).unwrap_or_default();
+            let next = "restore it, or build anew and look at the lock's changes";
+            let text = format!("{}:\n{wheels}\n  next step: {next}", why.unwrap_or_default());
+            return Err(Failure::words(exit::DIFFERS, text));
+        }
         (_, why) => {
             let why = why.unwrap_or_default();
             let text = format!("{why}, so there is nothing to verify\n  next step: build once, and commit the lock");
@@ -81,7 +105,7 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     }
     let mut verdicts = Vec::new();
     for &arch in &desk.archs {
-        verdicts.push(one(args, &desk, &lock, arch, scratch.path())?);
+        verdicts.push(one(args, (&desk, &own), &lock, arch, scratch.path())?);
     }
     desk.shown.clear();
     let good = verdicts.iter().all(Verdict::is_good);
@@ -96,10 +120,18 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if good { Ok(()) } else { Err(Failure::words(exit::DIFFERS, "not what the lock says")) }
 }
 
-fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) -> Result<Verdict, Failure> {
+fn one(
+    args: &VerifyArgs,
+    (desk, own): (&Desk, &Store),
+    lock: &Lock,
+    arch: Arch,
+    scratch: &Path,
+) -> Result<Verdict, Failure> {
     // First, so that what is no image is told before the work.
-    let image = args.image.as_deref().map(|path| Ok::<_, Failure>((path, opened(path, arch, scratch, "image")?)));
-    let image = image.transpose()?;
+    let image = match args.image.as_deref() {
+        Some(path) => Some((path, looked_at(path, arch, scratch)?)),
+        None => None,
+    };
     let Some(promised) = lock.targets[&arch].built.clone() else {
         let path = desk.lock_path.display();
         let text = format!(
@@ -110,14 +142,27 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
     let epoch = epoch(lock)?;
     let bases = desk.bases(lock);
     let folder = scratch.join(format!("rebuilt-{arch}"));
-    let outputs = [Output::OciDir(folder.clone())];
+    let mut outputs = vec![Output::OciDir(folder.clone())];
+    if let Some((path, image)) = &image {
+        outputs.extend(forms(path, image.as_ref().ok(), scratch).map_err(|error| Failure::new(exit::USAGE, error))?);
+    }
     let codecs = codecs(&outputs, desk.manifest.image.compression);
-    let assembled = checked(assemble(desk.plan(lock, arch, epoch), &codecs, desk.download(&bases))?, desk)?;
+    let plan = desk.plan(lock, arch, epoch);
+    let mut damaged = cached::check(&inputs(plan), own, &desk.store)?;
+    let assembled = assemble(plan, &codecs, desk.download(&bases)).map_err(Failure::from);
+    let assembled = assembled.map_err(|why| with(why, &damaged))?;
+    let format = if args.format == Format::Json { Report::Json } else { Report::Human };
+    passed(desk, &[(arch, &assembled.findings)], format).map_err(|why| with(why, &damaged))?;
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image };
+    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached: None };
     let written = write_all(&assembled.tree, &spec, &outputs, false, &desk.store, &desk.shown)?;
+    damaged.extend(cached::met(desk.store.take_damaged(), &desk.store));
+    for damaged in &mut damaged {
+        damaged.settle(own, &desk.store)?;
+    }
     let layers = written.layers.iter().map(|layer| layer.digest).collect();
-    let rebuilt = Built { tree: written.tree, diff_ids: written.diff_ids, layers, format: FORMAT };
+    let files = assembled.own.iter().map(|own| own.locked.clone()).collect();
+    let rebuilt = Built { tree: written.tree, diff_ids: written.diff_ids, layers, format: FORMAT, files };
     let mut wrong = Vec::new();
     for (what, same) in [
         ("tree digest", rebuilt.tree == promised.tree),
@@ -131,20 +176,167 @@ fn one(args: &VerifyArgs, desk: &Desk, lock: &Lock, arch: Arch, scratch: &Path) 
     }
     let image = match image {
         Some((path, image)) => {
-            let layout = opened(&folder, arch, scratch, "layout")?;
-            let judged = judged(path, image, &promised, (&assembled.tree, &layout));
-            Some(judged.map_err(|error| Failure::words(exit::USAGE, format!("{}: {error}", path.display())))?)
+            let is_whole = image.is_ok();
+            let mut verdict = match image {
+                Ok(image) => {
+                    let layout = opened(&folder, arch, scratch, "layout").map_err(|e| Failure::new(exit::USAGE, e))?;
+                    judged(path, image, &promised, (&assembled.tree, &layout))
+                        .map_err(|error| Failure::words(exit::USAGE, format!("{}: {error}", path.display())))?
+                }
+                Err(error) => unreadable(path, &error),
+            };
+            // What was rebuilt is only something to go by if it is what the lock says.
+            if wrong.is_empty() && promised.format == FORMAT {
+                let places = byte_by_byte(path, &outputs, is_whole);
+                verdict.places = places.map_err(|error| Failure::new(exit::USAGE, error))?.list;
+                if verdict.wrong.is_empty() && !verdict.places.is_empty() {
+                    verdict.wrong.push("bytes".into());
+                } else if verdict.read.is_some() && verdict.places.len() > DAMAGED {
+                    verdict.places.clear();
+                }
+            }
+            Some(verdict)
         }
         None => None,
     };
-    Ok(Verdict { arch, promised, rebuilt, wrong, image })
+    let own = own_changes(&promised.files, &assembled.own);
+    Ok(Verdict { arch, promised, rebuilt, wrong, own, damaged, image })
+}
+
+/// A failure of the rebuild, and what was found before it: nothing of that is to be lost.
+fn with(mut why: Failure, damaged: &[Damaged]) -> Failure {
+    if !damaged.is_empty() {
+        let lines: String = damaged.iter().map(|damaged| format!("\n  {}", damaged.human())).collect();
+        why.text = format!("error: damaged:{lines}\n{}", why.text);
+        why.code = if why.code == exit::TRUST { exit::TRUST } else { exit::DIFFERS };
+    }
+    why
 }
 
 /// Reads an image into a folder of its own below `scratch`.
-fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, Failure> {
+fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, OpenError> {
     let scratch = scratch.join(name);
-    std::fs::create_dir_all(&scratch).map_err(|error| Failure::new(exit::OUTPUT, error))?;
-    open(path, Some(arch), &scratch, &Limits::default()).map_err(|error| Failure::new(exit::USAGE, error))
+    let made = fs::create_dir_all(&scratch);
+    made.map_err(|source| OpenError {
+        path: path.into(),
+        fault: OpenFault::Scratch { path: scratch.clone(), source },
+    })?;
+    open(path, Some(arch), &scratch, &Limits::default())
+}
+
+/// The image that is to be judged, or why it cannot be read, where that may be for a change in it.
+fn looked_at(path: &Path, arch: Arch, scratch: &Path) -> Result<Result<Opened, OpenError>, Failure> {
+    match opened(path, arch, scratch, "image") {
+        Err(error) if matches!(error.fault, OpenFault::Scratch { .. }) => Err(Failure::new(exit::OUTPUT, error)),
+        Err(error) if matches!(error.fault, OpenFault::Read(_) | OpenFault::Special) => {
+            Err(Failure::new(exit::USAGE, error))
+        }
+        Err(error) if !is_damage(&error.fault) && is_foreign(path) => Err(Failure::new(exit::USAGE, error)),
+        other => Ok(other),
+    }
+}
+
+/// Whether what cannot be read is an image at all, and not what it once was.
+fn is_damage(fault: &OpenFault) -> bool {
+    use OpenFault::{Compressed, DiffId, Digest, LayerCount, Missing, Size};
+    matches!(fault, Compressed(_) | Missing { .. } | Size { .. } | Digest { .. } | DiffId { .. } | LayerCount { .. })
+}
+
+/// Whether a file is nothing that compose writes, even if one bit of it were another: neither compressed as a whole nor
+/// in blocks as a tar is.
+fn is_foreign(path: &Path) -> bool {
+    let Ok(info) = fs::metadata(path) else { return true };
+    let near = |magic: &[u8], head: &[u8]| {
+        let pairs = magic.iter().zip(head);
+        magic.len() <= head.len() && pairs.map(|(a, b)| (a ^ b).count_ones()).sum::<u32>() <= 1
+    };
+    let head = head(path).unwrap_or_default();
+    let is_packed = near(&GZIP, &head) || near(&ZSTD, &head);
+    info.is_file() && !is_packed && !(info.len() >= 1024 && info.len() % 512 == 0)
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(4).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The outputs that the file at `path` may be; all of them if it cannot be read as an image.
+fn forms(path: &Path, image: Option<&Opened>, scratch: &Path) -> std::io::Result<Vec<Output>> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(Vec::new());
+    }
+    let place = |name: &str| scratch.join(format!("again.{name}"));
+    let packed = |head: &[u8]| match head {
+        head if head.starts_with(&GZIP) => Output::TarGz(place("tar.gz")),
+        head if head.starts_with(&ZSTD) => Output::TarZst(place("tar.zst")),
+        _ => Output::Tar(place("tar")),
+    };
+    Ok(match image.map(|image| image.form) {
+        Some(Form::Oci) => vec![Output::OciTar(place("oci.tar"))],
+        Some(Form::Tar) => vec![packed(&head(path)?)],
+        Some(Form::DockerArchive | Form::Directory) => Vec::new(),
+        None => vec![
+            Output::OciTar(place("oci.tar")),
+            Output::Tar(place("tar")),
+            Output::TarGz(place("tar.gz")),
+            Output::TarZst(place("tar.zst")),
+        ],
+    })
+}
+
+/// The places in which the image is not what was written just now in its form.
+fn byte_by_byte(path: &Path, outputs: &[Output], is_whole: bool) -> std::io::Result<Places> {
+    let is_dir = fs::metadata(path)?.is_dir();
+    for output in outputs {
+        let places = match output {
+            Output::OciDir(layout) if is_dir && path.join("index.json").is_file() => {
+                places::of_layout(layout, path, is_whole)?
+            }
+            Output::OciTar(ours) | Output::Tar(ours) if !is_dir => places::of_file(ours, path, true)?,
+            Output::TarGz(ours) | Output::TarZst(ours) if !is_dir => places::of_file(ours, path, false)?,
+            _ => continue,
+        };
+        if places.compared {
+            return Ok(places);
+        }
+    }
+    Ok(Places::default())
+}
+
+/// An image that cannot be read is none that was built from the lock.
+fn unreadable(path: &Path, error: &OpenError) -> ImageVerdict {
+    let path = path.display().to_string();
+    ImageVerdict { path, read: None, wrong: vec![error.fault.to_string()], places: Vec::new(), paths: Vec::new() }
+}
+
+/// Own files that are not what the lock has, in words; `None` if it has none and there are some.
+fn own_changes(promised: &[LockedFile], own: &[OwnFile]) -> Option<Vec<String>> {
+    if promised.is_empty() && !own.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    for LockedFile { path, is } in promised {
+        let Some(OwnFile { locked, from }) = own.iter().find(|own| own.locked.path == *path) else {
+            out.push(format!("{path}: is missing"));
+            continue;
+        };
+        let how = match (is, &locked.is) {
+            (is, now) if is == now => continue,
+            (FileIs::File { sha256: a, .. }, FileIs::File { sha256: b, .. }) if a != b => format!("{b} instead of {a}"),
+            (FileIs::File { mode: a, .. }, FileIs::File { mode: b, .. }) => format!("mode {b:04o} instead of {a:04o}"),
+            (FileIs::Link(a), FileIs::Link(b)) => format!("a link to {b} instead of {a}"),
+            (FileIs::File { .. }, FileIs::Link(_)) => "a link instead of a file".into(),
+            (FileIs::Link(_), FileIs::File { .. }) => "a file instead of a link".into(),
+        };
+        out.push(format!("{path}, from {}: {how}", from.display()));
+    }
+    let new = own.iter().filter(|own| !promised.iter().any(|before| before.path == own.locked.path));
+    out.extend(new.map(|own| format!("{}, from {}: is new", own.locked.path, own.from.display())));
+    Some(out)
 }
 
 /// Compares an image with the lock, and with what was rebuilt: its tree, and its layout, which has the configuration.
@@ -182,7 +374,8 @@ fn judged(
         false => compare(rebuilt, &image.tree)?,
     };
     let paths = paths.iter().map(ToString::to_string).collect();
-    Ok(ImageVerdict { path: path.display().to_string(), form: image.form, tree: digest, wrong, paths })
+    let read = Some((image.form, digest));
+    Ok(ImageVerdict { path: path.display().to_string(), read, wrong, places: Vec::new(), paths })
 }
 
 /// What of two OCI configurations is not the same, of what decides how a container runs.
@@ -219,7 +412,7 @@ fn form(form: Form) -> &'static str {
 }
 
 fn human(verdict: &Verdict, show: usize) -> String {
-    let Verdict { arch, promised, rebuilt, wrong, image } = verdict;
+    let Verdict { arch, promised, rebuilt, wrong, own, damaged, image } = verdict;
     let mut out = String::new();
     if wrong.is_empty() {
         say!(out, "{arch}: rebuilt, and it is what the lock says: tree {}", rebuilt.tree);
@@ -233,27 +426,49 @@ fn human(verdict: &Verdict, show: usize) -> String {
     } else {
         say!(out, "{arch}: the rebuild differs from the lock: {}", wrong.join(", "));
         say!(out, "  tree {} instead of {}", rebuilt.tree, promised.tree);
+        match own.as_deref() {
+            Some([]) => say!(out, "  the files of [[files]] are those of the lock, and so are packages and wheels"),
+            Some(list) => {
+                say!(out, "  own files that are not those of the lock:");
+                listed(&mut out, list, show, "files");
+            }
+            None => say!(out, "  the lock is too old to say which of the files of [[files]] have changed"),
+        }
         if image.is_none() {
             say!(out, "  name the image that was built from it, and the paths that differ are listed");
         }
+    }
+    if !damaged.is_empty() {
+        say!(out, "  damaged, and not used:");
+        damaged.iter().for_each(|damaged| say!(out, "    {}", damaged.human()));
     }
     if let Some(image) = image {
         if image.wrong.is_empty() {
             say!(out, "  {}: it is what the lock says", image.path);
         } else {
             say!(out, "  {} differs from the lock: {}", image.path, image.wrong.join(", "));
-            say!(out, "  tree {} instead of {}", image.tree, promised.tree);
+            if let Some((_, tree)) = image.read.filter(|(_, tree)| *tree != promised.tree) {
+                say!(out, "  tree {tree} instead of {}", promised.tree);
+            }
+        }
+        if !image.places.is_empty() {
+            say!(out, "  not as compose writes it:");
+            listed(&mut out, &image.places, show, "places");
         }
         if !image.paths.is_empty() {
-            let whose = if image.tree == promised.tree { "the rebuild, against it" } else { "it, against the rebuild" };
-            say!(out, "  {whose}:");
-        }
-        image.paths.iter().take(show).for_each(|path| say!(out, "    {path}"));
-        if let Some(more) = image.paths.len().checked_sub(show).filter(|more| *more > 0) {
-            say!(out, "    … and {more} more paths");
+            let is_good = image.read.is_some_and(|(_, tree)| tree == promised.tree);
+            say!(out, "  {}:", if is_good { "the rebuild, against it" } else { "it, against the rebuild" });
+            listed(&mut out, &image.paths, show, "paths");
         }
     }
     out
+}
+
+fn listed(out: &mut String, lines: &[String], show: usize, what: &str) {
+    lines.iter().take(show).for_each(|line| say!(out, "    {line}"));
+    if let Some(more) = lines.len().checked_sub(show).filter(|more| *more > 0) {
+        say!(out, "    … and {more} more {what}");
+    }
 }
 
 fn machine(verdict: &Verdict) -> Value {
@@ -266,12 +481,14 @@ fn machine(verdict: &Verdict) -> Value {
     };
     let image = verdict.image.as_ref().map(|image| {
         json!({
-            "path": image.path, "form": form(image.form), "tree": image.tree.to_string(), "differs": image.wrong,
+            "path": image.path, "form": image.read.map(|read| form(read.0)),
+            "tree": image.read.map(|read| read.1.to_string()), "differs": image.wrong, "places": image.places,
             "paths": image.paths,
         })
     });
     json!({
         "arch": verdict.arch.as_str(), "verified": verdict.is_good(), "lock": built(&verdict.promised),
-        "rebuilt": built(&verdict.rebuilt), "differs": verdict.wrong, "image": image,
+        "rebuilt": built(&verdict.rebuilt), "differs": verdict.wrong, "files": verdict.own,
+        "damaged": verdict.damaged.iter().map(Damaged::machine).collect::<Vec<_>>(), "image": image,
     })
 }

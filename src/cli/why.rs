@@ -3,7 +3,7 @@
 //! In: arguments. Out: the chain of reasons, or a drawing, of what the lock holds. Relations come from the indexes;
 //! where these have moved on or cannot be had, from the locked packages themselves.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use serde_json::{Value, json};
 
@@ -12,12 +12,14 @@ use super::{
     build::{read_lock, solve},
     desk::Desk,
     exit::{self, Failure},
-    print,
+    print, report,
     report::say,
 };
 use crate::{
-    base::{Arch, Progress as _, RootPath},
-    build::{Answer, Ask, Explainer, PulledIn, Wishes, assemble, controls, dot, load, mermaid, open_choices},
+    base::{Arch, Progress as _, RootPath, aside},
+    build::{
+        Answer, Ask, Explainer, Page, PulledIn, Wishes, assemble, controls, dot, load, mermaid, open_choices, page,
+    },
     lock::{Lock, Target},
     python::ProjectName,
     solve,
@@ -62,7 +64,7 @@ fn told(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Told, Failur
         true => Found::Path(place(desk, lock, arch, what)?),
         false => Found::Name(what.to_owned()),
     };
-    explained(desk, lock, arch, true, |explainer| answer(desk, lock, arch, explainer, found))
+    explained(desk, lock, arch, true, |explainer, _| answer(desk, lock, arch, explainer, found))
 }
 
 /// Draws the closure.
@@ -73,7 +75,10 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
         return Err(Failure::words(exit::USAGE, text));
     };
     let lock = lock(&desk)?;
-    let drawing = explained(&desk, &lock, arch, false, |explainer| {
+    if let Some(file) = &args.html {
+        return html(&desk, &lock, arch, file);
+    }
+    let drawing = explained(&desk, &lock, arch, false, |explainer, _| {
         Ok(match args.format {
             Drawing::Dot => dot(&desk.manifest.name, explainer),
             Drawing::Mermaid => mermaid(explainer),
@@ -81,6 +86,21 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
     })?;
     desk.shown.clear();
     print(&drawing)
+}
+
+/// Writes the page.
+fn html(desk: &Desk, lock: &Lock, arch: Arch, file: &Path) -> Result<(), Failure> {
+    let tree = &tree(desk, lock, arch)?;
+    let (name, target) = (&desk.manifest.name, &lock.targets[&arch]);
+    let text = explained(desk, lock, arch, true, |explainer, knows_others| {
+        Ok(page(Page { name, arch, lock, target, tree, explainer, knows_others }))
+    })?;
+    desk.shown.clear();
+    aside::write(file, text.as_bytes(), 0o644).map_err(|error| {
+        let (file, next) = (file.display(), "name a file in a folder that is there and that you may write to");
+        Failure::words(exit::OUTPUT, format!("cannot write the page {file}: {error}\n  next step: {next}"))
+    })?;
+    print(&format!("{}  {}\n", file.display(), report::mb(text.len() as u64)))
 }
 
 /// The lock on disk if it is good, else what a build would write; nothing is written here.
@@ -96,13 +116,14 @@ pub fn lock(desk: &Desk) -> Result<Lock, Failure> {
     }
 }
 
-/// Does `work` with an explainer of one target, which knows the prices of choices if they are wanted and to be had.
+/// Does `work` with an explainer of one target, which knows the prices of choices if they are wanted and to be had; and
+/// with whether it knows what else would have met a dependency.
 fn explained<T>(
     desk: &Desk,
     lock: &Lock,
     arch: Arch,
     prices: bool,
-    work: impl FnOnce(&Explainer<'_>) -> Result<T, Failure>,
+    work: impl FnOnce(&Explainer<'_>, bool) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let target = &lock.targets[&arch];
     let wishes = Wishes::locked(&desk.manifest, target)?;
@@ -118,7 +139,7 @@ fn explained<T>(
                 _ => Vec::new(),
             };
             if let Some(explainer) = Explainer::new(&wishes, &universe, target, choices)? {
-                return work(&explainer);
+                return work(&explainer, true);
             }
         }
     }
@@ -127,7 +148,7 @@ fn explained<T>(
     let text = controls(&desk.manifest, target, desk.download(&bases))?;
     let universe = Universe::parse(vec![IndexText::whole(0, text)], arch)?;
     match Explainer::new(&wishes, &universe, target, Vec::new())? {
-        Some(explainer) => work(&explainer),
+        Some(explainer) => work(&explainer, false),
         None => {
             let text = "the locked packages are not what the lock says of them\n  next step: run with --update to make it anew";
             Err(Failure::words(exit::TRUST, text))

@@ -144,7 +144,7 @@ impl Hardening {
             let is_open = |folder: &&[u8]| {
                 part.strip_prefix(*folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
             };
-            !part.starts_with(b"/") && !is_own || OPEN_FOLDERS.iter().any(|folder| is_open(folder))
+            !part.starts_with(b"/") && !is_own || OPEN_FOLDERS.iter().any(is_open)
         })
     }
 }

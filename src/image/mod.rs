@@ -23,7 +23,7 @@ pub mod open;
 mod origin;
 mod output;
 mod pack;
-mod stage;
+pub(crate) mod stage;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -35,7 +35,7 @@ pub use digest::tree_digest;
 pub use directory::lay_out;
 pub use error::ImageError;
 pub use layer::{Piece, Reader, Source, pieces, total};
-pub use oci::{ImageSpec, Layer};
+pub use oci::{Attached, ImageSpec, Layer};
 pub use output::{BadOutput, Output};
 pub use pack::{Packed, is_sound, prepare};
 pub use write::{Written, WrittenOutput, check, codecs, write_all};

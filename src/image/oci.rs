@@ -18,7 +18,9 @@ use serde::Serialize;
 use super::{ImageError, pack::Pack};
 use crate::{
     base::{Arch, RootPath, Sha256, Sha256Writer},
-    manifest::Image,
+    inventory::Inventory,
+    manifest::{Image, SbomForm},
+    sbom::{self, Subject},
     tree::{Kind, Meta, header},
 };
 
@@ -30,6 +32,10 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The annotation of `index.json` that holds the tree digest, and tells a layout that compose wrote.
 pub(super) const TREE: &str = "compose.tree";
+/// The annotation of a bill of materials in `index.json`: its form.
+const SBOM: &str = "compose.sbom";
+/// The type of a configuration that says nothing, `{}`.
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// What an image is called and how it starts.
 #[derive(Debug, Clone)]
@@ -44,6 +50,17 @@ pub struct ImageSpec<'a> {
     pub user: Option<String>,
     /// `[image]`.
     pub image: &'a Image,
+    /// The bills of materials that OCI outputs carry beside the image.
+    pub attached: Option<Attached<'a>>,
+}
+
+/// Bills of materials that refer to an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Attached<'a> {
+    /// In which forms.
+    pub forms: &'a [SbomForm],
+    /// Of what the image holds.
+    pub inventory: &'a Inventory,
 }
 
 /// A compressed layer.
@@ -122,6 +139,19 @@ struct Manifest<'a> {
     annotations: &'a BTreeMap<String, String>,
 }
 
+/// A manifest of what is no image (manifest.md, “Guidelines for Artifact Usage”), and refers to one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Artifact<'a> {
+    schema_version: u8,
+    media_type: &'a str,
+    artifact_type: &'a str,
+    config: Descriptor<'a>,
+    layers: [Descriptor<'a>; 1],
+    subject: Descriptor<'a>,
+    annotations: BTreeMap<&'a str, String>,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Index<'a> {
@@ -135,6 +165,8 @@ struct Index<'a> {
 #[serde(rename_all = "camelCase")]
 struct Descriptor<'a> {
     media_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'a str>,
     digest: String,
     size: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -167,6 +199,8 @@ pub(super) struct Documents {
     manifest: Vec<u8>,
     index: Vec<u8>,
     docker: Vec<u8>,
+    /// Of what is attached.
+    more: Vec<Vec<u8>>,
 }
 
 impl Documents {
@@ -210,10 +244,16 @@ impl Documents {
             ("org.opencontainers.image.ref.name", "latest".into()),
         ]);
         let platform = Some(Platform { architecture, os: "linux", variant });
+        let mut more = Vec::new();
+        // The image comes first, for readers that take the first.
+        let mut manifests = vec![Descriptor { annotations, platform, ..Descriptor::of(MANIFEST, &manifest) }];
+        if let Some(attached) = &spec.attached {
+            manifests.extend(attach(attached, spec.name, &created, tree, &manifest, &mut more));
+        }
         let index = json(&Index {
             schema_version: 2,
             media_type: INDEX,
-            manifests: vec![Descriptor { annotations, platform, ..Descriptor::of(MANIFEST, &manifest) }],
+            manifests,
             annotations: BTreeMap::from([(TREE, tree.to_string())]),
         });
         let docker = json(&[DockerArchive {
@@ -221,7 +261,7 @@ impl Documents {
             repo_tags: vec![format!("{repository}:latest")],
             layers: layers.iter().map(|l| blob(l.digest)).collect(),
         }]);
-        Self { config, manifest, index, docker }
+        Self { config, manifest, index, docker, more }
     }
 
     /// The files of the layout but for the layers, by path.
@@ -232,21 +272,69 @@ impl Documents {
             (blob(Sha256::of(&self.config)), &*self.config),
             (blob(Sha256::of(&self.manifest)), &*self.manifest),
         ]);
+        files.extend(self.more.iter().map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
         if docker {
             files.insert("manifest.json".into(), &self.docker);
         }
         files
     }
+
+    /// Bytes of what is attached.
+    pub(super) fn attached(&self) -> u64 {
+        self.more.iter().map(|bytes| bytes.len() as u64).sum()
+    }
 }
 
 impl Descriptor<'_> {
     fn new(media_type: &str, digest: Sha256, size: u64) -> Descriptor<'_> {
-        Descriptor { media_type, digest: digest.to_string(), size, annotations: BTreeMap::new(), platform: None }
+        Descriptor {
+            media_type,
+            artifact_type: None,
+            digest: digest.to_string(),
+            size,
+            annotations: BTreeMap::new(),
+            platform: None,
+        }
     }
 
     fn of<'a>(media_type: &'a str, bytes: &[u8]) -> Descriptor<'a> {
         Descriptor::new(media_type, Sha256::of(bytes), bytes.len() as u64)
     }
+}
+
+/// Adds to `blobs` what belongs to each bill of materials of the image whose manifest is given. Returns their
+/// descriptors: in a layout, referrers are listed beside what they refer to.
+fn attach(
+    attached: &Attached<'_>,
+    name: &str,
+    created: &str,
+    tree: Sha256,
+    manifest: &[u8],
+    blobs: &mut Vec<Vec<u8>>,
+) -> Vec<Descriptor<'static>> {
+    let subject = Subject { tree: Some(tree), manifest: Some(Sha256::of(manifest)) };
+    let mut out = Vec::new();
+    for &form in attached.forms {
+        let text = sbom::render(form, attached.inventory, &subject).into_bytes();
+        let title = BTreeMap::from([("org.opencontainers.image.title", format!("{name}{}", form.suffix()))]);
+        let artifact = json(&Artifact {
+            schema_version: 2,
+            media_type: MANIFEST,
+            artifact_type: form.media_type(),
+            config: Descriptor::of(EMPTY, b"{}"),
+            layers: [Descriptor { annotations: title, ..Descriptor::of(form.media_type(), &text) }],
+            subject: Descriptor::of(MANIFEST, manifest),
+            annotations: BTreeMap::from([("org.opencontainers.image.created", created.to_owned())]),
+        });
+        let annotations = BTreeMap::from([(SBOM, form.as_str().to_owned())]);
+        let artifact_type = Some(form.media_type());
+        out.push(Descriptor { artifact_type, annotations, ..Descriptor::of(MANIFEST, &artifact) });
+        blobs.extend([text, artifact]);
+    }
+    if !out.is_empty() {
+        blobs.push(b"{}".to_vec());
+    }
+    out
 }
 
 /// A layer's compressed bytes.
@@ -328,7 +416,10 @@ pub(super) fn is_ours(path: &Path) -> bool {
         fs::File::open(path.join("index.json")).ok()?.take(1 << 20).read_to_end(&mut text).ok()?;
         let index: serde_json::Value = serde_json::from_slice(&text).ok()?;
         let ours = index.get("annotations")?.get(TREE).is_some();
-        Some(ours && index.get("manifests")?.as_array()?.len() == 1 && path.join("oci-layout").is_file())
+        let manifests = index.get("manifests")?.as_array()?;
+        let is_sbom = |one: &serde_json::Value| one.get("annotations").is_some_and(|all| all.get(SBOM).is_some());
+        let others = manifests.iter().filter(|one| !is_sbom(one)).count();
+        Some(ours && others == 1 && path.join("oci-layout").is_file())
     };
     read().unwrap_or(false)
 }
@@ -406,6 +497,7 @@ mod tests {
             epoch: "2026-11-21T09:15:44.9Z".parse().unwrap(),
             user: Some("65532:65532".into()),
             image: &image,
+            attached: None,
         };
         insta::assert_snapshot!(show(&Documents::new(&spec, Sha256::of(b"tree"), &[layer(image.compression)])));
     }
@@ -414,7 +506,7 @@ mod tests {
     fn a_plain_image() {
         let image = Image::default();
         let epoch = "1970-01-01T00:00:00Z".parse().unwrap();
-        let spec = ImageSpec { name: "python3", arch: Arch::Amd64, epoch, user: None, image: &image };
+        let spec = ImageSpec { name: "python3", arch: Arch::Amd64, epoch, user: None, image: &image, attached: None };
         insta::assert_snapshot!(show(&Documents::new(&spec, Sha256::of(b"tree"), &[layer(image.compression)])));
     }
 

@@ -123,6 +123,8 @@ fn role(tree: &Tree, path: &RootPath, node: &Node, packages: &BTreeMap<&PackageN
                 _ => Role::Base,
             }
         }
+        // It changes with every package.
+        Origin::Finish("sbom") => Role::Own,
         Origin::Finish(_) => Role::Base,
     }
 }

@@ -111,8 +111,11 @@ pub(super) fn pack_all(
 /// One group compressed: from the store, or made and put there.
 pub(super) fn pack(store: &Store, codec: Compression, group: &[Piece]) -> Result<Pack, PackError> {
     let key = key(codec, group).map_err(PackError::Read)?;
-    if let Some(pack) = store.get(Shelf::Packs, &key).and_then(|path| load(path, &key)) {
-        return Ok(pack);
+    if let Some(path) = store.get(Shelf::Packs, &key) {
+        match load(path, &key) {
+            Some(pack) => return Ok(pack),
+            None => store.found_damaged(Shelf::Packs, &key, &"a part of a layer, compressed"),
+        }
     }
     make(store, codec, group, &key)
 }

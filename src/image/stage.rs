@@ -54,7 +54,7 @@ impl StagedFile {
 }
 
 /// A directory on its way.
-pub(super) struct StagedDir {
+pub(crate) struct StagedDir {
     /// Removed on drop.
     temp: PathBuf,
     _held: fs::File,
@@ -66,7 +66,7 @@ impl StagedDir {
     /// Creates an empty directory beside `target`, mode 0700.
     ///
     /// A directory that is there already, is not empty, and is not `ours`, is only replaced by `force`.
-    pub(super) fn new(target: &Path, ours: fn(&Path) -> bool, force: bool) -> Result<Self, ImageError> {
+    pub(crate) fn new(target: &Path, ours: fn(&Path) -> bool, force: bool) -> Result<Self, ImageError> {
         // The directory itself is replaced, not a link to it; and `.` has no name to rename to.
         let target = match fs::canonicalize(target) {
             Ok(target) => target,
@@ -99,18 +99,18 @@ impl StagedDir {
     }
 
     /// The name that it will have.
-    pub(super) fn target(&self) -> &Path {
+    pub(crate) fn target(&self) -> &Path {
         &self.target
     }
 
     /// Where it is now.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.temp
     }
 
     /// Gives it its name, in one step also when a directory is there already; that one is removed afterwards. The
     /// notes say what could not be removed.
-    pub(super) fn commit(mut self) -> Result<Vec<String>, ImageError> {
+    pub(crate) fn commit(mut self) -> Result<Vec<String>, ImageError> {
         let flags = if self.replaces { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
         let rename = |from: &Path, to: &Path| rustix::fs::rename(from, to);
         let done = match rustix::fs::renameat_with(CWD, &self.temp, CWD, &self.target, flags) {
@@ -172,7 +172,7 @@ fn missing(parent: &Path) -> io::Error {
 }
 
 /// Whether the folder that `target` goes into is there.
-pub(super) fn has_parent(target: &Path) -> Result<(), ImageError> {
+pub(crate) fn has_parent(target: &Path) -> Result<(), ImageError> {
     let parent = aside::folder(target);
     if parent.exists() { Ok(()) } else { Err(ImageError::at("create", target)(missing(parent))) }
 }
@@ -191,7 +191,7 @@ fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
 }
 
 /// Removes what killed runs left beside the output `target`; that they cannot be removed is no failure.
-pub(super) fn sweep(target: &Path) {
+pub(crate) fn sweep(target: &Path) {
     for (leftover, _held) in aside::abandoned(aside::folder(target)) {
         let _ = remove(&leftover);
     }

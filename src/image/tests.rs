@@ -52,7 +52,8 @@ fn write_with(
 ) -> Result<Written, ImageError> {
     let image = Image { layers, compression, entrypoint: vec!["/usr/bin/tool".into()], ..Image::default() };
     let epoch = jiff::Timestamp::from_second(testing::EPOCH).unwrap();
-    let spec = ImageSpec { name: "test", arch: Arch::Amd64, epoch, user: Some("65532".into()), image: &image };
+    let spec =
+        ImageSpec { name: "test", arch: Arch::Amd64, epoch, user: Some("65532".into()), image: &image, attached: None };
     write_all(tree, &spec, &outputs(at, names), false, store, &Silent)
 }
 

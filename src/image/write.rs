@@ -166,7 +166,7 @@ pub fn write_all(
     let digest = tree_digest(tree).map_err(unread)?;
     let docs = Documents::new(spec, digest, &layers);
     let blobs: Vec<Blob<'_>> = layers.iter().zip(&packs).map(|(layer, packs)| Blob { layer, packs }).collect();
-    let oci_needed = layers.iter().map(|layer| layer.size).sum::<u64>() + OCI_EXTRA;
+    let oci_needed = layers.iter().map(|layer| layer.size).sum::<u64>() + docs.attached() + OCI_EXTRA;
 
     let mut notes = Vec::new();
     let mut written = Vec::new();

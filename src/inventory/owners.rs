@@ -24,7 +24,7 @@ use crate::{
 const MOST: u64 = 64 << 20;
 
 /// Files that maintainer scripts, dpkg or `finish` make: where, and the step's name. A `/` at the end: all below.
-const GENERATED: [(&str, &str); 36] = [
+const GENERATED: [(&str, &str); 37] = [
     ("bin", "base"),
     ("sbin", "base"),
     ("lib", "base"),
@@ -58,6 +58,7 @@ const GENERATED: [(&str, &str); 36] = [
     ("usr/lib/ssl/cert.pem", "ca-certificates"),
     ("usr/lib/ssl/certs", "ca-certificates"),
     ("etc/alternatives/", "alternatives"),
+    ("usr/share/sbom/", "sbom"),
     ("var/lib/dpkg/", "status.d"),
     ("etc/ld.so.cache", "ld.so.cache"),
     ("var/cache/ldconfig/", "ld.so.cache"),

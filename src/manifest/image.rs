@@ -1,9 +1,9 @@
-//! What a container of the image does, and what the image must not hold: `[image]` and `[policy]`.
+//! What a container of the image does and which bills of materials go with it: `[image]`, `[sbom]`; and sizes as a manifest writes them.
 //!
-//! In: tables of the manifest. Out: [`Image`], [`Policy`].
+//! In: tables of the manifest. Out: [`Image`], [`Sbom`].
 
 use super::{
-    Compression, Image, Layers, Policy, PolicyRule,
+    Compression, Image, Layers, Sbom, SbomForm,
     error::{Fault, quote},
     reader::Table,
     rootfs::image_path,
@@ -87,16 +87,16 @@ fn signal(text: &str) -> Result<String, Fault> {
     })
 }
 
-pub(super) fn policy(mut table: Table<'_>) -> Policy {
-    let rules = PolicyRule::ALL.map(|rule| (rule.as_str(), rule));
-    let mut forbid = table.list("forbid", |value| value.choice(&rules)).unwrap_or_default();
-    forbid.sort_unstable();
-    let max_size = table.get("max-size").and_then(|value| match value.digits() {
-        Some(_) => value.number(i64::MAX as u64),
-        None => value.parsed(size),
-    });
+pub(super) fn sbom(mut table: Table<'_>) -> Sbom {
+    let forms = SbomForm::ALL.map(|form| (form.as_str(), form));
+    let mut list = |key| {
+        let mut forms = table.list(key, |value| value.choice(&forms)).unwrap_or_default();
+        forms.sort_unstable();
+        forms
+    };
+    let (attach, rootfs) = (list("attach"), list("rootfs"));
     table.done();
-    Policy { forbid, max_size }
+    Sbom { attach, rootfs }
 }
 
 /// Bytes of a size as a manifest has it; `None` for anything else.
@@ -105,7 +105,7 @@ pub fn size_in_bytes(text: &str) -> Option<u64> {
 }
 
 /// Bytes: `45 MiB`, `45 MB`, `300 KiB`, `1.5 GiB`, `4096`.
-fn size(text: &str) -> Result<u64, Fault> {
+pub(super) fn size(text: &str) -> Result<u64, Fault> {
     let bad = || Fault::new(format!("“{}” is not a size", quote(text))).help("write such as \"45 MiB\" or \"45 MB\"");
     let split = text.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

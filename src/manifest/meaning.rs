@@ -6,7 +6,7 @@
 //! Counted is what changes the solution or the bytes of an image. Not counted: where the manifest lies, where
 //! packages are fetched from and by which key they are believed (the lock holds on every mirror), `archs` (the lock
 //! has a table for each, so a missing one shows by itself), line numbers, where wheels, tarballs and the
-//! application's lock lie, and `[policy]`, which only judges.
+//! application's lock lie, `sbom.attach`, which goes beside the image, and `[policy]`, which only judges.
 //! Without `provided`, the digest says "the built-in list", so that a longer list does not make old locks stale.
 
 use std::path::Path;
@@ -33,6 +33,7 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
         files,
         accounts,
         image,
+        sbom,
         policy: _,
     } = manifest;
     canon.text(name);
@@ -51,6 +52,12 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
     if !tarballs.is_empty() {
         canon.text("tarballs");
         canon.list(tarballs, tarball);
+    }
+    // What is attached is no part of the image.
+    let Sbom { attach: _, rootfs } = sbom;
+    if !rootfs.is_empty() {
+        canon.text("sbom");
+        canon.set(rootfs.iter().map(|form| form.as_str()));
     }
     Sha256::of(&canon.0)
 }

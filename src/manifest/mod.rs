@@ -4,7 +4,7 @@
 //! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
 //!
 //! ```text
-//! reader (TOML with places)  →  sources, python, rootfs, accounts, image (one table each)  →  model  →  meaning
+//! reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy (one table each)  →  model  →  meaning
 //! ```
 
 mod accounts;
@@ -13,6 +13,7 @@ mod groups;
 mod image;
 mod meaning;
 mod model;
+mod policy;
 mod provided;
 mod python;
 mod reader;
@@ -27,6 +28,7 @@ pub use groups::{ContentRule, DEFAULT_OMIT, OMIT_GROUPS, OmitGroup, omit_group};
 pub use image::size_in_bytes as size;
 pub use meaning::meaning;
 pub use model::*;
+pub use policy::{Exception, Forbidden, Limit, Pattern, Policy};
 pub use provided::default_provided;
 
 use std::{io::Read, path::Path};
@@ -102,7 +104,8 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
     let files = rootfs::files(&mut root, &accounts);
     let tarballs = python::tarballs(&mut root);
     let image = root.table("image").map(image::image).unwrap_or_default();
-    let policy = root.table("policy").map(image::policy).unwrap_or_default();
+    let sbom = root.table("sbom").map(image::sbom).unwrap_or_default();
+    let policy = root.table("policy").map(policy::policy).unwrap_or_default();
     root.done();
     let debian = match debian {
         Some(debian) => Some(debian?),
@@ -121,6 +124,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
         files,
         accounts,
         image,
+        sbom,
         policy,
     })
 }

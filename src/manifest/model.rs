@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use super::Policy;
 use crate::base::{Arch, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
@@ -31,6 +32,8 @@ pub struct Manifest {
     pub accounts: Accounts,
     /// `[image]`.
     pub image: Image,
+    /// `[sbom]`.
+    pub sbom: Sbom,
     /// `[policy]`.
     pub policy: Policy,
 }
@@ -305,39 +308,36 @@ pub enum Compression {
     Zstd,
 }
 
-/// `[policy]`: what a build must not contain.
+/// `[sbom]`: bills of materials that go with the image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// `forbid`, sorted, without repeats.
-    pub forbid: Vec<PolicyRule>,
-    /// `max-size`, bytes.
-    pub max_size: Option<u64>,
+pub struct Sbom {
+    /// `attach`: referrers of the image in OCI outputs, sorted.
+    pub attach: Vec<SbomForm>,
+    /// `rootfs`: files in the image itself, sorted.
+    pub rootfs: Vec<SbomForm>,
 }
 
-/// One rule of `policy.forbid`.
+/// A form of bill of materials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PolicyRule {
-    /// No package manager: dpkg, apt and their like.
-    PackageManager,
-    /// No file with a set-user-id or set-group-id bit.
-    Setuid,
-    /// No shell.
-    Shell,
-    /// Nothing that everyone may write to, but for sticky directories.
-    WorldWritable,
+pub enum SbomForm {
+    /// CycloneDX 1.6 (ECMA-424) in JSON.
+    CycloneDx,
+    /// SPDX 2.3 in JSON.
+    Spdx2,
+    /// SPDX 3.0.1 in JSON-LD.
+    Spdx3,
 }
 
-impl PolicyRule {
-    /// Every rule, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::PackageManager, Self::Setuid, Self::Shell, Self::WorldWritable];
+impl SbomForm {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 3] = [Self::CycloneDx, Self::Spdx2, Self::Spdx3];
 
-    /// The rule's name in the manifest.
+    /// Its name in a manifest and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::PackageManager => "package-manager",
-            Self::Setuid => "setuid",
-            Self::Shell => "shell",
-            Self::WorldWritable => "world-writable",
+            Self::CycloneDx => "cyclonedx",
+            Self::Spdx2 => "spdx",
+            Self::Spdx3 => "spdx3",
         }
     }
 }

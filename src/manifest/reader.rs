@@ -171,6 +171,10 @@ impl<'d> Value<'d> {
         items.iter().filter_map(|item| item.raw_text().map(str::to_owned)).collect()
     }
 
+    pub fn is_boolean(&self) -> bool {
+        self.inner.get_ref().as_bool().is_some()
+    }
+
     pub fn boolean(&self) -> Option<bool> {
         let value = self.inner.get_ref().as_bool();
         if value.is_none() {

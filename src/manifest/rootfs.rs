@@ -13,7 +13,7 @@ use super::{
 use crate::base::RootPath;
 
 /// Names at the top that are links into `/usr` in every image (merged-/usr).
-const MERGED: [&[u8]; 6] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"];
+pub(super) const MERGED: [&[u8]; 6] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"];
 
 pub(super) fn rootfs(table: Option<Table<'_>>) -> Rootfs {
     let default = || DEFAULT_OMIT.iter().map(ToString::to_string).collect();

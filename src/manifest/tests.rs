@@ -118,7 +118,72 @@ fn every_key_arrives() {
         (&["8080/tcp".into()][..], Compression::Zstd)
     );
     assert_eq!(manifest.image.cmd, ["-m", "http.server"]);
-    assert_eq!(manifest.policy, Policy { forbid: PolicyRule::ALL.into(), max_size: Some(45 << 20) });
+    let policy = &manifest.policy;
+    let forbidden: Vec<_> = policy.forbid.iter().map(|rule| rule.code.name).collect();
+    assert_eq!(forbidden, ["package-manager", "setuid", "shell", "world-writable"]);
+    assert_eq!(policy.max_size.map(|limit| limit.most), Some(45 << 20));
+}
+
+#[test]
+fn policies_in_full() {
+    let read = |text: &str| read(&format!("{SMALLEST}[policy]\n{text}\n")).unwrap().policy;
+    let policy = read(
+        "forbid = [\"unhardened\", \"setuid\"]\npackages = [\"perl-base\", \"libsystemd*\"]\npaths = [\"/bin/*sh\"]\n\
+         max-packages = 30\ndeny-warnings = [\"dangling-link\"]\nwheels = [\"pip\"]\n\
+         allow = [{ rule = \"setuid\", path = \"/usr/bin/su\", reason = \" for login \" }]",
+    );
+    let forbidden: Vec<_> = policy.forbid.iter().map(|rule| rule.code.name).collect();
+    assert_eq!(
+        forbidden,
+        ["executable-stack", "insecure-search-path", "no-relro", "not-pie", "setuid", "text-relocations"]
+    );
+    assert_eq!((policy.forbids("setuid"), policy.forbids("shell")), (Some(6), None));
+    assert!(policy.packages[1].matches("libsystemd0") && !policy.packages[0].matches("perl-base-x"));
+    let shell = &policy.paths[0];
+    assert_eq!((shell.text.as_str(), shell.line), ("/usr/bin/*sh", 8));
+    assert!(shell.matches("/usr/bin/dash") && !shell.matches("/usr/bin/x/sh"));
+    let [exception] = &policy.allow[..] else { panic!("{policy:?}") };
+    assert_eq!((exception.rule.name, exception.reason.as_str(), exception.line), ("setuid", "for login", 12));
+    assert_eq!(policy.deny_warnings.len(), 1);
+    assert!(read("deny-warnings = true").deny_warnings.len() > 3);
+    assert!(read("deny-warnings = false").deny_warnings.is_empty());
+    // It only judges.
+    let meant = |text: &str| meaning(&super::parse(text, Path::new("x.toml")).unwrap());
+    assert_eq!(meant(SMALLEST), meant(&format!("{SMALLEST}[policy]\nforbid = [\"shell\"]\nmax-packages = 1\n")));
+}
+
+#[test]
+fn policies_that_cannot_be() {
+    assert_snapshot!(faults(
+        "[policy]\nforbid = [\"missing-library\", \"unhardend\"]\npackages = [\"Perl\", \"a[\"]\npaths = [\"bin/sh\"]\n\
+         max-packages = \"3\"\ndeny-warnings = [\"setuid\"]\npackage = []"
+    ), @r#"
+    sub/manifest.toml:5:11: policy.forbid[0]: “missing-library” is not known; known here: capabilities, cut-dependency, executable-stack, insecure-search-path, no-relro, not-pie, package-manager, root-user, script-not-reproduced, setuid, shell, text-relocations, world-writable, unhardened
+    sub/manifest.toml:5:30: policy.forbid[1]: “unhardend” is not known; did you mean “unhardened”?
+    sub/manifest.toml:6:13: policy.packages[0]: “Perl” is not the name of a package, nor a pattern of names; write such as "perl-base" or "libsystemd*"
+    sub/manifest.toml:6:21: policy.packages[1]: “a[” is not a pattern: unclosed character class; missing ']'; *, ?, [abc] and {a,b} have a meaning
+    sub/manifest.toml:7:10: policy.paths[0]: “bin/sh” is not absolute; write "/bin/sh" or "/**/bin/sh"
+    sub/manifest.toml:8:16: policy.max-packages: wants a whole number, not the string "3"
+    sub/manifest.toml:9:18: policy.deny-warnings[0]: “setuid” is not known; known here: dangling-link, foreign-machine, missing-interpreter, missing-project, unused-exception
+    sub/manifest.toml:10:1: unknown key “package” in policy; did you mean “packages”?
+    "#);
+    assert_snapshot!(faults(
+        "[policy]\nallow = [\n{ rule = \"setuid\", path = \"/x\" },\n{ rule = \"setuid\", reason = \"r\" },\n\
+         { rule = \"max-size\", path = \"/x\", reason = \"r\" },\n{ rule = \"shell\", path = \"/x\", reason = \" \" },\n\
+         { rule = \"shell\", paths = \"/x\", reason = \"r\" },\n{ path = \"/x\", reason = \"r\" },\n]"
+    ), @r#"
+    sub/manifest.toml:6:1: policy.allow[0]: “reason” is missing; write reason = "…": why it may be so
+    sub/manifest.toml:7:1: the exception from “setuid” does not say for what; add path = "/…" or package = "…"
+    sub/manifest.toml:8:10: policy.allow[2].rule: “max-size” is not known; known here: broken-elf, capabilities, cut-dependency, dangling-link, executable-stack, forbidden-package, forbidden-path, forbidden-wheel, foreign-machine, insecure-search-path, missing-interpreter, missing-library, missing-loader, missing-project, missing-symbol-version, no-relro, not-pie, package-manager, root-user, script-not-reproduced, setuid, shell, text-relocations, world-writable
+    sub/manifest.toml:9:41: policy.allow[3].reason: is empty; say why it may be so: whoever reviews the image reads it
+    sub/manifest.toml:10:1: the exception from “shell” does not say for what; add path = "/…" or package = "…"
+    sub/manifest.toml:10:19: unknown key “paths” in policy.allow[4]; did you mean “path”?
+    sub/manifest.toml:11:1: policy.allow[5]: “rule” is missing; write such as { rule = "setuid", path = "/usr/bin/su", reason = "…" }
+    "#);
+    assert_snapshot!(faults("[policy]\nallow = { rule = \"setuid\" }\ndeny-warnings = 1"), @r#"
+    sub/manifest.toml:5:9: policy.allow: wants an array, not the table { rule = "setuid" }
+    sub/manifest.toml:6:17: policy.deny-warnings: wants an array, not the integer 1
+    "#);
 }
 
 #[test]
@@ -139,6 +204,19 @@ fn spelling_order_and_place_do_not_change_the_meaning() {
     assert_ne!(full, FULL);
     let full = full.replace("[\"dash\", \"bash\"]", "[\"bash\", \"dash\"]").replace("\"8080\"", "\"8080/tcp\"");
     assert_eq!(meant(FULL), meant(&full.replace("archs = [\"arm64\", \"amd64\"]", "archs = [\"i386\"]")));
+}
+
+#[test]
+fn an_sbom_in_the_image_is_part_of_the_meaning_and_one_beside_it_is_not() {
+    let with = |text: &str| read(&format!("{SMALLEST}\n[sbom]\n{text}")).unwrap();
+    let manifest = with("attach = [\"spdx3\", \"cyclonedx\"]\nrootfs = [\"spdx\"]");
+    assert_eq!(manifest.sbom.attach, [SbomForm::CycloneDx, SbomForm::Spdx3]);
+    assert_eq!(manifest.sbom.rootfs, [SbomForm::Spdx2]);
+    let without = meaning(&read(SMALLEST).unwrap());
+    assert_eq!(meaning(&with("attach = [\"spdx\"]\nrootfs = []")), without);
+    let [one, other] = ["rootfs = [\"spdx\"]", "rootfs = [\"spdx3\"]"].map(|text| meaning(&with(text)));
+    assert!(one != without && other != without && one != other);
+    assert_eq!(meaning(&with("rootfs = [\"spdx\", \"spdx3\"]")), meaning(&with("rootfs = [\"spdx3\", \"spdx\"]")));
 }
 
 #[test]
@@ -205,7 +283,7 @@ fn unknown_keys() {
     sub/manifest.toml:5:1: unknown key “entry_point” in image; did you mean “entrypoint”?
     sub/manifest.toml:6:1: unknown key “label” in image; did you mean “labels”?
     "#);
-    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, policy");
+    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy");
     assert_snapshot!(faults("[[files]]\npath = \"/x\"\ncontent = \"\"\nmodes = \"0644\""), @"sub/manifest.toml:7:1: unknown key “modes” in files[0]; did you mean “mode”?");
     assert_snapshot!(read("name = \"x\"\n[debian]\nsuite = \"trixie\"\n[packages]\ninstal = [\"a\"]").unwrap_err(), @r#"
     sub/manifest.toml:4:1: packages: “install” is missing; write install = ["python3"]

@@ -151,6 +151,11 @@ impl Inputs {
         self.lock.as_ref().map(|(folder, _)| folder.as_path())
     }
 
+    /// The wheels on this machine, by project, then by file.
+    pub fn wheels(&self) -> &[LocalWheel] {
+        &self.wheels
+    }
+
     /// The wheel on this machine with this digest.
     pub fn local(&self, sha256: &Sha256) -> Option<&LocalWheel> {
         self.wheels.iter().find(|wheel| wheel.sha256 == *sha256)

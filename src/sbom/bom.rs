@@ -218,7 +218,7 @@ impl<'a> Entry<'a> {
             homepage: project.homepage.as_deref().filter(|url| is_url(url)),
             summary: project.summary.as_deref().map(text).filter(|text| !text.is_empty()),
             file: project.wheel.as_ref().map(|wheel| (base(&wheel.filename), wheel.sha256)),
-            facts: project.path.iter().map(|path| ("path", text(&format!("/{path}").replace("//", "/")))).collect(),
+            facts: project.path.iter().map(|path| ("path", text(&path.to_string()))).collect(),
             ..entry
         }
     }
@@ -347,4 +347,54 @@ fn text(text: &str) -> String {
 
 fn base(path: &str) -> String {
     text(path.rsplit('/').next().unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maintainers_are_taken_apart() {
+        let actor = |name: &str, email: Option<&str>, is_team| {
+            Some(Actor { name: name.into(), email: email.map(str::to_owned), is_team })
+        };
+        for (field, wanted) in [
+            ("Jane Doe <jane@example.com>", actor("Jane Doe", Some("jane@example.com"), false)),
+            ("Debian X Team <x@example.com>", actor("Debian X Team", Some("x@example.com"), true)),
+            ("Jane (work) \"J\" Doe <no address>", actor("Jane work J Doe", None, false)),
+            ("Jane", actor("Jane", None, false)),
+            ("Jane <a@b@c>", actor("Jane", None, false)),
+            ("<jane@example.com>", None),
+            ("", None),
+        ] {
+            assert_eq!(Actor::parse(field), wanted, "{field}");
+        }
+    }
+
+    #[test]
+    fn homepages_are_urls_of_the_web() {
+        for (text, wanted) in [
+            ("https://www.example.com/~x/(y)?a=b;c=d&e#f", true),
+            ("http://example.com:8080", true),
+            ("https://example.com", true),
+            ("https://", false),
+            ("https:///path", false),
+            ("https://user@example.com/", false),
+            ("https://[::1]/", false),
+            ("https://example.com/a b", false),
+            ("https://example.com/ü", false),
+            ("https://example.com/%zz", false),
+            ("https://example.com:/", false),
+            ("javascript:alert(1)", false),
+            ("ftp://example.com/", false),
+        ] {
+            assert_eq!(is_url(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn references_are_found_in_expressions() {
+        let found: Vec<_> = references_of("(MIT OR LicenseRef-a.b-1) AND LicenseRef-c WITH x").collect();
+        assert_eq!(found, ["LicenseRef-a.b-1", "LicenseRef-c"]);
+    }
 }

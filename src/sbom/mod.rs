@@ -17,41 +17,20 @@ mod bom;
 mod cyclonedx;
 pub mod purl;
 mod spdx2;
+mod place;
 mod spdx3;
-#[cfg(test)]
-mod tests;
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use self::bom::Bom;
+pub use self::place::{PlaceError, place};
+/// Which document is wanted.
+pub use crate::manifest::SbomForm as Form;
 use crate::{base::Sha256, inventory::Inventory};
 
-/// Which document is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
-    /// SPDX 2.3 (ISO/IEC 5962's successor) in JSON.
-    Spdx2,
-    /// SPDX 3.0.1 in JSON-LD.
-    Spdx3,
-    /// CycloneDX 1.6 (ECMA-424) in JSON.
-    CycloneDx,
-}
-
 impl Form {
-    /// All of them, in the order of their names.
-    pub const ALL: [Self; 3] = [Self::CycloneDx, Self::Spdx2, Self::Spdx3];
-
-    /// Its name in a manifest and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Spdx2 => "spdx",
-            Self::Spdx3 => "spdx3",
-            Self::CycloneDx => "cyclonedx",
-        }
-    }
-
     /// The media type that says what a document is (IANA; SPDX 2.3 and 3 share one).
     pub fn media_type(self) -> &'static str {
         match self {

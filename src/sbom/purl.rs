@@ -33,7 +33,7 @@ impl Purl {
         let qualifiers = vec![("arch", arch.clone()), ("distro", release(distro)), ("upstream", upstream)];
         Self {
             kind: "deb",
-            namespace: distro.id.to_lowercase(),
+            namespace: id(distro),
             name: name.as_str().to_lowercase(),
             version: version.as_str().to_owned(),
             qualifiers,
@@ -55,18 +55,23 @@ impl Purl {
     pub fn of_image(name: &str, arch: Option<Arch>, manifest: Option<Sha256>) -> Self {
         let arch = ("arch", arch.map(|arch| arch.oci().0.to_owned()).unwrap_or_default());
         match manifest {
-            Some(digest) => Self::plain("oci", &name.to_lowercase(), &digest.to_string(), vec![arch]),
+            Some(digest) => {
+                // A repository's name has nothing else (distribution-spec, “Pulling manifests”).
+                let may_be = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+                let name: String = name.to_lowercase().chars().map(may_be).collect();
+                Self::plain("oci", &name, &digest.to_string(), vec![arch])
+            }
             None => Self::plain("generic", name, "", vec![arch]),
         }
     }
 
     fn plain(kind: &'static str, name: &str, version: &str, qualifiers: Vec<(&'static str, String)>) -> Self {
         // A purl has a name.
-        let name = match name.trim() {
-            "" => "unnamed",
+        let name = match part(name) {
+            name if name.is_empty() => "unnamed".into(),
             name => name,
         };
-        Self { kind, namespace: String::new(), name: name.into(), version: version.trim().into(), qualifiers }
+        Self { kind, namespace: String::new(), name, version: part(version), qualifiers }
     }
 }
 
@@ -81,8 +86,9 @@ impl fmt::Display for Purl {
             write!(f, "@{}", encoded(&self.version))?;
         }
         let mut joint = '?';
-        for (key, value) in self.qualifiers.iter().filter(|(_, value)| !value.is_empty()) {
-            write!(f, "{joint}{key}={}", encoded(value))?;
+        let given = self.qualifiers.iter().map(|(key, value)| (key, part(value)));
+        for (key, value) in given.filter(|(_, value)| !value.is_empty()) {
+            write!(f, "{joint}{key}={}", encoded(&value))?;
             joint = '&';
         }
         Ok(())
@@ -92,10 +98,23 @@ impl fmt::Display for Purl {
 /// `debian-13`; of a suite without a number its codename. Empty if nothing is known.
 fn release(distro: &Distro) -> String {
     let version = distro.version_id.as_deref().or(distro.codename.as_deref());
-    match version.filter(|_| !distro.id.is_empty()) {
-        Some(version) => format!("{}-{version}", distro.id.to_lowercase()),
-        None => distro.id.to_lowercase(),
+    let id = id(distro);
+    match version.filter(|_| !id.is_empty()) {
+        Some(version) => format!("{id}-{version}"),
+        None => id,
     }
+}
+
+/// os-release's ID, in the characters that it may have (os-release(5)).
+fn id(distro: &Distro) -> String {
+    let may_be = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    distro.id.to_lowercase().chars().filter(may_be).collect()
+}
+
+/// Without what readers take off both ends, and without slashes: of those, encoded or not, they make different things, and
+/// nothing real has one.
+fn part(text: &str) -> String {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '/').replace('/', "-")
 }
 
 /// Percent-encoded but for RFC 3986's unreserved characters and the colon.

@@ -9,11 +9,12 @@ mod lock;
 mod upkeep;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
@@ -26,7 +27,7 @@ pub use upkeep::{Holding, Removed};
 use crate::base::Sha256;
 
 /// What kind of thing an entry is: the folder that it lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shelf {
     /// `.deb` files by their own digest.
     Debs,
@@ -77,6 +78,8 @@ pub struct Store {
     lock: Arc<Lock>,
     /// Whether anything was added.
     grew: Arc<AtomicBool>,
+    /// What this run wanted to use and found damaged.
+    damaged: Arc<Mutex<BTreeMap<(Shelf, Sha256), String>>>,
 }
 
 /// A failure of the store, with the path that it happened at.
@@ -111,7 +114,7 @@ impl Store {
             fs::create_dir_all(&path).map_err(StoreError::at("create", &path))?;
         }
         let lock = Lock::open(&root.join("lock"))?;
-        let store = Self { root: root.into(), lock: Arc::new(lock), grew: Arc::default() };
+        let store = Self { root: root.into(), lock: Arc::new(lock), grew: Arc::default(), damaged: Arc::default() };
         if store.lock.alone() {
             store.sweep(upkeep::STALE);
         }
@@ -144,6 +147,34 @@ impl Store {
             let _ = fs::File::open(&path).and_then(|file| file.set_modified(now));
         }
         Some(path)
+    }
+
+    /// Remembers that an entry which is there was found damaged; `what` says in words what it is. Whoever finds it
+    /// makes it anew.
+    pub fn found_damaged(&self, shelf: Shelf, key: &Sha256, what: &dyn std::fmt::Display) {
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.insert((shelf, *key), what.to_string());
+    }
+
+    /// What this run found damaged since it was last asked, sorted.
+    pub fn take_damaged(&self) -> BTreeMap<(Shelf, Sha256), String> {
+        std::mem::take(&mut *self.damaged.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes a sound file, which stays where it is, the entry `key` of this store too: by a hard link, or by a copy
+    /// where the file system has none.
+    ///
+    /// # Errors
+    /// When it can be neither linked nor copied.
+    pub fn lend(&self, shelf: Shelf, key: &Sha256, from: &Path) -> Result<(), StoreError> {
+        let path = self.path(shelf, key);
+        if fs::hard_link(from, &path).is_ok() {
+            return Ok(());
+        }
+        let mut temp = self.temp()?;
+        let copied = fs::File::open(from).and_then(|mut file| io::copy(&mut file, temp.as_file_mut()));
+        copied.map_err(StoreError::at("copy", from))?;
+        self.keep(shelf, key, temp).map(drop)
     }
 
     /// Which file an entry is now.

@@ -3,7 +3,9 @@
 //! In: entries of the manifest and the files on this machine that they name. Out: nodes whose metadata come from the
 //! manifest alone: no owner, time or umask of this machine gets into an image.
 
-use std::{fs, io, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, path::Path, path::PathBuf};
+use std::{
+    collections::BTreeMap, fs, io, os::unix::ffi::OsStrExt, os::unix::fs::PermissionsExt, path::Path, path::PathBuf,
+};
 
 use super::{Content, Kind, Meta, Node, NotADirectory, Origin, Tree};
 use crate::{
@@ -13,6 +15,9 @@ use crate::{
 
 /// Files longer than this many bytes are not held in memory.
 const LARGE: u64 = 1 << 20;
+
+/// What was copied from this machine: where it is in the rootfs, and where it came from.
+pub type Placed = BTreeMap<RootPath, PathBuf>;
 
 /// An entry of `[[files]]` cannot be placed.
 #[derive(Debug, thiserror::Error)]
@@ -60,57 +65,82 @@ impl From<(usize, NotADirectory)> for FilesError {
 }
 
 impl Tree {
-    /// Places the entries in the order written; a later one wins.
+    /// Places the entries in the order written; a later one wins. What was copied from this machine is told, but for
+    /// directories.
     ///
     /// # Errors
     /// When a source cannot be read or a path is taken by a directory with content.
-    pub fn place_files(&mut self, files: &[ExtraFile]) -> Result<(), FilesError> {
+    pub fn place_files(&mut self, files: &[ExtraFile]) -> Result<Placed, FilesError> {
+        let mut placed = Placed::new();
         for file in files {
             let link = |target: &str| Kind::Symlink(target.as_bytes().into());
             match &file.source {
-                FileSource::Copy(from) => self.copy(file, from, &file.path, true)?,
+                FileSource::Copy(from) => self.copy(file, from, &file.path, true, &mut placed)?,
                 FileSource::Content(text) => {
-                    self.set(file, file.path.clone(), Kind::File(Content::inline(text.as_bytes())), 0o644, true)?;
+                    let content = Content::inline(text.as_bytes());
+                    placed.remove(&self.set(file, file.path.clone(), Kind::File(content), 0o644, true)?);
                 }
-                FileSource::Link(target) => self.set(file, file.path.clone(), link(target), 0o777, true)?,
-                FileSource::Directory => self.set(file, file.path.clone(), Kind::Dir, 0o755, true)?,
+                FileSource::Link(target) => {
+                    placed.remove(&self.set(file, file.path.clone(), link(target), 0o777, true)?);
+                }
+                FileSource::Directory => {
+                    placed.remove(&self.set(file, file.path.clone(), Kind::Dir, 0o755, true)?);
+                }
             }
         }
-        Ok(())
+        Ok(placed)
     }
 
-    fn copy(&mut self, file: &ExtraFile, from: &Path, to: &RootPath, top: bool) -> Result<(), FilesError> {
+    fn copy(
+        &mut self,
+        file: &ExtraFile,
+        from: &Path,
+        to: &RootPath,
+        top: bool,
+        placed: &mut Placed,
+    ) -> Result<(), FilesError> {
         let line = file.line;
         let failed = |source| FilesError::Read { path: from.into(), line, source };
         // A link named by the manifest itself stands for what it leads to; one inside a copied folder is copied.
         let info = if top { fs::metadata(from) } else { fs::symlink_metadata(from) }.map_err(failed)?;
         if info.is_dir() {
-            self.set(file, to.clone(), Kind::Dir, 0o755, top)?;
+            placed.remove(&self.set(file, to.clone(), Kind::Dir, 0o755, top)?);
             let mut names: Vec<_> = fs::read_dir(from)
                 .and_then(|entries| entries.map(|entry| entry.map(|e| e.file_name())).collect())
                 .map_err(failed)?;
             names.sort();
             for name in names {
                 let below = to.join(name.as_bytes()).map_err(|source| FilesError::Path { line, source })?;
-                self.copy(file, &from.join(&name), &below, false)?;
+                self.copy(file, &from.join(&name), &below, false, placed)?;
             }
-            Ok(())
-        } else if info.is_symlink() {
+            return Ok(());
+        }
+        let path = if info.is_symlink() {
             let target = fs::read_link(from).map_err(failed)?;
-            self.set(file, to.clone(), Kind::Symlink(target.as_os_str().as_bytes().into()), 0o777, top)
+            self.set(file, to.clone(), Kind::Symlink(target.as_os_str().as_bytes().into()), 0o777, top)?
         } else if info.is_file() {
             let usual = if info.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
             let content = match info.len() > LARGE {
                 true => Content::of_file(from),
                 false => fs::read(from).map(Content::inline),
             };
-            self.set(file, to.clone(), Kind::File(content.map_err(failed)?), usual, top)
+            self.set(file, to.clone(), Kind::File(content.map_err(failed)?), usual, top)?
         } else {
-            Err(FilesError::Special { path: from.into(), line })
-        }
+            return Err(FilesError::Special { path: from.into(), line });
+        };
+        placed.insert(path, from.into());
+        Ok(())
     }
 
-    fn set(&mut self, file: &ExtraFile, path: RootPath, kind: Kind, usual: u32, top: bool) -> Result<(), FilesError> {
+    /// Where it is put in the end.
+    fn set(
+        &mut self,
+        file: &ExtraFile,
+        path: RootPath,
+        kind: Kind,
+        usual: u32,
+        top: bool,
+    ) -> Result<RootPath, FilesError> {
         let line = file.line;
         let is_dir = matches!(kind, Kind::Dir);
         let path = match path.parent().and_then(|parent| Some((self.resolve(&parent)?, path.file_name()))) {
@@ -134,7 +164,9 @@ impl Tree {
         let (uid, gid) = file.owner;
         let meta = Meta { mode, uid, gid, mtime: self.epoch(), ..Meta::default() };
         self.unlink_name(&path);
-        self.insert(path, Node { meta, kind, origin: Origin::Manifest, ready: None }).map_err(|e| (line, e).into())
+        let node = Node { meta, kind, origin: Origin::Manifest, ready: None };
+        self.insert(path.clone(), node).map_err(|e| FilesError::from((line, e)))?;
+        Ok(path)
     }
 
     /// Before `path` is overwritten: what is hardlinked to it keeps its bytes under its next name.

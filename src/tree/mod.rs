@@ -10,7 +10,7 @@ mod merge;
 mod node;
 
 pub use compare::{Difference, How, compare};
-pub use files::FilesError;
+pub use files::{FilesError, Placed};
 pub use from_dir::{FoundDir, from_dir, read_dir};
 pub use merge::Conflict;
 pub use node::{Content, Digest, Kind, Meta, Node, Origin, SegmentFile};

@@ -60,7 +60,11 @@ pub fn key(deb: &Sha256, filter: &Filter) -> Sha256 {
 /// The segment of `origin` under `key`, if a sound one is in the store.
 pub fn kept(store: &Store, origin: &Origin, key: &Sha256) -> Option<Segment> {
     let path = store.get(Shelf::Segments, key)?;
-    index::load(&path, key).filter(|segment| segment.origin == *origin)
+    let segment = index::load(&path, key);
+    if segment.is_none() {
+        store.found_damaged(Shelf::Segments, key, &format_args!("{origin}, unpacked"));
+    }
+    segment.filter(|segment| segment.origin == *origin)
 }
 
 /// Whether the entry at `path` is a sound segment under this key.

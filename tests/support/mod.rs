@@ -8,6 +8,7 @@
 pub mod elf;
 pub mod http;
 pub mod python;
+pub mod secret;
 pub mod signing;
 pub mod wheel;
 
@@ -217,26 +218,33 @@ impl Archive {
     /// Every file of the archive by its path.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
-        let mut index = String::new();
+        let mut stanzas = Vec::new();
         for package in &self.packages {
             let deb = package.build();
-            index += &format!(
+            let stanza = format!(
                 "{}Filename: {}\nSize: {}\nSHA256: {}\n\n",
                 package.stanza(),
                 package.deb_path(),
                 deb.len(),
                 Sha256::of(&deb).hex()
             );
+            stanzas.push((package, stanza));
             files.insert(package.deb_path(), deb);
         }
-        let mut sums = String::new();
-        for (folder, name, plain) in
-            [("main/binary-amd64", "Packages", index), ("main", "Contents-amd64", contents(&self.packages))]
-        {
+        let (mut sums, mut indexes) = (String::new(), Vec::new());
+        // Packages for all architectures are in each one's index.
+        for arch in self.release["Architectures"].split(' ').filter(|arch| *arch != "all") {
+            let is_here = |package: &Pkg| package.arch == arch || package.arch == "all";
+            let index = stanzas.iter().filter(|(package, _)| is_here(package)).map(|(_, stanza)| stanza.as_str());
+            let here: Vec<Pkg> = self.packages.iter().filter(|package| is_here(package)).cloned().collect();
+            indexes.push((format!("main/binary-{arch}"), "Packages".to_owned(), index.collect::<String>()));
+            indexes.push(("main".to_owned(), format!("Contents-{arch}"), contents(&here)));
+        }
+        for (folder, name, plain) in indexes {
             let plain = plain.into_bytes();
             let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             packed.write_all(&plain).unwrap();
-            for (name, bytes) in [(name.to_owned(), plain), (format!("{name}.gz"), packed.finish().unwrap())] {
+            for (name, bytes) in [(name.clone(), plain), (format!("{name}.gz"), packed.finish().unwrap())] {
                 let digest = Sha256::of(&bytes).hex();
                 sums += &format!(" {digest} {} {folder}/{name}\n", bytes.len());
                 files.insert(format!("dists/stable/{folder}/by-hash/SHA256/{digest}"), bytes.clone());
@@ -351,11 +359,13 @@ impl Desk {
 }
 
 /// Phases of a run, which a message's snapshot is without.
-const PHASES: [&str; 6] = [
+const PHASES: [&str; 8] = [
     "Fetching indexes",
     "Solving",
     "Fetching and unpacking",
     "Writing",
+    "Fetching",
+    "Reading packages",
     "Reading Contents",
     "pip is downloading wheels",
 ];

@@ -55,8 +55,8 @@ impl Default for SubkeySpec {
 /// A key that signs.
 #[derive(Clone)]
 pub struct TestKey {
-    primary: SecretKey,
-    subkey: Option<SecretSubkey>,
+    pub primary: SecretKey,
+    pub subkey: Option<SecretSubkey>,
     /// The certificate that verifiers get.
     pub cert: SignedPublicKey,
 }

@@ -93,7 +93,13 @@ pub enum Promise {
     Manifest,
     /// The command line, or compose itself: where advisories are.
     Tracker,
+    /// A lock, of a file in a folder that `compose vendor` made.
+    Vendored,
 }
+
+/// What to do where such a folder lacks something.
+const VENDORED: &str =
+    "the folder was made for another lock, or not all of it was carried over: run `compose vendor` with this lock";
 
 impl Promise {
     fn when_missing(self) -> &'static str {
@@ -104,12 +110,14 @@ impl Promise {
             }
             Self::Manifest => "find out where it has gone, and write that into the manifest",
             Self::Tracker => "find out where it has gone, and name that with --tracker",
+            Self::Vendored => VENDORED,
         }
     }
 
     fn when_unreachable(self) -> &'static str {
         match self {
             Self::Index => "check the network, or choose another mirror with --mirror",
+            Self::Vendored => VENDORED,
             Self::PythonLock | Self::Manifest | Self::Tracker => {
                 "check the network, and that the host is the right one"
             }
@@ -124,6 +132,9 @@ impl Promise {
             Self::PythonLock => "find out who changed it; if it is meant so, make the application's lock anew",
             Self::Manifest => "find out who changed it; if it is meant so, write its new sha256 into the manifest",
             Self::Tracker => "try again in some minutes",
+            Self::Vendored => {
+                "it has changed since `compose vendor` wrote it: run `sha256sum -c SHA256SUMS` in the folder, and carry it over again"
+            }
         }
     }
 }
@@ -135,6 +146,7 @@ impl std::fmt::Display for Promise {
             Self::PythonLock => "the application's lock",
             Self::Manifest => "the manifest",
             Self::Tracker => "the security tracker",
+            Self::Vendored => "the lock",
         })
     }
 }

@@ -10,6 +10,7 @@ mod transport;
 pub use error::{FetchError, Promise, shown};
 pub use partial::Download;
 pub use transport::Validators;
+pub(super) use transport::file_path;
 
 use std::{
     io::{self, Read as _, Seek as _, Write as _},
@@ -19,6 +20,8 @@ use std::{
 
 use sha2::Digest as _;
 use transport::{Failure, Reply};
+
+use super::vendored::Vendored;
 
 use crate::{
     base::{Progress, Sha256},
@@ -30,6 +33,8 @@ use crate::{
 pub struct FetchSettings {
     /// Only `file:` is fetched.
     pub offline: bool,
+    /// A folder that has what a lock names.
+    pub vendored: Option<Vendored>,
     /// Attempts for each URL.
     pub attempts: u32,
     /// Wait before the second attempt; it doubles with each further one.
@@ -46,6 +51,7 @@ impl Default for FetchSettings {
     fn default() -> Self {
         Self {
             offline: false,
+            vendored: None,
             attempts: 4,
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(15),
@@ -135,6 +141,11 @@ impl Fetcher {
     /// Whether only `file:` is fetched.
     pub fn is_offline(&self) -> bool {
         self.settings.offline
+    }
+
+    /// The folder that has what a lock names, if one stands for all mirrors.
+    pub fn vendored(&self) -> Option<&Vendored> {
+        self.settings.vendored.as_ref()
     }
 
     /// Fetches a small document of unknown size into memory.

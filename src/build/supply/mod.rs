@@ -7,6 +7,7 @@
 
 mod deb;
 mod error;
+mod stock;
 mod tarball;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ mod wheel;
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -24,6 +25,7 @@ use std::{
 
 pub use error::SupplyError;
 use rayon::prelude::*;
+pub use stock::{Input, Place, inputs};
 pub(super) use wheel::{WheelJob, locked_wheels, wanted_wheels};
 
 use crate::{
@@ -34,7 +36,7 @@ use crate::{
     manifest::{Compression, Tarball},
     store::{Shelf, Store},
     tree::Origin,
-    unpack::{self, Filter, Segment},
+    unpack::{self, Filter, Segment, UnpackError},
 };
 
 /// Downloads at a time: enough to hide a mirror's latency, few enough to be a polite guest.
@@ -120,6 +122,12 @@ impl Job<'_> {
         }
     }
 
+    /// Whether the file is what was promised.
+    fn check(&self, file: &Path) -> Result<(), SupplyError> {
+        let other = |fault| UnpackError { origin: self.origin(), file: file.into(), fault };
+        Ok(unpack::check_digest(file, *self.sha256()).map_err(other)?)
+    }
+
     fn unpack(&self, file: PathBuf, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
         match self {
             Self::Deb(package) => deb::unpack(package, file, supplier),
@@ -152,14 +160,38 @@ impl Supplier<'_> {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// The files of `jobs` themselves, in their order, each read once and found to be what was promised. To be called
+    /// from outside the thread pool that does the work.
+    ///
+    /// # Errors
+    /// As [`Supplier::segments`].
+    pub fn files(self, jobs: &[Job<'_>]) -> Result<Vec<PathBuf>, SupplyError> {
+        wheel::call_pip(jobs.iter(), self.download)?;
+        let numbered: Vec<(usize, &Job<'_>)> = jobs.iter().enumerate().collect();
+        // Each file's bytes count twice: fetched, and read.
+        let bytes = jobs.iter().map(Job::size).sum::<u64>() * 2;
+        self.download.progress.phase("Fetching", Some(bytes));
+        let checked = |job: &Job<'_>, file| self.sound(job, file, |file| job.check(&file).map(|()| file));
+        Ok(self.each(&numbered, checked)?.into_values().collect())
+    }
+
     /// Does all of them; numbers go with results.
     fn all(self, missing: &[(usize, &Job<'_>)]) -> Result<BTreeMap<usize, Segment>, SupplyError> {
         // Each file's bytes count twice: fetched, and unpacked.
         let bytes = missing.iter().map(|(_, job)| job.size()).sum::<u64>() * 2;
         self.download.progress.phase("Fetching and unpacking", Some(bytes));
+        self.each(missing, |job, file| self.unpack(job, file))
+    }
+
+    /// Fetches the file of each job, and does `work` with it in the thread pool; numbers go with results.
+    fn each<T: Send>(
+        self,
+        numbered: &[(usize, &Job<'_>)],
+        work: impl Fn(&Job<'_>, PathBuf) -> Result<T, SupplyError> + Sync,
+    ) -> Result<BTreeMap<usize, T>, SupplyError> {
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let results = Mutex::new(BTreeMap::new());
-        let done = |at: usize, result: Result<Segment, SupplyError>| {
+        let (results, work) = (Mutex::new(BTreeMap::new()), &work);
+        let done = |at: usize, result: Result<T, SupplyError>| {
             if result.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
@@ -167,9 +199,9 @@ impl Supplier<'_> {
         };
         rayon::in_place_scope_fifo(|jobs| {
             std::thread::scope(|connections| {
-                for _ in 0..CONNECTIONS.min(missing.len()) {
+                for _ in 0..CONNECTIONS.min(numbered.len()) {
                     connections.spawn(|| {
-                        while let Some((at, job)) = missing.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+                        while let Some((at, job)) = numbered.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
                             if failed.load(Ordering::Relaxed) {
                                 return;
                             }
@@ -179,7 +211,7 @@ impl Supplier<'_> {
                                     let (failed, done) = (&failed, &done);
                                     jobs.spawn_fifo(move |_| {
                                         if !failed.load(Ordering::Relaxed) {
-                                            done(at, self.unpack(job, file));
+                                            done(at, work(job, file));
                                         }
                                     });
                                 }
@@ -195,23 +227,36 @@ impl Supplier<'_> {
     }
 
     fn unpack(self, job: &Job<'_>, file: PathBuf) -> Result<Segment, SupplyError> {
+        let segment = self.sound(job, file, |file| job.unpack(file, self))?;
+        for codec in self.codecs {
+            image::prepare(self.download.store, *codec, &segment)?;
+        }
+        Ok(segment)
+    }
+
+    /// Does `work` with the file of a job, and again with a new one if it was damaged in the store since it was verified.
+    fn sound<T>(
+        self,
+        job: &Job<'_>,
+        file: PathBuf,
+        work: impl Fn(PathBuf) -> Result<T, SupplyError>,
+    ) -> Result<T, SupplyError> {
         let Download { store, progress, .. } = self.download;
         let (shelf, sha256) = (job.shelf(), job.sha256());
         let seen = store.identity(shelf, sha256);
         let is_kept = file == store.path(shelf, sha256);
-        let mut result = job.unpack(file.clone(), self);
-        // Damaged in the store since it was verified: it goes, and is fetched anew.
+        let mut result = work(file.clone());
+        // It goes, and is fetched anew.
         if is_kept && result.as_ref().is_err_and(SupplyError::is_other_file) {
             progress.notice(&format!("{} is damaged in the cache: fetching it anew", file.display()));
+            store.found_damaged(shelf, sha256, &job.origin());
             store.remove(shelf, sha256, seen)?;
             wheel::call_pip(std::iter::once(job), self.download)?;
-            result = job.unpack(job.fetch(self.download)?, self);
+            result = work(job.fetch(self.download)?);
         }
-        let segment = result?;
-        for codec in self.codecs {
-            image::prepare(store, *codec, &segment)?;
+        if result.is_ok() {
+            progress.advance(job.size());
         }
-        progress.advance(job.size());
-        Ok(segment)
+        result
     }
 }

@@ -16,7 +16,12 @@ pub(super) fn fetch(tarball: &Tarball, download: Download<'_>) -> Result<PathBuf
     match &tarball.source {
         TarballSource::File(path) => Ok(path.clone()),
         TarballSource::Url(url) => {
-            let want = Want { size: None, sha256: &tarball.sha256, promise: Promise::Manifest };
+            let vendored = fetcher.vendored().and_then(|vendored| vendored.tarball(&tarball.name(), &tarball.sha256));
+            let (url, promise) = match &vendored {
+                Some(vendored) => (vendored, Promise::Vendored),
+                None => (url, Promise::Manifest),
+            };
+            let want = Want { size: None, sha256: &tarball.sha256, promise };
             Ok(fetcher.fetch_to_store(store, Shelf::Sources, std::slice::from_ref(url), want, progress)?)
         }
     }

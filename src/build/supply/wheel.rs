@@ -10,7 +10,7 @@ use std::{
 
 use super::{Download, Job, Supplier, SupplyError};
 use crate::{
-    archive::{Promise, Want, shown},
+    archive::{Promise, Want, shown, vendored::wheel_path},
     base::Sha256,
     lock::LockedWheel,
     manifest::Python,
@@ -144,6 +144,11 @@ impl WheelJob<'_> {
     pub(super) fn fetch(&self, download: Download<'_>) -> Result<PathBuf, SupplyError> {
         let Download { fetcher, store, progress, .. } = download;
         let kept = || store.get(Shelf::Sources, &self.sha256);
+        let is_here = matches!(&self.from, Place::File(path, _) if path.exists());
+        if let Some(url) = self.vendored(download).filter(|_| !is_here) {
+            let want = Want { size: self.size, sha256: &self.sha256, promise: Promise::Vendored };
+            return Ok(fetcher.fetch_to_store(store, Shelf::Sources, &[url], want, progress)?);
+        }
         match &self.from {
             Place::Url(url) => {
                 let want = Want { size: self.size, sha256: &self.sha256, promise: Promise::PythonLock };
@@ -155,6 +160,11 @@ impl WheelJob<'_> {
             },
             Place::Index => kept().ok_or_else(|| python::PipError::Absent(self.file.as_str().into()).into()),
         }
+    }
+
+    /// Its URL in the folder that stands for all mirrors, if that has it.
+    fn vendored(&self, download: Download<'_>) -> Option<String> {
+        download.fetcher.vendored()?.wheel(self.file.as_str())
     }
 
     pub(super) fn unpack(&self, file: &Path, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
@@ -200,7 +210,9 @@ pub(super) fn call_pip<'j>(jobs: impl Iterator<Item = &'j Job<'j>>, download: Do
     let mut errands = Vec::new();
     for job in jobs {
         let Job::Wheel(wheel) = job else { continue };
-        if matches!(wheel.from, Place::Index) && download.store.get(Shelf::Sources, &wheel.sha256).is_none() {
+        let is_here =
+            || wheel.vendored(download).is_some() || download.store.get(Shelf::Sources, &wheel.sha256).is_some();
+        if matches!(wheel.from, Place::Index) && !is_here() {
             let (name, version) = (wheel.file.project().clone(), wheel.file.version().to_string());
             errands.push(Errand { name, version, sha256: vec![wheel.sha256] });
             site = Some(wheel.site);
@@ -212,11 +224,35 @@ pub(super) fn call_pip<'j>(jobs: impl Iterator<Item = &'j Job<'j>>, download: Do
     Ok(())
 }
 
+/// The wheels wanted that the vendored folder has: of the right digest, and of several the one that fits best.
+fn in_folder(errands: &[Errand], site: &Site, download: Download<'_>) -> Result<Found, SupplyError> {
+    let mut found = Found::new();
+    let Some(vendored) = download.fetcher.vendored() else { return Ok(found) };
+    let names = vendored.wheels();
+    let files: Vec<WheelName> = names.iter().filter_map(|name| WheelName::parse(name).ok()).collect();
+    for errand in errands {
+        let mut fitting = Vec::new();
+        for file in files.iter().filter(|file| *file.project() == errand.name) {
+            let path = vendored.root().join(wheel_path(file.as_str()));
+            let (sha256, size) =
+                fs::File::open(&path).and_then(Sha256::of_reader).map_err(|error| not_here(file, &path, &error))?;
+            if errand.sha256.contains(&sha256) {
+                fitting.push((file, (sha256, size)));
+            }
+        }
+        if let Some((file, (sha256, size))) = site.environment.tags().best(fitting) {
+            found.insert(errand.name.clone(), (file.clone(), sha256, size));
+        }
+    }
+    Ok(found)
+}
+
 type Found = BTreeMap<python::ProjectName, (WheelName, Sha256, u64)>;
 
-/// pip's wheels, put into the store.
-fn bring(errands: Vec<Errand>, site: &Site, download: Download<'_>) -> Result<Found, SupplyError> {
-    let mut found = Found::new();
+/// pip's wheels, put into the store; those that the folder has that stands for all mirrors are not pip's to bring.
+fn bring(mut errands: Vec<Errand>, site: &Site, download: Download<'_>) -> Result<Found, SupplyError> {
+    let mut found = in_folder(&errands, site, download)?;
+    errands.retain(|errand| !found.contains_key(&errand.name));
     if errands.is_empty() {
         return Ok(found);
     }

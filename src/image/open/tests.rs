@@ -140,7 +140,7 @@ fn write(tree: &Tree, at: &Path, names: &[&str], layers: Layers, compression: Co
     let store = Store::open(folder.path()).unwrap();
     let image = Image { layers, compression, ..Image::default() };
     let epoch = jiff::Timestamp::from_second(testing::EPOCH).unwrap();
-    let spec = ImageSpec { name: "test", arch: Arch::Arm64, epoch, user: None, image: &image };
+    let spec = ImageSpec { name: "test", arch: Arch::Arm64, epoch, user: None, image: &image, attached: None };
     let place = |name: &&str| match name.strip_prefix("oci:") {
         Some(name) => format!("oci:{}", at.join(name).display()),
         None => at.join(name).to_str().unwrap().to_owned(),
