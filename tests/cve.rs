@@ -590,6 +590,10 @@ fn options_that_mean_nothing_alone() {
         assert_eq!(code, Some(2), "{option:?}");
         assert!(err.contains("--cve"), "{err}");
     }
+    // Nor beside a form that has no place for what is found.
+    let (code, out, err) = bench.audit(&["--cve", "--fail-on", "high", "--format", "spdx"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(err.contains("--cve would go unheard"), "{err}");
 }
 
 #[test]

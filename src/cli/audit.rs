@@ -33,6 +33,10 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         AuditFormat::Cyclonedx => Some(sbom::Form::CycloneDx),
     };
     if let Some(form) = form {
+        if args.cve.cve {
+            let words = "an SBOM lists no vulnerabilities, so --cve would go unheard; use --format human or json for it, or leave it out";
+            return Err(Failure::words(exit::USAGE, words));
+        }
         let Look { subject, inventory, .. } = &look;
         let subject = sbom::Subject { manifest: subject.manifest, tree: subject.tree };
         return print(&sbom::render(form, inventory, &subject));
