@@ -181,13 +181,14 @@ struct Verdict {
 /// How `issue` stands for `version` in `suite`; `None` if that is not vulnerable.
 ///
 /// The suite's own data decide. Those of unstable do in two cases, as they do for debsecan: when the tracker has none of
-/// this issue for the suite, which then does not have the package; and for a version of another upstream release, newer
-/// than all that the suite has, which is from backports or a later suite. What has no data at all is undetermined.
+/// this issue for the suite, which then does not have the package; and for a version that is newer than all that the suite
+/// has and no update of a stable release, which is from backports or a later suite. What has no data at all is
+/// undetermined.
 fn verdict(issue: &Issue, suite: &str, version: &Version) -> Option<Verdict> {
     let (own, unstable) = (issue.releases.get(suite), issue.releases.get(UNSTABLE));
     let is_foreign = |own: &Release| {
         let newest = own.newest.as_ref();
-        newest.is_some_and(|newest| version > newest && upstream(version) != upstream(newest))
+        newest.is_some_and(|newest| version > newest && !is_stable_update(version))
     };
     let (release, note) = match (own, unstable) {
         (Some(own), Some(unstable)) if suite != UNSTABLE && is_foreign(own) => {
@@ -236,11 +237,15 @@ fn verdict(issue: &Issue, suite: &str, version: &Version) -> Option<Verdict> {
     Some(Verdict { status, urgency: release.urgency, triage, note })
 }
 
-/// The upstream part of a version (Policy 5.6.12), without what only repacking and backporting add.
-fn upstream(version: &Version) -> &str {
-    let text = version.as_str();
-    let text = text.split_once(':').map_or(text, |(_, rest)| rest);
-    text.rsplit_once('-').map_or(text, |(upstream, _)| upstream)
+/// Whether a version is called as updates of stable releases are: `3.5.1-1+deb13u1`, `140.4.0esr-1~deb13u1` (Developer's
+/// Reference 5.8.6.3). It may well be newer than the data.
+fn is_stable_update(version: &Version) -> bool {
+    let marks = version.as_str().match_indices("deb").filter(|(at, _)| {
+        let (before, after) = version.as_str().split_at(*at);
+        let number = after.trim_start_matches("deb").trim_start_matches(|c: char| c.is_ascii_digit());
+        before.ends_with(['+', '~']) && number.starts_with('u') && !after.starts_with("debu")
+    });
+    marks.count() > 0
 }
 
 #[cfg(test)]

@@ -19,30 +19,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Ecosystem, Finding, Justification, State, Status, Tracker, debian, purl::encoded, vex::Image};
+use super::{Ecosystem, Finding, Justification, State, Status, Tracker, debian, vex::Image};
 use crate::{
     base::{PackageName, RootPath, Sha256},
     inventory::{Inventory, Package},
+    sbom::purl::{Purl, encoded},
     tree::{Kind, Origin, Tree},
 };
 
 /// Packages of which the image has nothing but words about them.
 pub type Hollow = BTreeSet<PackageName>;
 
-/// The packages of which no file is left but copyright, changelogs and what dpkg and lintian know of them. The tree's
-/// origins must be known.
+/// The packages of which no file is left but copyright, changelogs and what dpkg and lintian know of them; at least one of
+/// these must be there, else nothing shows that the package's files are known at all. The tree's origins must all be
+/// known: what belongs to nothing may be such a package's.
 pub fn hollow(tree: &Tree, inventory: &Inventory) -> Hollow {
-    let mut full: BTreeSet<&PackageName> = BTreeSet::new();
+    // By package, whether it has more than words.
+    let mut seen: BTreeMap<&PackageName, bool> = BTreeMap::new();
     for (path, node) in tree.iter() {
         if let Origin::Package(name) = &node.origin
             && !matches!(node.kind, Kind::Dir)
-            && !is_words(path)
         {
-            full.insert(name);
+            *seen.entry(name).or_default() |= !is_words(path);
         }
     }
     let listed = inventory.packages.iter().map(|package| &package.name);
-    listed.filter(|name| !full.contains(name)).cloned().collect()
+    listed.filter(|name| seen.get(name) == Some(&false)).cloned().collect()
 }
 
 fn is_words(path: &RootPath) -> bool {
@@ -87,12 +89,11 @@ pub fn emit(
     Some((format!("{document:#}\n"), count))
 }
 
+/// One statement. The purls of `parts` say no more than they must: what a scanner's own purl lacks, such as `distro` in
+/// another spelling, would keep it from matching (OpenVEX's library).
 fn statement(id: &str, image: &Image<'_>, parts: &[String], why: Justification, impact: &str) -> Value {
     let parts: Vec<Value> = parts.iter().map(|purl| json!({ "@id": purl, "identifiers": { "purl": purl } })).collect();
-    let purl = match image.digest {
-        Some(digest) => format!("pkg:oci/{}@{}", encoded(&image.name.to_lowercase()), encoded(digest)),
-        None => format!("pkg:generic/{}", encoded(image.name)),
-    };
+    let purl = Purl::of_image(image.name, image.arch, image.digest).to_string();
     json!({
         "vulnerability": { "name": id },
         "products": [{ "@id": purl, "identifiers": { "purl": purl }, "subcomponents": parts }],
@@ -131,7 +132,7 @@ fn of_cut(image: &Image<'_>, inventory: &Inventory, tracker: Option<&Tracker>) -
         for issue in tracker.sources.get(&name).into_iter().flatten() {
             let is_open = issue.releases.get(suite).is_some_and(|release| release.state == State::Open);
             if is_open {
-                let purl = format!("pkg:deb/debian/{}?arch=source&distro={}", encoded(&name), distro(inventory));
+                let purl = format!("pkg:deb/debian/{}?arch=source", encoded(&name));
                 let impact = format!(
                     "no package built from the source {name} is in the image; a dependency on it was cut: {reason}"
                 );
@@ -156,7 +157,7 @@ fn of_hollow(image: &Image<'_>, inventory: &Inventory, findings: &[Finding], hol
             .map(|package| {
                 let Package { name, version, arch, .. } = package;
                 let (name, version) = (encoded(name.as_str()), encoded(version.as_str()));
-                format!("pkg:deb/debian/{name}@{version}?arch={}&distro={}", encoded(arch), distro(inventory))
+                format!("pkg:deb/debian/{name}@{version}?arch={}", encoded(arch))
             })
             .collect();
         if !purls.is_empty() {
@@ -165,13 +166,6 @@ fn of_hollow(image: &Image<'_>, inventory: &Inventory, findings: &[Finding], hol
         }
     }
     out
-}
-
-/// `debian-13`, or the codename of a suite without a number.
-fn distro(inventory: &Inventory) -> String {
-    let distro = &inventory.distro;
-    let version = distro.version_id.as_deref().or(distro.codename.as_deref()).unwrap_or_default();
-    encoded(&format!("{}-{version}", distro.id.to_lowercase()))
 }
 
 #[cfg(test)]

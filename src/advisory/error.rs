@@ -20,7 +20,7 @@ pub enum AdvisoryClass {
 pub enum AdvisoryError {
     /// The tracker's data cannot be fetched.
     #[error(
-        "no data of the Debian Security Tracker: nothing can be said of vulnerabilities{kept}; or name a copy of its JSON with --tracker FILE"
+        "no data of the Debian Security Tracker, so nothing can be said of vulnerabilities{kept}; --tracker FILE takes a copy of its JSON"
     )]
     Fetch {
         /// What older data there are, in words; may be empty.

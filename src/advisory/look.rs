@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     archive::Fetcher,
-    base::{Progress, aside},
+    base::{Progress, Sha256, aside},
     inventory::Inventory,
     store::Store,
     tree::Tree,
@@ -34,8 +34,8 @@ pub struct Order<'a> {
     pub vex: &'a [PathBuf],
     /// Where an own OpenVEX document goes.
     pub emit_vex: Option<&'a Path>,
-    /// The digest of the image's OCI manifest, `sha256:…`, if it is known.
-    pub digest: Option<&'a str>,
+    /// The digest of the image's OCI manifest, if it is known.
+    pub digest: Option<Sha256>,
     /// The time.
     pub now: Timestamp,
 }
@@ -61,7 +61,7 @@ pub fn look_up(
         let what = inventory.tarballs.iter().map(|tarball| tarball.name.clone()).collect();
         report.not_covered.push(NotCovered { why: "tarballs: no data say what is in them".into(), what });
     }
-    let image = Image { name: &inventory.name, digest: order.digest };
+    let image = Image { name: &inventory.name, arch: inventory.arch, digest: order.digest };
     if !documents.is_empty() {
         let (findings, used) = vex::honour(std::mem::take(&mut report.findings), &documents, &image, inventory);
         report.findings = findings;

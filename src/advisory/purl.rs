@@ -27,6 +27,8 @@ pub(super) struct Thing {
     namespace: String,
     name: String,
     version: String,
+    /// A source package is meant only where that is said.
+    is_source: bool,
     /// What each may be, in any of the spellings that tools use.
     qualifiers: BTreeMap<&'static str, Vec<String>>,
 }
@@ -62,6 +64,7 @@ impl Pattern {
             && self.namespace == thing.namespace
             && self.name == thing.name
             && (self.version.is_empty() || self.version == thing.version)
+            && (!thing.is_source || self.qualifiers.contains_key("arch"))
             && self.qualifiers.iter().all(|(key, value)| {
                 thing.qualifiers.get(key.as_str()).is_some_and(|values| values.iter().any(|own| own == value))
             })
@@ -94,8 +97,8 @@ impl Thing {
 
     /// A Python project.
     pub(super) fn project(name: &str, version: &str) -> Self {
-        let (kind, namespace, qualifiers) = ("pypi", String::new(), BTreeMap::new());
-        Self { kind, namespace, name: name.to_owned(), version: version.to_owned(), qualifiers }
+        let (kind, namespace, qualifiers, is_source) = ("pypi", String::new(), BTreeMap::new(), false);
+        Self { kind, namespace, is_source, name: name.to_owned(), version: version.to_owned(), qualifiers }
     }
 
     fn deb(name: &str, version: &str, arch: &str, distro: &Distro) -> Self {
@@ -110,6 +113,7 @@ impl Thing {
             namespace: id,
             name: name.to_owned(),
             version: version.to_owned(),
+            is_source: arch == "source",
             qualifiers: BTreeMap::from([("arch", vec![arch.to_owned()]), ("distro", suites)]),
         }
     }
@@ -128,21 +132,6 @@ fn decoded(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(out).ok()
-}
-
-/// Percent-encoded but for RFC 3986's unreserved characters and the colon.
-pub(super) fn encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -195,9 +184,7 @@ mod tests {
 
     #[test]
     fn other_text_is_no_purl() {
-        for text in
-            ["", "pkg:", "pkg:deb", "pkg:deb/", "pkg:deb/debian/", "pkg:deb/a%ZZ", "pkg:deb/a%C3", "é", "pkg:deb/a?b"]
-        {
+        for text in ["", "pkg:", "pkg:deb", "pkg:deb/", "pkg:deb/a%ZZ", "pkg:deb/a%C3", "é", "pkg:deb/a?b"] {
             assert_eq!(Pattern::parse(text), None, "{text}");
         }
     }

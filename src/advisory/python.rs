@@ -50,12 +50,15 @@ pub fn check_projects(inventory: &Inventory, dump: &Dump) -> (usize, Vec<Finding
     (covered, findings, not_covered.into_iter().collect())
 }
 
+/// All names of a vulnerability, and the advisories that have one of them.
+type Group<'a> = (BTreeSet<&'a str>, Vec<&'a (&'a Advisory, Hit)>);
+
 /// Advisories that share a name, directly or through others, are of the same vulnerability.
 fn groups<'a>(hits: &'a [(&'a Advisory, Hit)]) -> Vec<Vec<&'a (&'a Advisory, Hit)>> {
     let names = |advisory: &'a Advisory| {
         std::iter::once(advisory.id.as_str()).chain(advisory.aliases.iter().map(String::as_str))
     };
-    let mut groups: Vec<(BTreeSet<&str>, Vec<&(&Advisory, Hit)>)> = Vec::new();
+    let mut groups: Vec<Group<'a>> = Vec::new();
     for hit in hits {
         let mut own: BTreeSet<&str> = names(hit.0).collect();
         let mut members = vec![hit];

@@ -41,17 +41,15 @@ impl Report {
         for data in &self.data {
             say!(out, "  by {}", of_data(data, self.now));
         }
-        if self.covered.unmentioned > 0 {
-            let (s, v) = (
-                counted(self.covered.unmentioned, "source"),
-                if self.covered.unmentioned == 1 { "has" } else { "have" },
-            );
-            say!(out, "  {s} {v} no entry in the tracker: no issue was ever recorded, if {v} Debian's at all");
+        match self.covered.unmentioned {
+            0 => {}
+            1 => say!(out, "  1 source has no entry in the tracker: it never had an issue, or is not Debian's"),
+            n => say!(out, "  {n} sources have no entry in the tracker: they never had an issue, or are not Debian's"),
         }
         type Is = fn(&Status) -> bool;
         let groups: [(&str, Is); 5] = [
             ("Fixed in a newer version, so an update mends them", |status| matches!(status, Status::Fixed { .. })),
-            ("Open: nothing fixes them yet", |status| matches!(status, Status::Open)),
+            ("Open: nothing to update to yet", |status| matches!(status, Status::Open)),
             ("Ignored: Debian will not fix them in this suite", |status| matches!(status, Status::Ignored { .. })),
             ("Undetermined: Debian does not know", |status| matches!(status, Status::Undetermined)),
             ("Not affected, as a VEX document says", |status| matches!(status, Status::NotAffected { .. })),
@@ -80,7 +78,7 @@ impl Report {
         out
     }
 
-    /// `7 found: 1 high, 2 low, 4 not yet assigned; 3 fixed in a newer version`.
+    /// `7 (1 high, 2 low, 4 not yet assigned); 3 fixed in a newer version`.
     fn summary(&self) -> String {
         let counting: Vec<&Finding> =
             self.findings.iter().filter(|one| !matches!(one.status, Status::NotAffected { .. })).collect();
@@ -102,7 +100,7 @@ impl Report {
         });
         let fixed = self.count(|status| matches!(status, Status::Fixed { .. }));
         let ignored = self.count(|status| matches!(status, Status::Ignored { .. }));
-        let mut out = format!("{}: {}", counting.len(), by_urgency.collect::<Vec<_>>().join(", "));
+        let mut out = format!("{} ({})", counting.len(), by_urgency.collect::<Vec<_>>().join(", "));
         if fixed > 0 {
             let _ = write!(out, "; {fixed} fixed in a newer version");
         }

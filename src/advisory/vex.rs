@@ -18,7 +18,10 @@ use super::{
     error::quoted,
     purl::{Pattern, Thing},
 };
-use crate::{base::words, inventory::Inventory};
+use crate::{
+    base::{Arch, Sha256, words},
+    inventory::Inventory,
+};
 
 /// Largest document, bytes.
 const MAX_VEX: u64 = 64 << 20;
@@ -313,8 +316,9 @@ impl Component {
     }
 
     fn is_image(&self, image: &Image<'_>) -> bool {
-        self.id.as_deref().is_some_and(|id| id == image.name || Some(id) == image.digest)
-            || self.purls.iter().any(|purl| purl.means_image(image.name, image.digest))
+        let digest = image.digest.map(|digest| digest.to_string());
+        self.id.as_deref().is_some_and(|id| id == image.name || Some(id) == digest.as_deref())
+            || self.purls.iter().any(|purl| purl.means_image(image.name, digest.as_deref()))
     }
 }
 
@@ -323,8 +327,10 @@ impl Component {
 pub struct Image<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The digest of its OCI manifest, `sha256:…`.
-    pub digest: Option<&'a str>,
+    /// For which machine.
+    pub arch: Option<Arch>,
+    /// The digest of its OCI manifest.
+    pub digest: Option<Sha256>,
 }
 
 /// Splits `findings` by what the documents say of each package; and how many statements are of vulnerabilities that were

@@ -18,7 +18,7 @@ pub mod release;
 pub mod sources;
 pub mod suites;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod vendored;
 
 pub use contents::Sonames;

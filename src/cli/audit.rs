@@ -14,9 +14,10 @@ use super::{
 use crate::{
     advisory::Report,
     archive::{FetchSettings, Fetcher},
-    audit::{self, Audit},
-    sbom,
+    audit::{self, Audit, Looked},
+    inventory, sbom,
     store::Store,
+    tree::Tree,
 };
 
 /// Runs the command.
@@ -32,6 +33,10 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         AuditFormat::Cyclonedx => Some(sbom::Form::CycloneDx),
     };
     if let Some(form) = form {
+        if args.cve.cve {
+            let words = "an SBOM lists no vulnerabilities, so --cve would go unheard; use --format human or json for it, or leave it out";
+            return Err(Failure::words(exit::USAGE, words));
+        }
         let Look { subject, inventory, .. } = &look;
         let subject = sbom::Subject { manifest: subject.manifest, tree: subject.tree };
         return print(&sbom::render(form, inventory, &subject));
@@ -59,7 +64,10 @@ fn vulnerabilities(args: &AuditArgs, look: &Look) -> Result<Option<Report>, Fail
     let shown = Shown::stderr();
     let digest = look.subject.manifest;
     let means = Means { store: &store, fetcher: &fetcher, progress: &shown, digest, now: jiff::Timestamp::now() };
-    let report = cve::advisories(&args.cve, &means, &look.inventory, look.tree.as_ref());
+    // In what was just built every origin is known; in an image, a file of nobody's may be any package's.
+    let is_known =
+        |tree: &&Tree| look.subject.looked == Looked::Manifest || inventory::belonging_to_nothing(tree).is_empty();
+    let report = cve::advisories(&args.cve, &means, &look.inventory, look.tree.as_ref().filter(is_known));
     shown.clear();
     report
 }

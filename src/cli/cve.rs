@@ -91,8 +91,8 @@ pub struct Means<'a> {
     pub now: Timestamp,
 }
 
-/// Looks up everything, and writes the VEX file if one is wanted; `None` without `--cve`. `tree` is the image's, if one was
-/// looked at: it tells which packages have nothing left in it.
+/// Looks up everything, and writes the VEX file if one is wanted; `None` without `--cve`. `tree` is the image's, if the
+/// origin of every file in it is known: it tells which packages have nothing left in it.
 pub fn advisories(
     args: &CveArgs,
     means: &Means<'_>,
@@ -102,14 +102,13 @@ pub fn advisories(
     if !args.cve {
         return Ok(None);
     }
-    let digest = means.digest.map(|digest| digest.to_string());
     let location = args.tracker.as_deref().unwrap_or(advisory::DEFAULT_TRACKER);
     let order = advisory::Order {
         tracker: location,
         osv: args.osv.as_deref(),
         vex: &args.vex,
         emit_vex: args.emit_vex.as_deref(),
-        digest: digest.as_deref(),
+        digest: means.digest,
         now: means.now,
     };
     Ok(Some(advisory::look_up(&order, means.store, means.fetcher, means.progress, inventory, tree)?))
@@ -132,7 +131,7 @@ pub fn failing(args: &CveArgs, report: &Report) -> Result<(), Failure> {
     }
     let fixed = found.iter().filter(|one| matches!(one.status, advisory::Status::Fixed { .. })).count();
     let next = if fixed > 0 {
-        format!("{fixed} of them are fixed in a newer version: update")
+        format!("fixed in a newer version: {fixed} of them; update")
     } else {
         "where one does no harm in this image, say so in an OpenVEX document and name it with --vex".to_owned()
     };

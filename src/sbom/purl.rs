@@ -118,7 +118,7 @@ fn part(text: &str) -> String {
 }
 
 /// Percent-encoded but for RFC 3986's unreserved characters and the colon.
-pub(super) fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

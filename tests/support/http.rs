@@ -24,6 +24,10 @@ pub struct Request {
     pub agent: String,
     /// `Authorization`.
     pub authorization: Option<String>,
+    /// `If-None-Match`.
+    pub none_match: Option<String>,
+    /// `If-Modified-Since`.
+    pub modified_since: Option<String>,
 }
 
 /// What is answered.
@@ -157,7 +161,14 @@ fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
     let mut lines = from.lines();
     let first = lines.next()?.ok()?;
     let path = first.split(' ').nth(1)?.to_owned();
-    let mut request = Request { path, range: None, agent: String::new(), authorization: None };
+    let mut request = Request {
+        path,
+        range: None,
+        agent: String::new(),
+        authorization: None,
+        none_match: None,
+        modified_since: None,
+    };
     for line in lines {
         let line = line.ok()?;
         let Some((name, value)) = line.split_once(':') else { break };
@@ -165,6 +176,8 @@ fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
             "range" => request.range = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
             "authorization" => request.authorization = Some(value.trim().into()),
             "user-agent" => request.agent = value.trim().into(),
+            "if-none-match" => request.none_match = Some(value.trim().into()),
+            "if-modified-since" => request.modified_since = Some(value.trim().into()),
             _ => {}
         }
     }

@@ -67,6 +67,9 @@ fn versions_against_the_suite() {
         (fixed.clone() + &sid("3-2"), "2-1+deb13u3", "clean"),
         (trixie(r#""status":"resolved","fixed_version":"0""#) + &sid("3-2"), "3-1", "fixed 3-2"),
         (open.clone() + r#","sid":{"status":"open"}"#, "3-1", "open"),
+        (fixed.clone() + &sid("2-4"), "2-3", "fixed 2-4"),
+        (fixed.clone() + &sid("2-4"), "2-3~deb13u1", "clean"),
+        (fixed.clone() + &sid("2-4"), "2-3+debug1", "fixed 2-4"),
         // Not in the suite at all.
         (r#""sid":{"status":"open"}"#.into(), "2-1", "open"),
         (r#""sid":{"status":"resolved","fixed_version":"2-2"}"#.into(), "2-1", "fixed 2-2"),

@@ -71,7 +71,7 @@ fn what_is_no_such_document_is_refused() {
         "<html>",
         "\"text\"",
         r#"{"openssl":[]}"#,
-        r#"{"openssl":{"CVE-1":[]}}"#,
+        r#"{"openssl":{"CVE-1":1}}"#,
         r#"{"openssl":{"CVE-1":{"releases":{"trixie":{}}}}}"#,
         r#"{"openssl":{"CVE-1":{"releases":{"trixie":{"status":1}}}}}"#,
         r#"{"openssl":{"CVE-1":{"releases":{"trixie":"open"}}}}"#,
