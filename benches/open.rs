@@ -62,6 +62,7 @@ fn main() {
             let store = Store::open(&temp.path().join("store")).expect("a store");
             let image = Image::default();
             let spec = ImageSpec {
+                attached: None,
                 name: "bench",
                 arch: Arch::Amd64,
                 epoch: jiff::Timestamp::UNIX_EPOCH,
