@@ -78,7 +78,7 @@ fn head(out: &mut String, subject: &Subject, inventory: &Inventory, files: Optio
         say!(out, "  manifest {manifest}");
     }
     if let Some(files) = files {
-        say!(out, "  {}, {}", counted(files.count), size(files.bytes));
+        say!(out, "  {}, {}", counted(files.count), words::bytes(files.bytes));
     }
 }
 
@@ -142,11 +142,11 @@ fn projects(out: &mut String, inventory: &Inventory) {
 }
 
 fn of_files(out: &mut String, files: &Files, show: usize) {
-    let strays = files.stray.iter().map(|stray| format!("{}  {}", stray.path, size(stray.size)));
+    let strays = files.stray.iter().map(|stray| format!("{}  {}", stray.path, words::bytes(stray.size)));
     let bytes = files.stray.iter().map(|stray| stray.size).sum();
     let title = match files.stray.len() {
         0 => "none".to_owned(),
-        count => format!("{}, {}", counted(count), size(bytes)),
+        count => format!("{}, {}", counted(count), words::bytes(bytes)),
     };
     say!(out, "\nBelonging to no package: {title}");
     list(out, strays, files.stray.len(), show);
@@ -205,7 +205,7 @@ fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: Vec<[String; 
 
 fn content(found: Option<ContentSize>, installed: Option<u64>) -> String {
     match (found, installed) {
-        (Some(found), _) => size(found.bytes),
+        (Some(found), _) => words::bytes(found.bytes),
         (None, Some(kib)) => format!("{kib} KiB"),
         (None, None) => String::new(),
     }
@@ -222,14 +222,4 @@ fn licence(licence: &Licence) -> String {
 
 fn counted(files: usize) -> String {
     if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
-}
-
-/// Bytes as people read them.
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal of a size")]
-    match bytes {
-        0..10_000 => format!("{bytes} B"),
-        10_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
 }

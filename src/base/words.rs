@@ -14,6 +14,16 @@ pub fn quote(text: &str, most: usize) -> String {
     out
 }
 
+/// Bytes as people read them: `912 B`, `12.3 kB`, `4.5 MB`.
+pub fn bytes(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one decimal of a size")]
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
 /// The entry of `known` that `word` is most likely a slip of, the first of equally near ones. Case and `_` for `-` cost
 /// nothing.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {

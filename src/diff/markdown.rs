@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, Diff, Kind, Label, counts, growth, how, text, words};
+use super::{Change, Diff, Kind, Label, counts, growth, how, text};
+use crate::base::words::bytes;
 
 /// Adds a line, which does not fail.
 macro_rules! say {
@@ -18,7 +19,7 @@ pub fn markdown(diff: &Diff, show: usize) -> String {
     let sizes = diff.from.bytes.zip(diff.to.bytes).map(|(from, to)| {
         let grown = growth((from, to));
         let grown = if grown.is_empty() { grown } else { format!(" ({grown})") };
-        format!("{} → {}{grown}", words(from), words(to))
+        format!("{} → {}{grown}", bytes(from), bytes(to))
     });
     let facts = |label: &Label| label.facts.join(", ");
     let (from, to) = (facts(&diff.from), facts(&diff.to));

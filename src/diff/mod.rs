@@ -20,7 +20,7 @@ pub use markdown::markdown;
 pub use text::text;
 
 use crate::{
-    base::{RootPath, Sha256},
+    base::{RootPath, Sha256, words::bytes},
     control::version,
     inventory::Inventory,
     lock::CutEdge,
@@ -383,18 +383,8 @@ fn counts(kinds: impl Iterator<Item = Kind>) -> String {
 fn growth((from, to): (u64, u64)) -> String {
     match from.cmp(&to) {
         Ordering::Equal => String::new(),
-        Ordering::Less => format!("+{}", words(to - from)),
-        Ordering::Greater => format!("-{}", words(from - to)),
-    }
-}
-
-/// Bytes as people read them.
-fn words(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal of a size")]
-    match bytes {
-        0..10_000 => format!("{bytes} B"),
-        10_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        Ordering::Less => format!("+{}", bytes(to - from)),
+        Ordering::Greater => format!("-{}", bytes(from - to)),
     }
 }
 
@@ -409,14 +399,14 @@ fn how(change: &FileChange) -> String {
         How::Mode(a, b) => format!("mode {a:04o} → {b:04o}"),
         How::Owner(a, b) => format!("owner {}:{} → {}:{}", a.0, a.1, b.0, b.1),
         How::Time(a, b) => format!("modified {a} → {b}"),
-        How::Content(a, b) if a == b => format!("other content, {}", words(*a)),
-        How::Content(a, b) => format!("{} → {}", words(*a), words(*b)),
+        How::Content(a, b) if a == b => format!("other content, {}", bytes(*a)),
+        How::Content(a, b) => format!("{} → {}", bytes(*a), bytes(*b)),
         How::Target(a, b) => format!("leads to {a} → {b}"),
         How::Attributes => "extended attributes".to_owned(),
     };
     match change.kind {
-        Kind::Added => words(change.bytes.1),
-        Kind::Removed => words(change.bytes.0),
+        Kind::Added => bytes(change.bytes.1),
+        Kind::Removed => bytes(change.bytes.0),
         _ => change.how.iter().map(words_of).collect::<Vec<_>>().join("; "),
     }
 }

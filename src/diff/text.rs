@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, Diff, FileGroup, Kind, Label, counts, growth, how, words};
+use super::{Change, Diff, FileGroup, Kind, Label, counts, growth, how};
 use crate::base;
 
 /// Longest value of a setting, characters.
@@ -73,7 +73,7 @@ pub(super) fn same(diff: &Diff) -> &'static str {
 
 fn label(label: &Label) -> String {
     let mut facts = label.facts.clone();
-    facts.extend(label.bytes.map(words));
+    facts.extend(label.bytes.map(base::words::bytes));
     format!("{}  {}", label.target, facts.join(", ")).trim_end().to_owned()
 }
 

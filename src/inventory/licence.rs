@@ -120,7 +120,8 @@ impl Licence {
         let mut parts: Vec<String> = Vec::new();
         for name in names {
             let part = part(name, &mut references);
-            if !parts.contains(&part) {
+            // Of blanks or joints alone nothing is left.
+            if !part.is_empty() && !parts.contains(&part) {
                 parts.push(part);
             }
         }
@@ -137,7 +138,7 @@ impl Licence {
 /// A short name of copyright-format 1.0 as an SPDX expression: “and” binds tighter than “or”, but for a comma before it.
 fn expression(text: &str, references: &mut Vec<(String, String)>) -> String {
     let mut whole = String::new();
-    for (at, piece) in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()).enumerate() {
+    for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
         let (joint, rest) = match piece.split_once(' ') {
             Some((word, rest)) if word.eq_ignore_ascii_case("and") => (" AND ", rest),
             Some((word, rest)) if word.eq_ignore_ascii_case("or") => (" OR ", rest),
@@ -148,7 +149,10 @@ fn expression(text: &str, references: &mut Vec<(String, String)>) -> String {
         let wrap = |text: &str| {
             if text.contains(" OR ") || text.contains(" AND ") { format!("({text})") } else { text.to_owned() }
         };
-        whole = if at == 0 { part } else { format!("{}{joint}{}", wrap(&whole), wrap(&part)) };
+        if part.is_empty() {
+            continue;
+        }
+        whole = if whole.is_empty() { part } else { format!("{}{joint}{}", wrap(&whole), wrap(&part)) };
     }
     whole
 }
@@ -292,6 +296,7 @@ mod tests {
             ("GPL-2+ with OpenSSL exception", "LicenseRef-GPL-2-plus-with-OpenSSL-exception"),
             ("LGPL", "LicenseRef-LGPL"),
             ("MIT and", "MIT"),
+            ("and, or, MIT", "MIT"),
             ("ÄÖ/<x>", "LicenseRef-----x-"),
         ] {
             let found = expression(name, &mut Vec::new());
@@ -348,6 +353,12 @@ mod tests {
                 proptest::prop_assert!(spdx::Expression::parse(text).is_ok(), "{names:?}: {text}");
             }
         }
+    }
+
+    #[test]
+    fn what_names_nothing_is_passed_over() {
+        let names = ["\u{b}", "and or", "MIT"].map(str::to_owned).into();
+        assert_eq!(Licence::of(&names, expression).spdx.as_deref(), Some("MIT"));
     }
 
     #[test]
