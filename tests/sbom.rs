@@ -113,6 +113,7 @@ fn strange() -> Inventory {
             CutEdge { package: "zlib1g".into(), dependency: "awk".into(), reason: "scripts".into() },
             CutEdge { package: "gone".into(), dependency: "x | y".into(), reason: "none".into() },
         ],
+        unread: 1,
         notes: vec!["status.d/x: unreadable".into()],
     }
 }

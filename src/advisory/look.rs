@@ -12,7 +12,9 @@ use jiff::Timestamp;
 
 use super::{
     AdvisoryError, Data, Kept, NotCovered, Report, Tracker, Wanted, check_packages, check_projects, emit, hollow,
-    read_dump, suites, tracker_json,
+    read_dump,
+    report::UNREAD,
+    suites, tracker_json,
     vex::{self, Image, VexDocument},
 };
 use crate::{
@@ -57,6 +59,10 @@ pub fn look_up(
     let mut report = Report { now: order.now, ..Report::default() };
     let tracker = debian(order, store, fetcher, progress, inventory, &mut report)?;
     python(order, inventory, &mut report)?;
+    if inventory.unread > 0 {
+        let what = vec![format!("{} of them, see the notes", inventory.unread)];
+        report.not_covered.push(NotCovered { why: UNREAD.into(), what });
+    }
     if !inventory.tarballs.is_empty() {
         let what = inventory.tarballs.iter().map(|tarball| tarball.name.clone()).collect();
         report.not_covered.push(NotCovered { why: "tarballs: no data say what is in them".into(), what });

@@ -53,6 +53,9 @@ pub struct Covered {
     pub projects: usize,
 }
 
+/// Why packages are not looked up whose entries in dpkg's database cannot be read.
+pub const UNREAD: &str = "entries of dpkg's database that cannot be read";
+
 /// Something that no data were looked up for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotCovered {
@@ -295,9 +298,10 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.level().is_some_and(|its| its >= level))
     }
 
-    /// Whether there was something to look up, and no data were there for any of it.
+    /// Whether nothing was looked up, or packages that nobody can name were not.
     pub fn is_blind(&self) -> bool {
-        self.covered.packages == 0 && self.covered.projects == 0 && !self.not_covered.is_empty()
+        self.covered.packages == 0 && self.covered.projects == 0
+            || self.not_covered.iter().any(|missing| missing.why == UNREAD)
     }
 
     /// How many findings stand so.

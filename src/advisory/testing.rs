@@ -56,6 +56,7 @@ pub fn inventory(packages: Vec<Package>, projects: Vec<Project>) -> Inventory {
         tarballs: Vec::new(),
         cut: Vec::new(),
         repositories: Vec::new(),
+        unread: 0,
         notes: Vec::new(),
     }
 }

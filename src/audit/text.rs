@@ -11,6 +11,9 @@ use crate::{
 /// Longest licence in the table, characters; JSON has all.
 const LICENCE: usize = 44;
 
+/// Widest column of the table, characters: a longer cell stands out of its own.
+const CELL: usize = 60;
+
 /// Adds a line, which does not fail.
 macro_rules! say {
     ($out:expr, $($words:tt)*) => {{
@@ -46,7 +49,8 @@ pub fn text(audit: &Audit, show: usize) -> String {
         None => say!(out, "\nMaintainer scripts: an image does not have them; audit the manifest for those"),
     }
     if let Some(files) = files {
-        of_files(&mut out, files, show);
+        let is_image = matches!(subject.looked, Looked::Image(_)) && subject.tree.is_none();
+        of_files(&mut out, files, show, is_image);
     }
     for note in &inventory.notes {
         say!(out, "note: {note}");
@@ -141,7 +145,7 @@ fn projects(out: &mut String, inventory: &Inventory) {
     }
 }
 
-fn of_files(out: &mut String, files: &Files, show: usize) {
+fn of_files(out: &mut String, files: &Files, show: usize, is_image: bool) {
     let strays = files.stray.iter().map(|stray| format!("{}  {}", stray.path, words::bytes(stray.size)));
     let bytes = files.stray.iter().map(|stray| stray.size).sum();
     let title = match files.stray.len() {
@@ -150,6 +154,9 @@ fn of_files(out: &mut String, files: &Files, show: usize) {
     };
     say!(out, "\nBelonging to no package: {title}");
     list(out, strays, files.stray.len(), show);
+    if is_image {
+        say!(out, "Contents were not compared with what the packages shipped: compose verify, or --lock, does that");
+    }
     for rule in RULES {
         let found: Vec<_> = files.findings.iter().filter(|finding| finding.code == rule).collect();
         let title = if found.is_empty() { "none".to_owned() } else { found.len().to_string() };
@@ -184,7 +191,7 @@ fn list(out: &mut String, lines: impl Iterator<Item = String>, count: usize, sho
 
 /// Columns as wide as their widest cell; the last one as it is. Columns without any text are left out.
 fn table<const N: usize>(out: &mut String, heads: [&str; N], rows: Vec<[String; N]>) {
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0).min(CELL);
     let used: Vec<(usize, usize)> = (0..N).map(|at| (at, width(at))).filter(|(_, width)| *width > 0).collect();
     let mut line = |cells: [&str; N]| {
         let mut text = String::from(" ");

@@ -5,13 +5,19 @@
 /// Longest word that is compared; the distance takes memory by the product of both lengths.
 const COMPARED: usize = 60;
 
-/// `text` for a message, cut after `most` characters; control characters become spaces.
+/// `text` for a message, cut after `most` characters; control characters, and what turns or hides text, become spaces.
 pub fn quote(text: &str, most: usize) -> String {
-    let mut out: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut out: String = text.chars().take(most).map(|c| if is_unseen(c) { ' ' } else { c }).collect();
     if text.chars().nth(most).is_some() {
         out.push('…');
     }
     out
+}
+
+/// Control characters, and those of Unicode that turn, join or hide what is beside them.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Bytes as people read them: `912 B`, `12.3 kB`, `4.5 MB`.
@@ -55,7 +61,8 @@ mod tests {
 
     #[test]
     fn long_text_is_cut() {
-        for (text, shown) in [("abcd", "abcd"), ("abcde", "abcd…"), ("a\n\u{7f}d", "a  d"), ("äöüßx", "äöüß…")]
+        for (text, shown) in
+            [("abcd", "abcd"), ("abcde", "abcd…"), ("a\n\u{7f}d", "a  d"), ("a\u{202e}b", "a b"), ("äöüßx", "äöüß…")]
         {
             assert_eq!(quote(text, 4), shown);
         }

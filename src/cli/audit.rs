@@ -15,7 +15,7 @@ use crate::{
     advisory::Report,
     archive::{FetchSettings, Fetcher},
     audit::{self, Audit, Looked},
-    inventory, sbom,
+    sbom,
     store::Store,
     tree::Tree,
 };
@@ -64,9 +64,8 @@ fn vulnerabilities(args: &AuditArgs, look: &Look) -> Result<Option<Report>, Fail
     let shown = Shown::stderr();
     let digest = look.subject.manifest;
     let means = Means { store: &store, fetcher: &fetcher, progress: &shown, digest, now: jiff::Timestamp::now() };
-    // In what was just built every origin is known; in an image, a file of nobody's may be any package's.
-    let is_known =
-        |tree: &&Tree| look.subject.looked == Looked::Manifest || inventory::belonging_to_nothing(tree).is_empty();
+    // What an image says of its files is its maker's word: only what was just built, or is what its lock says, is certain.
+    let is_known = |_: &&Tree| look.subject.looked == Looked::Manifest || look.subject.tree.is_some();
     let report = cve::advisories(&args.cve, &means, &look.inventory, look.tree.as_ref().filter(is_known));
     shown.clear();
     report

@@ -70,7 +70,7 @@ fn info(store: &Store) -> Result<(), Failure> {
 
 fn gc(store: &Store, given: Option<&str>) -> Result<(), Failure> {
     let limit = given.map_or_else(limit, |text| size("--limit", text))?;
-    store.hold_alone(|| eprintln!("waiting until no other run uses the cache"))?;
+    store.hold_alone(|| super::tell("waiting until no other run uses the cache"))?;
     let removed = store.collect(limit)?;
     print(&format!(
         "removed {} entries ({}), those unused for longest; {} are left\n",

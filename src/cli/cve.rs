@@ -118,7 +118,7 @@ pub fn advisories(
 pub fn failing(args: &CveArgs, report: &Report) -> Result<(), Failure> {
     let Some(limit) = args.fail_on.map(FailOn::level) else { return Ok(()) };
     if report.is_blind() {
-        let words = "--fail-on: there are no advisory data for anything in this image, so it cannot pass; see “not looked up” in the report";
+        let words = "--fail-on: nothing in this image could be looked up, or not all of its packages can be read, so it cannot pass; see “not looked up” and the notes in the report";
         return Err(Failure::words(exit::CHECK, words));
     }
     let found: Vec<_> = report.failing(limit).collect();

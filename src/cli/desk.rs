@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{args::ResolveArgs, exit, exit::Failure, progress::Shown};
+use super::{args::ResolveArgs, exit, exit::Failure, look, progress::Shown};
 use crate::{
     archive::{
         self, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource, Mirrors, Sonames, SuiteRequest,
@@ -25,6 +25,9 @@ use crate::{
     python::Inputs,
     store::Store,
 };
+
+/// More threads than any machine of today has use for.
+const MOST_THREADS: usize = 256;
 
 /// Everything at hand.
 pub struct Desk {
@@ -58,11 +61,12 @@ impl Desk {
     pub fn open(args: &ResolveArgs) -> Result<Self, Failure> {
         if let Some(jobs) = args.jobs {
             rayon::ThreadPoolBuilder::new()
-                .num_threads(jobs.get())
+                .num_threads(jobs.get().min(MOST_THREADS))
                 .build_global()
                 .map_err(|error| Failure::new(exit::INTERNAL, error))?;
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
+        look::refuse_lock(file)?;
         let manifest = manifest::load(file)?;
         let inputs = Inputs::read(manifest.python.as_ref())?;
         let meaning = inputs.meaning(manifest::meaning(&manifest));

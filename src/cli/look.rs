@@ -85,16 +85,43 @@ fn kind(path: &Path) -> Result<Target, Failure> {
     if !info.is_file() {
         return Ok(Target::Image);
     }
-    let mut head = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut head)).map_err(failed)?;
+    let head = head(path).map_err(failed)?;
     // Every archive has a NUL, or other bytes that no text has, at its beginning.
     let is_text = head.iter().all(|byte| *byte >= 0x20 || byte.is_ascii_whitespace());
     if !is_text {
         return Ok(Target::Image);
     }
-    let text = String::from_utf8_lossy(&head);
-    let is_lock = text.lines().any(|line| line.starts_with("manifest = \"sha256:"));
-    Ok(if is_lock { Target::Lock } else { Target::Manifest })
+    let is_called_so = path.extension().is_some_and(|end| end == "lock");
+    Ok(if is_lock(&head) || is_called_so { Target::Lock } else { Target::Manifest })
+}
+
+/// The beginning of a file.
+fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(4096).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Whether a text that begins so is a lock.
+fn is_lock(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    text.lines().any(|line| line.starts_with("manifest = \"sha256:"))
+}
+
+/// Says of a lock or an image that it is no manifest, before it is read as one.
+pub fn refuse_lock(path: &Path) -> Result<(), Failure> {
+    // What cannot be read is told by whoever reads it whole.
+    let head = head(path).unwrap_or_default();
+    let text = match (is_lock(&head), head.contains(&0)) {
+        (true, _) => {
+            "is a lock, and a manifest is wanted\n  next step: name the manifest that it was made from; compose audit and compose diff take locks"
+        }
+        (_, true) => {
+            "is no text, and a manifest is wanted\n  next step: name a manifest.toml; an image goes to compose audit, or after the manifest to compose verify"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::words(exit::USAGE, format!("{} {text}", path.display())))
 }
 
 /// The one architecture of a lock that is meant.
@@ -116,7 +143,10 @@ fn arch_of(path: &Path, lock: &Lock, arch: Option<Arch>) -> Result<Arch, Failure
 }
 
 fn read_lock(path: &Path) -> Result<Lock, Failure> {
-    Lock::read(path)?.ok_or_else(|| Failure::words(exit::USAGE, format!("{} does not exist", path.display())))
+    Lock::read(path)?.ok_or_else(|| {
+        let text = "does not exist\n  next step: name the lock that the image was built from, or leave it out";
+        Failure::words(exit::USAGE, format!("{} {text}", path.display()))
+    })
 }
 
 fn of_lock(path: &Path, arch: Option<Arch>) -> Result<Look, Failure> {
@@ -181,6 +211,12 @@ fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>) -> Result
     let name =
         if matches!(image, ImageRef::Registry(_)) { name.split(['@', ':']).next().unwrap_or(name) } else { name };
     let mut inventory = inventory::of_tree(name, &mut opened.tree, opened.arch.or(arch)).map_err(unreadable)?;
+    let has = |arch: Arch| inventory.packages.iter().any(|one| one.arch == arch.as_str());
+    let is_of_one = inventory.packages.iter().any(|one| one.arch != "all");
+    if let Some(asked) = arch.filter(|asked| is_of_one && !has(*asked)) {
+        let text = format!("{target} has no package for {asked}\n  next step: leave --arch out, or name another image");
+        return Err(Failure::words(exit::USAGE, text));
+    }
     let created = opened.config.as_ref().and_then(|config| config.get("created")?.as_str()?.parse().ok());
     inventory.created = created;
     inventory.notes.append(&mut opened.notes);

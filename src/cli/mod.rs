@@ -54,10 +54,15 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{}", failure.text.trim_end());
+            tell(failure.text.trim_end());
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Says something on standard error. Nobody may be there to read it: that is no reason to stop.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Writes a result to standard output, whole. A reader that has had enough (`| head`) is no failure.

@@ -4,7 +4,11 @@
 
 use std::io;
 
-use crate::{base::RootPath, lock::LockedRepository, tree::Tree};
+use crate::{
+    base::{RootPath, words},
+    lock::LockedRepository,
+    tree::Tree,
+};
 
 /// Longest file that is read, bytes.
 const MOST: usize = 64 << 10;
@@ -41,7 +45,7 @@ impl Distro {
         };
         let mut found = Self::parse(&release);
         let version = text("etc/debian_version")?;
-        found.full_version = version.and_then(|text| Some(text.lines().next()?.trim().to_owned()));
+        found.full_version = version.and_then(|text| Some(words::quote(text.lines().next()?.trim(), 40)));
         Ok(found)
     }
 
@@ -53,11 +57,17 @@ impl Distro {
             let bare = bare.unwrap_or(line);
             (!bare.is_empty()).then(|| unescaped(bare))
         };
+        // What os-release(5) allows in them; anything else is as good as nothing.
+        let is_word = |text: &String| {
+            let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+            text.len() <= 40 && text.bytes().all(is_part)
+        };
+        let word = |key: &str| value(key).filter(is_word);
         Self {
-            id: value("ID").unwrap_or_default(),
-            version_id: value("VERSION_ID"),
-            codename: value("VERSION_CODENAME"),
-            pretty_name: value("PRETTY_NAME"),
+            id: word("ID").unwrap_or_default(),
+            version_id: word("VERSION_ID"),
+            codename: word("VERSION_CODENAME"),
+            pretty_name: value("PRETTY_NAME").map(|text| words::quote(&text, 120)),
             full_version: None,
         }
     }

@@ -37,6 +37,7 @@ pub fn locked(name: &str, lock: &Lock, arch: Arch) -> Option<Inventory> {
         tarballs: target.tarballs.iter().map(|t| Tarball { name: t.name.clone(), sha256: t.sha256 }).collect(),
         cut: target.cut.clone(),
         repositories: lock.repositories.iter().map(repository).collect(),
+        unread: 0,
         notes: Vec::new(),
     })
 }

@@ -50,6 +50,8 @@ pub struct Inventory {
     pub cut: Vec<CutEdge>,
     /// The repositories that packages are from, if a lock says so.
     pub repositories: Vec<Repository>,
+    /// How many entries of dpkg's database could not be read: packages that are not listed.
+    pub unread: usize,
     /// What could not be read, in words.
     pub notes: Vec<String>,
 }
@@ -194,6 +196,7 @@ pub fn of_tree(name: &str, tree: &mut Tree, arch: Option<Arch>) -> io::Result<In
         tarballs: Vec::new(),
         cut,
         repositories: Vec::new(),
+        unread: status.unread,
         notes,
     })
 }

@@ -127,21 +127,32 @@ fn wheels(tree: &Tree) -> io::Result<Vec<(RootPath, Origin)>> {
         let Some(bytes) = read(tree, &record)? else { continue };
         let Some(metadata) = record.parent().and_then(|info| info.join("METADATA").ok()) else { continue };
         let Some(content) = tree.content(&metadata) else { continue };
-        let fields = Fields::parse(&content.read_part(0, 1 << 16)?);
+        let fields = Fields::parse(&content.read_part(0, projects::MOST)?);
         let Some(name) = fields.get("Name").and_then(|name| name.parse::<ProjectName>().ok()) else { continue };
+        if fields.get("Version").is_none() {
+            continue;
+        }
         let origin = Origin::Wheel(Arc::from(name.as_str()));
         // `PREFIX/lib/python3.X/dist-packages`.
         let prefix = folder.parent().and_then(|up| up.parent()?.parent()).filter(|prefix| !prefix.is_root());
         let mut lines = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes.as_slice());
         for line in lines.byte_records().flatten() {
-            // `../../../bin/x` leads out of the folder, but to nothing outside of the prefix: whoever wrote the RECORD
-            // cannot claim a file of the system.
+            // `../../../bin/x` leads out of the folder, but no further than wheels may put things: whoever wrote the RECORD
+            // cannot claim any file of the system.
             let end = line.get(0).and_then(|path| beside(&folder, path));
-            let end = end.filter(|path| prefix.as_ref().is_some_and(|prefix| path.starts_with(prefix)));
+            let end =
+                end.filter(|path| path.starts_with(&folder) || prefix.as_ref().is_some_and(|p| is_scheme(path, p)));
             out.extend(end.and_then(|path| place(tree, path.as_bytes())).map(|path| (path, origin.clone())));
         }
     }
     Ok(out)
+}
+
+/// Whether a wheel's scripts, headers or data go there (the `scripts`, `headers` and `data` schemes of sysconfig).
+fn is_scheme(path: &RootPath, prefix: &RootPath) -> bool {
+    let rest = path.strip_prefix(prefix).unwrap_or_default();
+    let first = rest.split(|&b| b == b'/').find(|part| !part.is_empty());
+    matches!(first, Some(b"bin" | b"share" | b"include" | b"etc"))
 }
 
 /// `path` from `folder` on; `..` goes up.
@@ -164,11 +175,17 @@ fn beside(folder: &RootPath, path: &[u8]) -> Option<RootPath> {
 /// file the first; and what is made in place.
 fn followers(tree: &mut Tree, status: &Status) {
     let names: HashSet<&str> = status.packages.iter().map(|package| package.name.as_str()).collect();
+    let entries = status.packages.iter().flat_map(|package| match &package.files {
+        Files::Sums(list) => vec![list.clone(), without_end(list)],
+        Files::Info => Vec::new(),
+    });
+    let database: HashSet<RootPath> = entries.collect();
     let is_of_nobody = |origin: &Origin| *origin == Origin::Manifest;
     let mut known: Vec<(RootPath, Origin)> = Vec::new();
     for (path, node) in tree.iter().filter(|(_, node)| is_of_nobody(&node.origin)) {
         let of = |path: &RootPath| tree.get(path).map(|node| node.origin.clone()).filter(|o| !is_of_nobody(o));
-        let found = generated(path).map(Origin::Finish).or_else(|| match &node.kind {
+        let is_made = is_expected(path, &node.kind, &names, &database);
+        let found = generated(path).filter(|_| is_made).map(Origin::Finish).or_else(|| match &node.kind {
             Kind::Dir => None,
             Kind::Hardlink(first) => of(first),
             Kind::Symlink(_) => documentation(path, &names).or_else(|| of(&tree.resolve(path)?)),
@@ -190,6 +207,49 @@ fn documentation(path: &RootPath, names: &HashSet<&str>) -> Option<Origin> {
     name.parse().ok().map(Origin::Package)
 }
 
+/// `status.d/NAME` of `status.d/NAME.md5sums`.
+fn without_end(list: &RootPath) -> RootPath {
+    let path = list.as_bytes();
+    RootPath::parse(path.strip_suffix(b".md5sums").unwrap_or(path)).unwrap_or_else(|_| list.clone())
+}
+
+/// Whether a file in a folder of [`GENERATED`] is what dpkg, update-alternatives, update-ca-certificates or compose put
+/// there: such a folder is no place to hide in.
+fn is_expected(path: &RootPath, kind: &Kind, names: &HashSet<&str>, database: &HashSet<RootPath>) -> bool {
+    let bytes = path.as_bytes();
+    let below = |folder: &str| bytes.strip_prefix(folder.as_bytes());
+    let is_link = matches!(kind, Kind::Symlink(_));
+    if below("etc/alternatives/").is_some() {
+        return is_link || bytes.ends_with(b"/README");
+    }
+    if let Some(name) = below("etc/ssl/certs/") {
+        return is_link || matches!(name, b"ca-certificates.crt" | b"java/cacerts");
+    }
+    if let Some(name) = below("usr/share/sbom/") {
+        return name.ends_with(b".json") && !name.contains(&b'/');
+    }
+    if below("var/lib/dpkg/status.d/").is_some() {
+        return database.contains(path);
+    }
+    if let Some(file) = below("var/lib/dpkg/info/") {
+        let stem = file.iter().rposition(|&b| b == b'.').and_then(|at| file.get(..at)).unwrap_or(file);
+        let name = stem.split(|&b| b == b':').next().unwrap_or_default();
+        return file == b"format" || str::from_utf8(name).is_ok_and(|name| names.contains(name));
+    }
+    match below("var/lib/dpkg/") {
+        Some(name) if name.starts_with(b"alternatives/") || name.starts_with(b"triggers/") => true,
+        Some(name) => DATABASE.iter().any(|known| {
+            let rest = name.strip_prefix(known.as_bytes());
+            rest.is_some_and(|rest| matches!(rest, b"" | b"-old" | b"-new"))
+        }),
+        None => below("var/cache/ldconfig/").is_none_or(|name| name == b"aux-cache"),
+    }
+}
+
+/// Files of dpkg's own (dpkg(1), “Files”).
+const DATABASE: [&str; 8] =
+    ["status", "available", "diversions", "statoverride", "lock", "lock-frontend", "cmethopt", "arch"];
+
 fn generated(path: &RootPath) -> Option<&'static str> {
     let path = path.as_bytes();
     let is_it = |place: &str| match place.strip_suffix('/') {
@@ -203,7 +263,10 @@ fn generated(path: &RootPath) -> Option<&'static str> {
 fn module(path: &RootPath) -> Option<RootPath> {
     let folder = path.parent()?;
     let stem = path.file_name().strip_suffix(b".pyc").filter(|_| folder.file_name() == b"__pycache__")?;
-    let stem = stem.split(|&b| b == b'.').next()?;
+    let (stem, tag) = stem.split_at_checked(stem.iter().position(|&b| b == b'.')?)?;
+    if !tag.starts_with(b".cpython-") && !tag.starts_with(b".pypy") {
+        return None;
+    }
     folder.parent()?.join([stem, b".py"].concat()).ok()
 }
 

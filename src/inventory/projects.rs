@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Longest metadata that is read, bytes; long descriptions come after what matters.
-const MOST: usize = 1 << 20;
+pub(super) const MOST: usize = 1 << 20;
 /// How many projects are listed.
 const MANY: usize = 100_000;
 
@@ -80,8 +80,11 @@ fn metadata(tree: &Tree, path: &RootPath, kind: &Kind) -> Option<RootPath> {
 pub(super) fn records(tree: &Tree) -> impl Iterator<Item = (RootPath, RootPath)> {
     tree.iter().filter_map(|(path, node)| {
         let is_info = matches!(node.kind, Kind::Dir) && path.file_name().ends_with(b".dist-info");
-        let record = is_info.then(|| path.join("RECORD").ok())??;
-        Some((path.parent()?, record)).filter(|(_, record)| tree.get(record).is_some())
+        let folder = path.parent()?;
+        // Only what `read` lists may claim files.
+        let is_listed = is_info && matches!(folder.file_name(), b"site-packages" | b"dist-packages");
+        let record = is_listed.then(|| path.join("RECORD").ok())??;
+        Some((folder, record)).filter(|(_, record)| tree.get(record).is_some())
     })
 }
 

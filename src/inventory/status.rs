@@ -28,6 +28,8 @@ pub(super) const STATUS: &str = "var/lib/dpkg/status";
 /// What the database says.
 pub(super) struct Status {
     pub(super) packages: Vec<Found>,
+    /// How many entries could not be read.
+    pub(super) unread: usize,
 }
 
 /// One package of the database.
@@ -80,37 +82,57 @@ impl Found {
 /// Reads what is there of both; a package in both is taken once.
 pub(super) fn read(tree: &Tree, notes: &mut Vec<String>) -> io::Result<Status> {
     let mut packages: Vec<Found> = Vec::new();
+    let mut unread = Unread { count: 0, notes };
+    // A link inside the image is followed, as scanners do.
     let folder = RootPath::literal(STATUS_D);
+    let folder = tree.resolve(&folder).unwrap_or(folder);
     let mut seen = BTreeSet::new();
     let mut take = |found: Found, packages: &mut Vec<Found>| {
-        if seen.insert((found.name.clone(), found.arch.clone())) {
+        if seen.insert((found.name.clone(), found.arch.clone(), found.version.clone())) {
             packages.push(found);
         }
     };
     for (path, node) in tree.children(&folder) {
         let is_list = path.file_name().ends_with(b".md5sums");
-        if is_list || !matches!(node.kind, Kind::File(_) | Kind::Hardlink(_)) {
+        if is_list || matches!(node.kind, Kind::Dir) {
             continue;
         }
         let sums = RootPath::parse(&[path.as_bytes(), b".md5sums"].concat());
-        for found in paragraphs(tree, path, notes)? {
+        if tree.content(path).is_none() {
+            unread.add(format!("{path} leads to no file"));
+        }
+        for found in paragraphs(tree, path, &mut unread)? {
             let sums = sums.clone().unwrap_or_else(|_| path.clone());
             take(Found { files: Files::Sums(sums), ..found }, &mut packages);
         }
     }
-    for found in paragraphs(tree, &RootPath::literal(STATUS), notes)? {
+    for found in paragraphs(tree, &RootPath::literal(STATUS), &mut unread)? {
         take(found, &mut packages);
     }
-    Ok(Status { packages })
+    if let Some(more) = unread.count.checked_sub(NOTES).filter(|more| *more > 0) {
+        unread.notes.push(format!("{more} more entries of dpkg's database could not be read"));
+    }
+    Ok(Status { packages, unread: unread.count })
 }
 
-fn paragraphs(tree: &Tree, path: &RootPath, notes: &mut Vec<String>) -> io::Result<Vec<Found>> {
-    let Some(content) = tree.content(path) else { return Ok(Vec::new()) };
-    let mut note = |text: String| {
-        if notes.len() < NOTES {
-            notes.push(text);
+/// What cannot be read: counted, and the first of it told.
+struct Unread<'n> {
+    count: usize,
+    notes: &'n mut Vec<String>,
+}
+
+impl Unread<'_> {
+    fn add(&mut self, text: String) {
+        if self.count < NOTES {
+            self.notes.push(text);
         }
-    };
+        self.count += 1;
+    }
+}
+
+fn paragraphs(tree: &Tree, path: &RootPath, unread: &mut Unread<'_>) -> io::Result<Vec<Found>> {
+    let Some(content) = tree.content(path) else { return Ok(Vec::new()) };
+    let mut note = |text: String| unread.add(text);
     if content.len() > MOST as u64 {
         note(format!("{path} has {} bytes, and was not read", content.len()));
         return Ok(Vec::new());
@@ -153,7 +175,7 @@ fn found(paragraph: &Paragraph<'_>) -> Result<Found, String> {
     Ok(Found {
         source: if source.is_empty() { name.to_string() } else { source },
         source_version: built_from.unwrap_or_else(|| version.clone()),
-        arch: field("Architecture").unwrap_or_else(|| "all".into()),
+        arch: arch(field("Architecture"))?,
         installed_size: field("Installed-Size").and_then(|text| text.parse().ok()),
         maintainer: field("Maintainer"),
         homepage: field("Homepage"),
@@ -164,6 +186,14 @@ fn found(paragraph: &Paragraph<'_>) -> Result<Found, String> {
         name,
         version,
     })
+}
+
+/// dpkg's name of an architecture (Policy 5.6.8).
+fn arch(text: Option<String>) -> Result<String, String> {
+    let text = text.unwrap_or_else(|| "all".into());
+    let is_name = (1..=40).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if is_name { Ok(text) } else { Err(format!("“{}” is no architecture", words::quote(&text, 40))) }
 }
 
 /// Fills in who needs whom, and lists the clauses that nothing in the image meets. `packages` are made of `found`.

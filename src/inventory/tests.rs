@@ -156,3 +156,67 @@ fn an_image_without_packages_is_told_by_an_empty_list() {
     assert!(found.packages.is_empty() && found.projects.is_empty() && found.cut.is_empty());
     assert_eq!((found.arch, nobodys(&tree).len()), (Some(Arch::Arm64), 1));
 }
+
+#[test]
+fn there_is_no_place_to_hide_in() {
+    let site = "usr/lib/python3/dist-packages";
+    let hidden = [
+        "usr/bin/miner",
+        "usr/sbin/rootkit",
+        "usr/lib/x.so",
+        "var/lib/dpkg/evil",
+        "var/lib/dpkg/info/backdoor",
+        "var/lib/dpkg/status.d/evil.md5sums",
+        "etc/ssl/certs/evil.so",
+        "etc/alternatives/evil",
+        "var/cache/ldconfig/evil",
+        "usr/share/sbom/x/evil.json",
+        "usr/lib/python3/dist-packages/__pycache__/m.evil.pyc",
+    ];
+    let record = hidden.map(|path| format!("/{path},,\n")).concat();
+    // What a listed project may claim is where wheels put things, and told as its.
+    let bold = record.replace("/usr/bin/miner,,\n", "").replace("/usr/share/sbom/x/evil.json,,\n", "");
+    let bold = bold.replace("/usr/lib/python3/dist-packages/__pycache__/m.evil.pyc,,\n", "");
+    let mut tree = image(&[
+        ("var/lib/dpkg/status.d/a", "Package: a\nVersion: 1\nArchitecture: amd64\n"),
+        ("var/lib/dpkg/status.d/a.md5sums", &format!("d41d8cd98f00b204e9800998ecf8427e  {site}/m.py\n")),
+        (&format!("{site}/m.py"), "x"),
+        (&format!("{site}/__pycache__/m.cpython-313.pyc"), "x"),
+        // A project where none is looked for, one without a version, and one that is listed.
+        ("usr/share/ghost-1.dist-info/METADATA", "Name: ghost\nVersion: 1\n"),
+        ("usr/share/ghost-1.dist-info/RECORD", &record),
+        (&format!("{site}/half-1.dist-info/METADATA"), "Name: half\n"),
+        (&format!("{site}/half-1.dist-info/RECORD"), &record),
+        (&format!("{site}/bold-1.dist-info/METADATA"), "Name: bold\nVersion: 1\n"),
+        (&format!("{site}/bold-1.dist-info/RECORD"), &bold),
+    ]);
+    for path in hidden {
+        let kind = Kind::File(Content::inline(*b"evil"));
+        let node = Node { meta: Meta::root(0o755, 0), kind, origin: Origin::Manifest, ready: None };
+        tree.insert(RootPath::parse(path.as_bytes()).unwrap(), node).unwrap();
+    }
+    of_tree("x", &mut tree, None).unwrap();
+    let found = nobodys(&tree);
+    for path in hidden {
+        assert!(found.contains(&format!("/{path}")), "{path} is hidden: {found:?}");
+    }
+    assert!(!found.iter().any(|path| path.ends_with("m.cpython-313.pyc")), "{found:?}");
+}
+
+#[test]
+fn what_cannot_be_read_of_the_database_is_counted_and_links_are_followed() {
+    let mut tree = image(&[
+        ("var/lib/dpkg/status.d", "->x"),
+        ("var/lib/dpkg/x/a", "->../kept/a"),
+        ("var/lib/dpkg/x/gone", "->nowhere"),
+        ("var/lib/dpkg/x/odd", "Package: odd\nVersion: 1\nArchitecture: \u{1b}[31m\n"),
+        ("var/lib/dpkg/x/junk", "junk"),
+        ("var/lib/dpkg/x/again", "Package: a\nVersion: 99\nArchitecture: amd64\n"),
+        ("var/lib/dpkg/kept/a", "Package: a\nVersion: 1\nArchitecture: amd64\n"),
+        ("etc/os-release", "ID=de\u{1b}[31mb\nVERSION_ID=13\nPRETTY_NAME=\"D\u{202e}ebian\"\n"),
+    ]);
+    let found = of_tree("x", &mut tree, None).unwrap();
+    assert_eq!(listed(&found), ["a 1 amd64 of a 1", "a 99 amd64 of a 99"], "both are told");
+    assert_eq!((found.unread, found.notes.len()), (3, 3), "{:?}", found.notes);
+    assert_eq!((found.distro.id.as_str(), found.distro.pretty_name.as_deref()), ("", Some("D ebian")));
+}

@@ -94,8 +94,19 @@ pub(super) struct Actor {
 
 impl<'a> Bom<'a> {
     pub(super) fn of(inventory: &'a Inventory, subject: Subject) -> Self {
-        let Inventory { name, arch, distro, created, packages, projects: _, tarballs, cut, notes, repositories: _ } =
-            inventory;
+        let Inventory {
+            name,
+            arch,
+            distro,
+            created,
+            packages,
+            projects: _,
+            tarballs,
+            cut,
+            notes,
+            repositories: _,
+            unread: _,
+        } = inventory;
         let created = created.map_or(0, jiff::Timestamp::as_second);
         let created = jiff::Timestamp::from_second(created).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string();
         let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
