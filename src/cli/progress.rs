@@ -45,7 +45,7 @@ impl Progress for Shown {
     fn phase(&self, what: &str, bytes: Option<u64>) {
         self.clear();
         if !self.terminal {
-            super::tell(&what.to_string());
+            super::tell(what);
             return;
         }
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
@@ -69,8 +69,8 @@ impl Progress for Shown {
 
     fn notice(&self, text: &str) {
         match &*self.lock() {
-            Some(bar) => bar.suspend(|| super::tell(&text.to_string())),
-            None => super::tell(&text.to_string()),
+            Some(bar) => bar.suspend(|| super::tell(text)),
+            None => super::tell(text),
         }
     }
 }
