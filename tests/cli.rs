@@ -421,3 +421,44 @@ fn help_says_what_there_is() {
     let run = desk.compose(&["lock", "--help"]).ok();
     insta::assert_snapshot!("help-lock", desk.settled(&served, &run.stdout));
 }
+
+/// What was locked and has left the mirror since is in the snapshot of its Release's date, if it is said where that is.
+#[test]
+fn a_package_that_left_the_mirror_comes_from_the_snapshot_archive() {
+    let mut archive = Archive::new(vec![pkg("base", "13").file("usr/base", 0o644, "x")]);
+    let mut files = Files::new();
+    for (root, suite) in [("debian", "trixie"), ("debian", "trixie-updates"), ("debian-security", "trixie-security")] {
+        for field in ["Suite", "Codename"] {
+            archive.release.insert(field.into(), suite.into());
+        }
+        for (path, bytes) in archive.files() {
+            files.insert(format!("{root}/{}", path.replace("dists/stable/", &format!("dists/{suite}/"))), bytes);
+        }
+    }
+    let served = Served::start(files, archive.key.armoured());
+    let desk = Desk::new(&served, "", "");
+    desk.manifest(
+        "name = \"demo\"\narchs = [\"amd64\"]\n[debian]\nsuite = \"trixie\"\n[packages]\ninstall = [\"base\"]\n",
+    );
+    let mirror = format!("{}/debian", served.url);
+    let args = ["demo.toml", "--mirror", &mirror, "--signed-by", "key.asc"];
+    desk.compose(&args).ok();
+    let lock: toml::Table = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap().parse().unwrap();
+    let package = &lock["target"]["amd64"]["package"][0];
+    let (name, from) = (package["filename"].as_str().unwrap(), package["repository"].as_str().unwrap());
+    let repositories = lock["repository"].as_array().unwrap();
+    let date = repositories.iter().find(|one| one["name"].as_str() == Some(from)).unwrap()["date"].to_string();
+    let root = if from == "debian-security" { from } else { "debian" };
+    {
+        let mut files = served.files.lock().unwrap();
+        let bytes = files.get(&format!("{root}/{name}")).unwrap().clone();
+        files.retain(|path, _| !path.ends_with(".deb"));
+        files.insert(format!("archive/{root}/{}/{name}", date.replace(['-', ':'], "")), bytes);
+    }
+    fs::remove_dir_all(desk.path("cache")).unwrap();
+    let gone = desk.compose(&args);
+    assert_eq!(gone.code, Some(4), "{}", gone.stderr);
+    assert!(gone.stderr.contains("COMPOSE_SNAPSHOT"), "{}", gone.stderr);
+    let mut command = desk.command(&args);
+    desk.run(command.env("COMPOSE_SNAPSHOT", format!("{}/archive/", served.url))).ok();
+}

@@ -28,7 +28,7 @@ pub fn fetch_deb(
     let (urls, promise): (Vec<_>, _) = match fetcher.vendored() {
         // It has everything, or is not the lock's.
         Some(vendored) => (vec![vendored.url(filename)], Promise::Vendored),
-        None => (bases.iter().map(|base| join(base, filename)).collect(), Promise::Index),
+        None => (bases.iter().map(|base| join(base, filename)).collect(), Promise::Lock),
     };
     let want = Want { size: Some(size), sha256, promise };
     fetcher.fetch_to_store(store, Shelf::Debs, &urls, want, progress)

@@ -1,4 +1,5 @@
-//! Which mirror: the first of `--mirror`, the manifest, `COMPOSE_MIRROR`, the machine's apt sources, Debian's snapshot archive.
+//! Which mirror: the first of `--mirror`, the manifest, `COMPOSE_MIRROR`, the machine's apt sources, and of a snapshot
+//! archive (`COMPOSE_SNAPSHOT`) its state of today.
 //!
 //! In: what each of these says. Out: [`Mirrors`], each with where it came from, for messages.
 
@@ -25,7 +26,9 @@ pub struct MirrorInputs {
     pub env: Option<String>,
     /// `/etc/apt`.
     pub apt_dir: PathBuf,
-    /// For Debian's snapshot archive.
+    /// The value of `COMPOSE_SNAPSHOT`: where Debian's snapshot archive lies, the URL that has `debian/` below it.
+    pub snapshot: Option<String>,
+    /// For the snapshot archive.
     pub today: Date,
 }
 
@@ -58,7 +61,7 @@ pub enum MirrorSource {
     Environment,
     /// An apt source file.
     Apt(PathBuf),
-    /// Nobody: Debian's snapshot archive at today's date.
+    /// Nobody but `COMPOSE_SNAPSHOT`: the snapshot archive at today's date.
     Snapshot,
 }
 
@@ -69,7 +72,9 @@ impl fmt::Display for MirrorSource {
             Self::Manifest => f.write_str("the manifest"),
             Self::Environment => f.write_str("COMPOSE_MIRROR"),
             Self::Apt(path) => path.display().fmt(f),
-            Self::Snapshot => f.write_str("no mirror is configured, so snapshot.debian.org as of today"),
+            Self::Snapshot => {
+                f.write_str("no mirror is configured, so the snapshot archive of COMPOSE_SNAPSHOT as of today")
+            }
         }
     }
 }
@@ -77,6 +82,11 @@ impl fmt::Display for MirrorSource {
 /// No mirror can be made of what was said.
 #[derive(Debug, thiserror::Error)]
 pub enum SourcesError {
+    /// Nobody names one.
+    #[error(
+        "no Debian mirror is known: this machine's apt has none; name one with --mirror, in [debian] mirror or in COMPOSE_MIRROR, or Debian's snapshot archive in COMPOSE_SNAPSHOT"
+    )]
+    None,
     /// Not a URL of a kind that is fetched.
     #[error("“{url}” ({from}) is not a mirror's URL; it starts with https://, http:// or file:///")]
     BadUrl {
@@ -122,8 +132,9 @@ pub fn discover(inputs: &MirrorInputs) -> Result<Mirrors, SourcesError> {
         None => match from_apt(&inputs.apt_dir) {
             (Some(debian), security) => (debian, security),
             (None, _) => {
-                let url = snapshot("debian", inputs.today.to_datetime(jiff::civil::Time::midnight()));
-                (Mirror { url, from: MirrorSource::Snapshot }, None)
+                let base = inputs.snapshot.as_deref().filter(|base| !base.is_empty()).ok_or(SourcesError::None)?;
+                let url = snapshot(base, "debian", inputs.today.to_datetime(jiff::civil::Time::midnight()));
+                (checked(&url, MirrorSource::Snapshot)?, None)
             }
         },
     };
@@ -138,9 +149,9 @@ pub fn discover(inputs: &MirrorInputs) -> Result<Mirrors, SourcesError> {
     }
 }
 
-/// Base URL of an archive (`debian`, `debian-security`) as it was at a time, UTC.
-pub fn snapshot(archive: &str, time: jiff::civil::DateTime) -> String {
-    format!("https://snapshot.debian.org/archive/{archive}/{}", time.strftime("%Y%m%dT%H%M%SZ"))
+/// Base URL of an archive (`debian`, `debian-security`) in the snapshot archive at `base`, as it was at a time, UTC.
+pub fn snapshot(base: &str, archive: &str, time: jiff::civil::DateTime) -> String {
+    format!("{}/{archive}/{}", base.trim().trim_end_matches('/'), time.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 /// Whether a base URL is a state of the past that never changes: its last part is a time such as `20261121T000000Z`.
@@ -306,6 +317,7 @@ mod tests {
             mirror: None,
             security_mirror: None,
             env: None,
+            snapshot: Some("https://snapshot.example.com/archive/".into()),
             apt_dir: dir.into(),
             today: jiff::civil::date(2026, 11, 5),
         }
@@ -320,10 +332,15 @@ mod tests {
         assert_eq!(
             urls(&none),
             pair(
-                "https://snapshot.debian.org/archive/debian/20261105T000000Z",
-                "https://snapshot.debian.org/archive/debian-security/20261105T000000Z"
+                "https://snapshot.example.com/archive/debian/20261105T000000Z",
+                "https://snapshot.example.com/archive/debian-security/20261105T000000Z"
             )
         );
+        for nowhere in [None, Some(String::new())] {
+            let error = urls(&MirrorInputs { snapshot: nowhere, ..none.clone() }).unwrap_err();
+            assert!(error.contains("no Debian mirror is known") && error.contains("COMPOSE_SNAPSHOT"), "{error}");
+        }
+        assert!(urls(&MirrorInputs { snapshot: Some("example.com".into()), ..none.clone() }).is_err());
         fs::create_dir(dir.path().join("sources.list.d")).unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         write(

@@ -92,6 +92,7 @@ impl Desk {
                     mirror: debian.mirror.clone(),
                     security_mirror: debian.security_mirror.clone(),
                     env,
+                    snapshot: snapshot_archive(),
                     apt_dir: "/etc/apt".into(),
                     today: jiff::tz::Offset::UTC.to_datetime(now).date(),
                 })
@@ -174,21 +175,28 @@ impl Desk {
     }
 
     /// Where packages of each repository of the lock are fetched from. A Debian package that has left the mirror is
-    /// still in the snapshot of its Release's date.
+    /// still in the snapshot of its Release's date, if it is known where these are.
     pub fn bases(&self, lock: &Lock) -> BTreeMap<String, Vec<String>> {
         let mut bases: BTreeMap<_, _> = self.suites.iter().map(|s| (s.name.clone(), s.bases.clone())).collect();
+        let archive = snapshot_archive();
         for repository in &lock.repositories {
             let area = match repository.name.as_str() {
                 "debian" | "debian-updates" => "debian",
                 "debian-security" => "debian-security",
                 _ => continue,
             };
-            if let Some(bases) = bases.get_mut(&repository.name) {
-                bases.push(archive::snapshot(area, jiff::tz::Offset::UTC.to_datetime(repository.date)));
+            if let Some((bases, base)) = bases.get_mut(&repository.name).zip(archive.as_deref()) {
+                bases.push(archive::snapshot(base, area, jiff::tz::Offset::UTC.to_datetime(repository.date)));
             }
         }
         bases
     }
+}
+
+/// Where Debian's snapshot archive lies: `COMPOSE_SNAPSHOT`, also as it was when this program was built.
+fn snapshot_archive() -> Option<String> {
+    let given = env::var("COMPOSE_SNAPSHOT").ok().or_else(|| option_env!("COMPOSE_SNAPSHOT").map(str::to_owned));
+    given.filter(|url| !url.trim().is_empty())
 }
 
 /// A folder of this machine may be named relative to where one is.

@@ -3,7 +3,7 @@
 //! In: `COMPOSE_MIRROR`, apt's sources. Out: the mirrors, or nothing, said on standard error; requests for suites.
 
 use compose::{
-    archive::{Keys, MirrorInputs, MirrorSource, Mirrors, SuiteRequest, discover},
+    archive::{Keys, MirrorInputs, Mirrors, SourcesError, SuiteRequest, discover},
     base::Arch,
 };
 use jiff::Timestamp;
@@ -17,15 +17,16 @@ pub fn mirrors() -> Option<Mirrors> {
         mirror: None,
         security_mirror: None,
         env: std::env::var("COMPOSE_MIRROR").ok(),
+        snapshot: None,
         apt_dir: "/etc/apt".into(),
         today: jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now()).date(),
     };
-    let mirrors = discover(&inputs).unwrap();
-    if mirrors.debian.from == MirrorSource::Snapshot {
+    let mirrors = discover(&inputs);
+    if let Err(SourcesError::None) = mirrors {
         eprintln!("skipped: this machine has no Debian mirror");
         return None;
     }
-    Some(mirrors)
+    Some(mirrors.unwrap())
 }
 
 pub fn request(suite: &str, base: &str) -> SuiteRequest {

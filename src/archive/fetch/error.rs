@@ -85,8 +85,10 @@ impl FetchError {
 /// Who says what a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
-    /// The archive's, or compose's own lock made from it.
+    /// The archive's.
     Index,
+    /// compose's own lock, which was made from that, of a package.
+    Lock,
     /// The application's lock of Python wheels.
     PythonLock,
     /// The manifest itself.
@@ -105,6 +107,9 @@ impl Promise {
     fn when_missing(self) -> &'static str {
         match self {
             Self::Index => "check the mirror and the suite's name",
+            Self::Lock => {
+                "check the mirror; if the package has left it since the lock was made, say in COMPOSE_SNAPSHOT where Debian's snapshot archive is, or run with --update"
+            }
             Self::PythonLock => {
                 "make the application's lock anew, or put the wheel on this machine and name it in python.wheels"
             }
@@ -116,7 +121,7 @@ impl Promise {
 
     fn when_unreachable(self) -> &'static str {
         match self {
-            Self::Index => "check the network, or choose another mirror with --mirror",
+            Self::Index | Self::Lock => "check the network, or choose another mirror with --mirror",
             Self::Vendored => VENDORED,
             Self::PythonLock | Self::Manifest | Self::Tracker => {
                 "check the network, and that the host is the right one"
@@ -126,7 +131,7 @@ impl Promise {
 
     fn next_step(self) -> &'static str {
         match self {
-            Self::Index => {
+            Self::Index | Self::Lock => {
                 "the mirror may be in the middle of an update: try again in some minutes, or choose another with --mirror"
             }
             Self::PythonLock => "find out who changed it; if it is meant so, make the application's lock anew",
@@ -142,7 +147,7 @@ impl Promise {
 impl std::fmt::Display for Promise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Index => "the signed index",
+            Self::Index | Self::Lock => "the signed index",
             Self::PythonLock => "the application's lock",
             Self::Manifest => "the manifest",
             Self::Tracker => "the security tracker",
