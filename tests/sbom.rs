@@ -27,14 +27,9 @@ fn shipped() -> Inventory {
 
 fn package(name: &str, version: &str, source: &str, source_version: &str) -> Package {
     Package {
-        name: name.parse().unwrap(),
-        version: version.parse().unwrap(),
-        arch: "amd64".into(),
         source: source.into(),
         source_version: source_version.parse().unwrap(),
         installed_size: Some(120),
-        content: None,
-        licence: Licence::default(),
         maintainer: Some("Debian GCC Maintainers <debian-gcc@example.com>".into()),
         homepage: Some("https://gcc.example.com/a?b=c#d".into()),
         summary: Some("GNU Standard C++ Library v3".into()),
@@ -44,7 +39,7 @@ fn package(name: &str, version: &str, source: &str, source_version: &str) -> Pac
             size: 1,
             sha256: Sha256::of(name.as_bytes()),
         }),
-        required_by: Vec::new(),
+        ..Package::new(name.parse().unwrap(), version.parse().unwrap(), "amd64")
     }
 }
 

@@ -225,13 +225,7 @@ fn killed_at_any_moment_the_next_run_is_right() {
         if round % 3 == 0 {
             fs::remove_dir_all(desk.path("snapshots")).unwrap();
         }
-        let mut command = desk.command(&arguments(&["-o", "rootfs/"]));
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(whole.mul_f64(random.gen_range(0.0..1.1)));
-        child.kill().unwrap();
-        let late = child.wait().unwrap().success();
-        killed += usize::from(!late);
-        whole = whole.mul_f64(if late { 0.7 } else { 1.1 });
+        killed += usize::from(desk.killed(&arguments(&["-o", "rootfs/"]), &mut whole, random.gen_range(0.0..1.1)));
 
         desk.compose(&arguments(&["-o", "rootfs/"])).ok();
         assert!(taken(&desk) == wanted, "round {round}");

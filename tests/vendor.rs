@@ -9,7 +9,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Instant,
 };
 
@@ -555,13 +555,7 @@ fn killed_at_any_moment_it_is_whole_or_not_there() {
         if round % 2 == 0 {
             fs::remove_dir_all(desk.path("dir")).unwrap();
         }
-        let mut command = desk.command(&["vendor", "demo.toml", "dir"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(whole.mul_f64(random.gen_range(0.0..1.1)));
-        child.kill().unwrap();
-        let late = child.wait().unwrap().success();
-        killed += usize::from(!late);
-        whole = whole.mul_f64(if late { 0.7 } else { 1.1 });
+        killed += usize::from(desk.killed(&["vendor", "demo.toml", "dir"], &mut whole, random.gen_range(0.0..1.1)));
         if round % 2 == 1 || desk.path("dir").exists() {
             assert!(listing(&desk.path("dir")) == wanted, "round {round}");
         }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    base::words,
     inventory::{Distro, Package},
     python::ProjectName,
 };
@@ -121,17 +122,7 @@ impl Thing {
 
 /// Percent-decoded; `None` if that is no text.
 fn decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(bytes.next()?).to_digit(16);
-            out.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    String::from_utf8(out).ok()
+    String::from_utf8(words::percent_decoded(text)?).ok()
 }
 
 #[cfg(test)]

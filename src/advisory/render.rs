@@ -6,19 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Data, Ecosystem, Finding, Level, Report, Status, Urgency};
-use crate::base::words;
+use crate::base::words::{self, say};
 
 /// Longest description in text, characters; JSON has what was kept.
 const SHOWN: usize = 110;
 /// How many things of one kind are named that were not looked up.
 const LISTED: usize = 8;
-
-/// Adds a line, which does not fail.
-macro_rules! say {
-    ($out:expr, $($words:tt)*) => {{
-        let _ = writeln!($out, $($words)*);
-    }};
-}
 
 impl Report {
     /// For people.

@@ -1,41 +1,17 @@
 //! What the tests of this module are made of: inventories without an image.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use crate::inventory::{Distro, Inventory, Licence, Package, Project};
+use crate::inventory::{Distro, Inventory, Package, Project};
 
 /// A package whose source has the same version.
 pub fn package(name: &str, version: &str, source: &str) -> Package {
-    Package {
-        name: name.parse().unwrap(),
-        version: version.parse().unwrap(),
-        arch: "amd64".into(),
-        source: source.into(),
-        source_version: version.parse().unwrap(),
-        installed_size: None,
-        content: None,
-        licence: Licence::default(),
-        maintainer: None,
-        homepage: None,
-        summary: None,
-        repository: None,
-        deb: None,
-        required_by: Vec::new(),
-    }
+    let package = Package::new(name.parse().unwrap(), version.parse().unwrap(), "amd64");
+    Package { source: source.into(), ..package }
 }
 
 /// A project of its own.
 pub fn project(name: &str, version: &str) -> Project {
-    Project {
-        name: name.parse().unwrap(),
-        version: version.into(),
-        summary: None,
-        licence: Licence::default(),
-        homepage: None,
-        path: None,
-        package: None,
-        content: None,
-        wheel: None,
-    }
+    Project::new(name.parse().unwrap(), version)
 }
 
 /// An image of trixie.

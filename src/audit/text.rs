@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Audit, Files, Looked, RULES, Subject};
 use crate::{
-    base::words,
+    base::words::{self, say},
     inventory::{ContentSize, Distro, Inventory, Licence},
 };
 
@@ -13,13 +13,6 @@ const LICENCE: usize = 44;
 
 /// Widest column of the table, characters: a longer cell stands out of its own.
 const CELL: usize = 60;
-
-/// Adds a line, which does not fail.
-macro_rules! say {
-    ($out:expr, $($words:tt)*) => {{
-        let _ = writeln!($out, $($words)*);
-    }};
-}
 
 /// The report; of each list of files `show` are named.
 pub fn text(audit: &Audit, show: usize) -> String {

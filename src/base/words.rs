@@ -2,6 +2,15 @@
 //!
 //! In: text that may be hostile. Out: text for one line of a message.
 
+/// Adds a line to a text, which does not fail.
+macro_rules! say {
+    ($out:expr, $($words:tt)*) => {{
+        use std::fmt::Write as _;
+        let _ = writeln!($out, $($words)*);
+    }};
+}
+pub(crate) use say;
+
 /// Longest word that is compared; the distance takes memory by the product of both lengths.
 const COMPARED: usize = 60;
 
@@ -28,6 +37,21 @@ pub fn bytes(count: u64) -> String {
         10_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
         _ => format!("{:.1} MB", count as f64 / 1e6),
     }
+}
+
+/// Percent-decoded (RFC 3986, 2.1); `None` if a `%` begins no pair of hexadecimal digits.
+pub fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            out.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    Some(out)
 }
 
 /// The entry of `known` that `word` is most likely a slip of, the first of equally near ones. Case and `_` for `-` cost

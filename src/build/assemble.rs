@@ -30,6 +30,8 @@ pub struct Assembled {
     pub findings: Vec<Finding>,
     /// Maintainer scripts whose effect nobody reproduced, by package.
     pub not_reproduced: Vec<(PackageName, Box<str>)>,
+    /// Its size as a plain tar, bytes.
+    pub size: u64,
     /// The manifest's own files, sorted by path.
     pub own: Vec<OwnFile>,
     /// What else there is to say.
@@ -192,7 +194,7 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let subject = check::Subject { tree: &tree, arch, target, not_reproduced: &report.not_reproduced, size };
     findings.extend(check::policy(manifest, subject)?);
     let findings = check::judge(&manifest.policy, findings);
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, own, notes, inventory })
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, size, own, notes, inventory })
 }
 
 /// What was placed, as it is in the tree.

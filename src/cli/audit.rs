@@ -42,10 +42,10 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         return print(&sbom::render(form, inventory, &subject));
     }
     let vulnerabilities = vulnerabilities(args, &look)?;
-    let Look { subject, inventory, tree, scripts, .. } = &look;
+    // The rest of it stays until the end: the files' bytes may lie there.
+    let Look { subject, inventory, tree, scripts, .. } = look;
     let files = tree.as_ref().map(|tree| audit::files(tree, inventory.arch)).transpose();
     let files = files.map_err(|error| Failure::new(exit::OUTPUT, error))?;
-    let (subject, inventory, scripts) = (subject.clone(), inventory.clone(), scripts.clone());
     let audit = Audit { subject, inventory, scripts, files, vulnerabilities };
     print(&match args.format {
         AuditFormat::Json => format!("{:#}\n", audit::json(&audit)),

@@ -18,7 +18,7 @@ use crate::{
     base::{Arch, Progress, Sha256, aside},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
-    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, pieces, total, tree_digest, write_all},
+    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, tree_digest, write_all},
     lock::{Built, Lock, Target},
     python::LocalWheel,
 };
@@ -246,7 +246,7 @@ fn one(
     let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
     let attached = inventory.map(|inventory| Attached { forms, inventory });
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
-    let plain_size = total(&pieces(&assembled.tree));
+    let plain_size = assembled.size;
     let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
     written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.

@@ -2,18 +2,18 @@
 //!
 //! In: perhaps a code. Out: the table, or one row of it with what to do.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::{
     args::{ChecksArgs, Format},
     exit::{self, Failure},
     print,
-    report::say,
 };
 use crate::{
-    base::{Asked, CODES, Code, UNHARDENED, words},
+    base::{
+        Asked, CODES, Code, UNHARDENED,
+        words::{self, say},
+    },
     check::report,
 };
 

@@ -2,7 +2,7 @@
 //!
 //! In: what was built. Out: text for standard output; sizes in bytes, KiB where Debian counts so.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{
     exit::{self, Failure},
 };
 use crate::{
-    base::{Arch, PackageName, RootPath},
+    base::{Arch, PackageName, RootPath, words::say},
     build::{More, OpenChoice, Resolved, option},
     check::{self, Finding},
     image::Written,
@@ -72,14 +72,6 @@ pub fn mb(bytes: u64) -> String {
 fn proof(target: &Target) -> &'static str {
     if target.proven_minimal { "proven to be the smallest set" } else { "not proven to be the smallest set" }
 }
-
-/// Adds a line to a text, which does not fail.
-macro_rules! say {
-    ($out:expr, $($words:tt)*) => {{
-        let _ = writeln!($out, $($words)*);
-    }};
-}
-pub(super) use say;
 
 /// What the JSON of a build is called; another number means another shape.
 const SCHEMA: &str = "compose-build/1";

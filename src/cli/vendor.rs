@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     env,
-    fmt::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -17,11 +16,11 @@ use super::{
     desk::Desk,
     exit::{self, Failure},
     print,
-    report::{mb, say},
+    report::mb,
 };
 use crate::{
     archive::vendored::{KEYRING, file_url},
-    base::Arch,
+    base::{Arch, words::say},
     build::gather,
     lock::Lock,
     vendor::{Order, Signer, Vendor, write},

@@ -7,7 +7,7 @@
 mod cached;
 mod places;
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, io, io::Read as _, path::Path};
+use std::{collections::BTreeSet, fs, io, io::Read as _, path::Path};
 
 use serde_json::{Value, json};
 
@@ -17,10 +17,9 @@ use super::{
     desk::{Desk, credentials},
     exit::{self, Failure},
     print, report,
-    report::say,
 };
 use crate::{
-    base::{Arch, RootPath, Sha256},
+    base::{Arch, RootPath, Sha256, words::say},
     build::{OwnFile, assemble, inputs},
     deb::Limits,
     image::{

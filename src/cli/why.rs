@@ -3,7 +3,7 @@
 //! In: arguments. Out: the chain of reasons, or a drawing, of what the lock holds. Relations come from the indexes;
 //! where these have moved on or cannot be had, from the locked packages themselves.
 
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -13,10 +13,9 @@ use super::{
     desk::Desk,
     exit::{self, Failure},
     print, report,
-    report::say,
 };
 use crate::{
-    base::{Arch, Progress as _, RootPath, aside},
+    base::{Arch, Progress as _, RootPath, aside, words::say},
     build::{
         Answer, Ask, Explainer, Page, PulledIn, Wishes, assemble, controls, dot, load, mermaid, open_choices, page,
     },

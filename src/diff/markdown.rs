@@ -3,14 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Change, Diff, Kind, Label, counts, growth, how, text};
-use crate::base::words::bytes;
-
-/// Adds a line, which does not fail.
-macro_rules! say {
-    ($out:expr, $($words:tt)*) => {{
-        let _ = writeln!($out, $($words)*);
-    }};
-}
+use crate::base::words::{bytes, say};
 
 /// All of it; of each owner `show` files are named.
 pub fn markdown(diff: &Diff, show: usize) -> String {

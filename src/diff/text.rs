@@ -1,19 +1,10 @@
 //! A [`Diff`] for people at a terminal, in the manner of `git diff`: `+` is new, `-` is gone, `~` has changed.
 
-use std::fmt::Write as _;
-
 use super::{Change, Diff, FileGroup, Kind, Label, counts, growth, how};
-use crate::base;
+use crate::base::{self, words::say};
 
 /// Longest value of a setting, characters.
 const VALUE: usize = 200;
-
-/// Adds a line, which does not fail.
-macro_rules! say {
-    ($out:expr, $($words:tt)*) => {{
-        let _ = writeln!($out, $($words)*);
-    }};
-}
 
 /// All of it; of each owner `show` files are named.
 pub fn text(diff: &Diff, show: usize) -> String {

@@ -3,7 +3,7 @@
 //! In: a [`Lock`] and one of its targets. Out: an [`Inventory`] without anything that only files tell: no sizes of
 //! content, no licences.
 
-use super::{DebFile, Distro, Inventory, Licence, Package, Project, Repository, Tarball, WheelFile};
+use super::{DebFile, Distro, Inventory, Package, Project, Repository, Tarball, WheelFile};
 use crate::{
     base::Arch,
     control::Version,
@@ -14,17 +14,10 @@ use crate::{
 pub fn locked(name: &str, lock: &Lock, arch: Arch) -> Option<Inventory> {
     let target = lock.targets.get(&arch)?;
     let wheels = target.wheels.iter().filter_map(|wheel| {
+        // The lock has the name normalised.
         Some(Project {
-            // The lock has it normalised.
-            name: wheel.name.parse().ok()?,
-            version: wheel.version.clone(),
-            summary: None,
-            licence: Licence::default(),
-            homepage: None,
-            path: None,
-            package: None,
-            content: None,
             wheel: Some(WheelFile { filename: wheel.filename.clone(), size: wheel.size, sha256: wheel.sha256 }),
+            ..Project::new(wheel.name.parse().ok()?, wheel.version.clone())
         })
     });
     Some(Inventory {
@@ -50,20 +43,12 @@ fn repository(locked: &LockedRepository) -> Repository {
 fn package(locked: &LockedPackage) -> Package {
     let LockedPackage { name, version, arch, source, repository, filename, size, sha256, required_by, .. } = locked;
     Package {
-        name: name.clone(),
-        version: version.clone(),
-        arch: arch.clone(),
         source: source.clone(),
         source_version: locked.source_version.clone().unwrap_or_else(|| source_version(version)),
-        installed_size: None,
-        content: None,
-        licence: Licence::default(),
-        maintainer: None,
-        homepage: None,
-        summary: None,
         repository: Some(repository.clone()),
         deb: Some(DebFile { filename: filename.clone(), size: *size, sha256: *sha256 }),
         required_by: required_by.clone(),
+        ..Package::new(name.clone(), version.clone(), arch.clone())
     }
 }
 

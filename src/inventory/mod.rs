@@ -201,6 +201,45 @@ pub fn of_tree(name: &str, tree: &mut Tree, arch: Option<Arch>) -> io::Result<In
     })
 }
 
+impl Package {
+    /// One of which no more is known; it was built from a source of its own name and version.
+    pub fn new(name: PackageName, version: Version, arch: impl Into<String>) -> Self {
+        Self {
+            source: name.to_string(),
+            source_version: version.clone(),
+            arch: arch.into(),
+            name,
+            version,
+            installed_size: None,
+            content: None,
+            licence: Licence::default(),
+            maintainer: None,
+            homepage: None,
+            summary: None,
+            repository: None,
+            deb: None,
+            required_by: Vec::new(),
+        }
+    }
+}
+
+impl Project {
+    /// One of which no more is known.
+    pub fn new(name: ProjectName, version: impl Into<String>) -> Self {
+        Self {
+            name,
+            version: version.into(),
+            summary: None,
+            licence: Licence::default(),
+            homepage: None,
+            path: None,
+            package: None,
+            content: None,
+            wheel: None,
+        }
+    }
+}
+
 impl Inventory {
     /// Adds what only the lock knows: the repository and the file of each package and wheel that is the lock's, the
     /// tarballs, who needs whom, and the reason of each cut.

@@ -42,15 +42,12 @@ pub(super) fn read(tree: &Tree, notes: &mut Vec<String>) -> io::Result<Vec<Proje
             label.trim().eq_ignore_ascii_case("homepage").then(|| line(url.trim()))
         };
         out.push(Project {
-            name,
-            version: line(version),
             summary: fields.get("Summary").map(line),
             licence: licence::of_metadata(&fields),
             homepage: fields.get("Home-page").map(line).or_else(|| fields.all("Project-URL").find_map(url)),
             path: Some(path.clone()),
             package,
-            content: None,
-            wheel: None,
+            ..Project::new(name, line(version))
         });
     }
     out.sort_by(|a: &Project, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));

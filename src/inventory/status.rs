@@ -61,20 +61,14 @@ impl Found {
     /// Without what others need.
     pub(super) fn package(&self, licence: Licence) -> Package {
         Package {
-            name: self.name.clone(),
-            version: self.version.clone(),
-            arch: self.arch.clone(),
             source: self.source.clone(),
             source_version: self.source_version.clone(),
             installed_size: self.installed_size,
-            content: None,
             licence,
             maintainer: self.maintainer.clone(),
             homepage: self.homepage.clone(),
             summary: self.summary.clone(),
-            repository: None,
-            deb: None,
-            required_by: Vec::new(),
+            ..Package::new(self.name.clone(), self.version.clone(), self.arch.clone())
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::store::StoreError;
+use crate::{base::words, store::StoreError};
 
 /// Redirects followed in one GET.
 const MAX_REDIRECTS: usize = 5;
@@ -221,17 +221,8 @@ pub(in crate::archive) fn file_path(url: &str) -> Option<PathBuf> {
     if !path.starts_with('/') {
         return None;
     }
-    let mut out = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(bytes.next()?).to_digit(16);
-            out.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    Some(PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(out)))
+    let path = words::percent_decoded(path)?;
+    Some(PathBuf::from(<std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(path)))
 }
 
 /// Sorts ureq's errors by whether trying again may help.
