@@ -22,7 +22,11 @@ fn deb(data: Tar) -> Vec<u8> {
 
 /// The same, its data member as it is.
 fn packed(suffix: &str, data: &[u8]) -> Vec<u8> {
-    ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control(&evil().stanza())), (&format!("data.tar{suffix}"), data)])
+    ar(&[
+        ("debian-binary", b"2.0\n"),
+        ("control.tar", &control(&evil().stanza())),
+        (&format!("data.tar{suffix}"), data),
+    ])
 }
 
 fn control(paragraph: &str) -> Vec<u8> {
@@ -125,7 +129,10 @@ fn each_is_refused_and_leaves_nothing() {
         (deb(tar().file("bin/a", b"1").file("usr/bin/a", b"2")), "it ships /usr/bin/a twice"),
         // Links and nodes.
         (deb(tar().hardlink("./h", "../canary/passwd")), "leads upwards"),
-        (deb(tar().hardlink("./h", "/etc/passwd")), "it ships /h as a hard link to /etc/passwd, which is not an earlier"),
+        (
+            deb(tar().hardlink("./h", "/etc/passwd")),
+            "it ships /h as a hard link to /etc/passwd, which is not an earlier",
+        ),
         (deb(tar().hardlink("./h", "./h")), "it ships /h as a hard link to /h"),
         (deb(tar().symlink("./l", "/etc/passwd").hardlink("./h", "./l")), "it ships /h as a hard link to /l"),
         (deb(node(EntryType::Char, "./dev/kmem")), "“./dev/kmem” is a character device"),
@@ -145,7 +152,7 @@ fn each_is_refused_and_leaves_nothing() {
         // Streams.
         (packed(".gz", &gz(&sound)[..60]), "in data.tar.gz: the archive is truncated"),
         (packed(".zst", &zstd::encode_all(&sound[..], 1).unwrap()[..40]), "in data.tar.zst: the archive is truncated"),
-        (packed(".zst", &empty.repeat(50_000)), "in data.tar.zst: the archive is truncated"),
+        (packed(".zst", &empty.repeat(50_000)), "data behind the end of the compressed stream"),
         (packed(".gz", &[&gz(&sound)[..], b"more"].concat()), "in data.tar.gz: "),
         (packed("", &[&sound[..], b"more"].concat()), "in data.tar: there is data behind the end"),
         (packed(".zst", b"\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"), "(limits.decoder-memory)"),
@@ -197,7 +204,7 @@ fn a_link_of_another_package_leads_nowhere_outside() {
     let through = |target: &str| {
         let served = Archive::new(vec![
             pkg("evil", "1").link("usr/share/way", target),
-            pkg("victim", "1").file("usr/share/way/passwd", 0o644, "through the link"),
+            pkg("victim", "1").file("usr/share/way/note", 0o644, "through the link"),
         ]);
         let served = served.serve();
         let desk = Desk::new(&served, "install = [\"evil\", \"victim\"]", "");
@@ -223,9 +230,9 @@ fn a_link_of_another_package_leads_nowhere_outside() {
         assert!(file.symlink_metadata().unwrap().is_file());
     };
     // The kernel's rules inside the image: `..` stops at its root, absolute is its root.
-    landed("etc/passwd", "/etc");
-    landed("etc/passwd", "../../../../../../../../etc");
-    landed("usr/passwd", "..");
+    landed("etc/note", "/etc");
+    landed("etc/note", "../../../../../../../../etc");
+    landed("usr/note", "..");
     for (target, code) in [("way", 6), ("../../../canary", 6), (outside.as_str(), 6)] {
         let (desk, run) = through(target);
         assert_eq!(run.code, Some(code), "{target}: {}", run.stderr);
@@ -263,7 +270,9 @@ fn set_id_bits_and_capabilities_are_kept_and_found() {
     found.retain(|(name, ..)| !name.is_empty());
     assert_eq!(found, [("ping".to_owned(), 0o755, true), ("su".to_owned(), 0o6755, false)]);
     let bytes = fs::read(desk.path("x.tar")).unwrap();
-    for record in [&[&b"SCHILY.xattr.security.capability="[..], capability].concat()[..], b"SCHILY.xattr.user.note=a=b\nc\n"] {
+    for record in
+        [&[&b"SCHILY.xattr.security.capability="[..], capability].concat()[..], b"SCHILY.xattr.user.note=a=b\nc\n"]
+    {
         assert_eq!(bytes.windows(record.len()).filter(|window| *window == record).count(), 1);
     }
     // Read back, the layer tells the same.

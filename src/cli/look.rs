@@ -197,12 +197,7 @@ fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
     }
 }
 
-fn of_image(
-    image: &ImageRef,
-    args: &ResolveArgs,
-    lock: Option<&Path>,
-    limits: &Limits,
-) -> Result<Look, Failure> {
+fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>, limits: &Limits) -> Result<Look, Failure> {
     let store = Store::open(&cache_folder()?)?;
     let scratch = store.temp_dir()?;
     let (arch, shown) = (args.arch, Shown::stderr());

@@ -178,7 +178,8 @@ fn one(
             let is_whole = image.is_ok();
             let mut verdict = match image {
                 Ok(image) => {
-                    let layout = opened(&folder, arch, scratch, "layout", &(&desk.manifest.limits).into()).map_err(|e| Failure::new(exit::USAGE, e))?;
+                    let layout = opened(&folder, arch, scratch, "layout", &(&desk.manifest.limits).into())
+                        .map_err(|e| Failure::new(exit::USAGE, e))?;
                     judged(name, image, &promised, (&assembled.tree, &layout))
                         .map_err(|error| Failure::words(exit::USAGE, format!("{name}: {error}")))?
                 }

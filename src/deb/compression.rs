@@ -100,9 +100,7 @@ pub(super) fn decoder<'a>(
                 false => capped(decoder, memory, full),
             }
         }
-        Codec::Bzip2 if one => {
-            sole(bzip2::bufread::BzDecoder::new(input), |d| at_end(d.get_mut()), memory, full)
-        }
+        Codec::Bzip2 if one => sole(bzip2::bufread::BzDecoder::new(input), |d| at_end(d.get_mut()), memory, full),
         Codec::Bzip2 => capped(bzip2::bufread::MultiBzDecoder::new(input), memory, full),
     })
 }

@@ -227,7 +227,10 @@ impl<R: Read> Entries<R> {
     fn extension_block(&mut self, size: u64) -> Result<Vec<u8>, TarFault> {
         let limit = self.limits.extension;
         if size > limit {
-            return Err(LimitReached::new("bytes in one extended header", limit).key("extended-header").found(size).into());
+            return Err(LimitReached::new("bytes in one extended header", limit)
+                .key("extended-header")
+                .found(size)
+                .into());
         }
         let mut block = vec![0; usize::try_from(size).unwrap_or_default()];
         self.read_exact(&mut block)?;

@@ -1,7 +1,7 @@
 //! What a hostile mirror would send: cut, concatenated, endless and lying archives, each a row of a table.
 
 use super::*;
-use crate::deb::{FILES, compression::decoder, compression::Streams};
+use crate::deb::{FILES, compression::Streams, compression::decoder};
 
 const CODECS: [(&str, Codec); 6] = [
     ("", Codec::Plain),
@@ -71,7 +71,9 @@ fn a_package_in_several_streams_is_what_dpkg_sees_or_refused() {
             assert_eq!(in_streams(codec, &parts).is_ok(), codec != Codec::Lzma, "{suffix} in parts at {at}");
         }
         let packed = pack(codec, &tar);
-        for tail in [&packed[..1], &packed[..3], b"x", &[0; 4], b"\xff\xff\xff\xff\xff\xff\xff\xff", b"GARBAGE, AND MORE"] {
+        for tail in
+            [&packed[..1], &packed[..3], b"x", &[0; 4], b"\xff\xff\xff\xff\xff\xff\xff\xff", b"GARBAGE, AND MORE"]
+        {
             let bytes = with_data(suffix, &[&packed[..], tail].concat());
             assert!(open(&bytes).is_err(), "{suffix} with a tail of {}", tail.escape_ascii());
         }
@@ -122,7 +124,12 @@ fn zstd_streams_of_nothing_end() {
         ("half a skippable frame behind", [&good[..], &skippable(100)[..50]].concat(), false, false),
         ("a block that is larger than the rest", [&good[..], &frame(&[0xf1, 0xff, 0x00])].concat(), false, false),
         ("a block of the reserved type", [&good[..], &frame(&[0x07, 0, 0])].concat(), false, false),
-        ("a dictionary that nobody has", [&good[..], b"\x28\xb5\x2f\xfd\x01\x00\x99\x01\x00\x00"].concat(), false, false),
+        (
+            "a dictionary that nobody has",
+            [&good[..], b"\x28\xb5\x2f\xfd\x01\x00\x99\x01\x00\x00"].concat(),
+            false,
+            false,
+        ),
     ] {
         assert_eq!(open(&with_data(".zst", &data)).is_ok(), in_package, "{what}");
         assert_eq!(in_streams(Codec::Zstd, &data).is_ok(), in_tarball, "{what}");
@@ -346,8 +353,11 @@ fn numbers_links_and_types_that_are_none() {
     }
     // Of three wrong ways to sum a header up, none is taken: one off, of signed bytes, in another base.
     let whole = Tar::new().file("f\u{e9}", b"").end();
-    let sum: u32 = whole[..512].iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { (*b).into() }).sum();
-    for wrong in [format!("{:06o}\0 ", sum + 1), format!("{:06o}\0 ", sum - 2 * 256), format!("{sum:06}\0 "), "\0".repeat(8)] {
+    let sum: u32 =
+        whole[..512].iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { (*b).into() }).sum();
+    for wrong in
+        [format!("{:06o}\0 ", sum + 1), format!("{:06o}\0 ", sum - 2 * 256), format!("{sum:06}\0 "), "\0".repeat(8)]
+    {
         let mut bytes = whole.clone();
         bytes[148..156].copy_from_slice(wrong.as_bytes());
         assert!(entries(&bytes, &Limits::default()).unwrap_err().to_string().contains("checksum"), "{wrong}");
@@ -356,7 +366,8 @@ fn numbers_links_and_types_that_are_none() {
 
 #[test]
 fn a_control_archive_that_deceives() {
-    let with = |tar: Tar| open(&ar(&[("debian-binary", V), ("control.tar", &tar.end()), ("data.tar", &Tar::new().end())]));
+    let with =
+        |tar: Tar| open(&ar(&[("debian-binary", V), ("control.tar", &tar.end()), ("data.tar", &Tar::new().end())]));
     let paragraph = |text: &str| Tar::new().file("./control", text.as_bytes());
     for (tar, words) in [
         (paragraph(""), "no paragraph"),

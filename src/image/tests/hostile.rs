@@ -14,8 +14,24 @@ use crate::{
 
 /// Names and targets that meet, overlap, and lead out.
 const NAMES: [&str; 18] = [
-    "a", "b", "./a/", "a/b", "a/c", "b/x", "a/b/c", "b/../c", "../x", "/a", "/a/c", ".", "bin", "bin/a", "usr/bin/a",
-    "lib/a", "usr/lib", "up/x",
+    "a",
+    "b",
+    "./a/",
+    "a/b",
+    "a/c",
+    "b/x",
+    "a/b/c",
+    "b/../c",
+    "../x",
+    "/a",
+    "/a/c",
+    ".",
+    "bin",
+    "bin/a",
+    "usr/bin/a",
+    "lib/a",
+    "usr/lib",
+    "up/x",
 ];
 const TARGETS: [&str; 12] =
     ["a", "b", "..", "../canary", "/", "/a", "../../..", "a/b", ".", "bin/a", "/usr/lib", "../canary/kept"];

@@ -141,7 +141,9 @@ impl WheelFault {
                 "the file is damaged: fetch it again, and if it stays so, tell its makers"
             }
             Self::Interpreter(_) => "choose a prefix that is shorter or has no blanks",
-            Self::Limit(_) | Self::Bomb(_) => "that is hardly a wheel of a program: look into it before you use it; if it is meant so, raise that limit in the manifest",
+            Self::Limit(_) | Self::Bomb(_) => {
+                "that is hardly a wheel of a program: look into it before you use it; if it is meant so, raise that limit in the manifest"
+            }
             Self::Identity { .. } => "the file was renamed or given out under a false name: fetch it again",
             Self::Tampered { .. } | Self::Unrecorded(_) | Self::Absent(_) => {
                 "it was changed after it was built: fetch it again, and if it stays so, ask its makers for a sound one"

@@ -35,7 +35,11 @@ fn ways_out_of_the_rootfs_are_refused() {
         // A link, then a file through it: CVE-2022-1664 and every "slip" before it.
         ("through a link", Tar::new().symlink("./d", "/etc").file("./d/x", b""), "below /d"),
         ("through a link up", Tar::new().symlink("./d", "../..").file("./d/x", b""), "below /d"),
-        ("through a link to a link", Tar::new().symlink("./d", "e").symlink("./e", "..").file("./d/x", b""), "below /d"),
+        (
+            "through a link to a link",
+            Tar::new().symlink("./d", "e").symlink("./e", "..").file("./d/x", b""),
+            "below /d",
+        ),
         ("through a deep link", Tar::new().dir("a").symlink("a/l", "..").file("a/l/b/c/d", b""), "below /a/l"),
         ("a directory through a link", Tar::new().symlink("./d", "/etc").dir("./d/x/"), "below /d"),
         ("a link through a link", Tar::new().symlink("./d", "/etc").symlink("./d/x", "y"), "below /d"),
@@ -68,7 +72,11 @@ fn ways_out_of_the_rootfs_are_refused() {
         ("a character device", device(EntryType::Char), "a character device"),
         ("a block device", device(EntryType::Block), "a block device"),
         ("a FIFO", device(EntryType::Fifo), "a FIFO"),
-        ("a device over a file", Tar::new().file("./dev/x", b"").bytes(&device(EntryType::Char).0), "a character device"),
+        (
+            "a device over a file",
+            Tar::new().file("./dev/x", b"").bytes(&device(EntryType::Char).0),
+            "a character device",
+        ),
         ("a link of 4,096 bytes", Tar::new().pax(&[("linkpath", &[b'n'; 4096])]).symlink("l", "x"), "malformed target"),
     ] {
         let error = outcome(data).expect_err(what);
@@ -89,20 +97,27 @@ fn what_is_merely_odd_lands_inside() {
         ("links in a circle", Tar::new().symlink("a", "b").symlink("b", "a"), vec!["l /a b", "l /b a"]),
         ("a link to itself", Tar::new().symlink("a", "a"), vec!["l /a a"]),
         ("links that lead out", Tar::new().symlink("a", "/").symlink("b", "../.."), vec!["l /a /", "l /b ../.."]),
-        ("bytes that are no text", Tar::new().raw(EntryType::Regular, b"\xff\x80", b"", b"", |_| {}), vec!["f /\\xff\\x80 "]),
+        (
+            "bytes that are no text",
+            Tar::new().raw(EntryType::Regular, b"\xff\x80", b"", b"", |_| {}),
+            vec!["f /\\xff\\x80 "],
+        ),
         ("what a terminal obeys", Tar::new().file("\x1b[2J\t", b""), vec!["f /\\x1b[2J\\t "]),
         ("a link with a slash", Tar::new().symlink("a/", "b"), vec!["l /a b"]),
         ("a directory twice", Tar::new().dir("a").dir("./a/").dir("/a//"), vec!["d /a"]),
         ("case", Tar::new().file("a", b"1").file("A", b"2"), vec!["f /A 2", "f /a 1"]),
         ("dots", Tar::new().file("...", b"1").file("..a", b"2"), vec!["f /... 1", "f /..a 2"]),
         ("a whiteout's name", Tar::new().file(".wh.a", b"").file("a", b"1"), vec!["f /.wh.a ", "f /a 1"]),
-        ("a hard link of a hard link", Tar::new().file("a", b"1").hardlink("b", "a").hardlink("c", "b"), vec![
-            "f /a 1", "h /b /a", "h /c /a",
-        ]),
-        ("a hard link by another name", Tar::new().file("lib/a", b"1").hardlink("b", "/usr/lib/./a"), vec![
-            "f /b 1",
-            "h /usr/lib/a /b",
-        ]),
+        (
+            "a hard link of a hard link",
+            Tar::new().file("a", b"1").hardlink("b", "a").hardlink("c", "b"),
+            vec!["f /a 1", "h /b /a", "h /c /a"],
+        ),
+        (
+            "a hard link by another name",
+            Tar::new().file("lib/a", b"1").hardlink("b", "/usr/lib/./a"),
+            vec!["f /b 1", "h /usr/lib/a /b"],
+        ),
     ] {
         assert_eq!(outcome(data).expect(what), wanted, "{what}");
     }
@@ -118,8 +133,9 @@ fn what_is_merely_odd_lands_inside() {
 fn modes_of_a_package_close_nothing_here() {
     let bench = Bench::new();
     let closed = |tar: Tar, name: &str| tar.raw(EntryType::Directory, name.as_bytes(), b"", b"", |h| h.set_mode(0));
-    let data = closed(closed(Tar::new(), "./a/"), "./a/b/")
-        .raw(EntryType::Regular, b"./a/b/f", b"", &vec![1; 9 << 20], |h| h.set_mode(0));
+    let data =
+        closed(closed(Tar::new(), "./a/"), "./a/b/")
+            .raw(EntryType::Regular, b"./a/b/f", b"", &vec![1; 9 << 20], |h| h.set_mode(0));
     let control = closed(control(), "./locked/").file("./locked/x", &vec![0; 1 << 20]).end();
     let pack = |data: Tar| ar(&[("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data.end())]);
     let good = bench.item(&pack(data.clone()));
