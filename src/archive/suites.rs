@@ -188,6 +188,7 @@ mod tests {
             image: Default::default(),
             sbom: Default::default(),
             policy: Default::default(),
+            limits: Default::default(),
         }
     }
 

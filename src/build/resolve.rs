@@ -299,7 +299,7 @@ fn target(
     let filter = filter(&manifest.rootfs)?;
     let bases = BTreeMap::new();
     let download = Download { fetcher: loader.fetcher, store: loader.store, bases: &bases, progress: loader.progress };
-    let supplier = Supplier { filter: &filter, codecs: &[], download };
+    let supplier = Supplier { filter: &filter, limits: &manifest.limits, codecs: &[], download };
     let mut finder = Finder::new(loader, loaded, universe, arch);
     let own = Needs { clauses: finder.requested(&manifest.packages.install)?, ..Needs::default() };
 

@@ -106,7 +106,7 @@ impl From<AssembleError> for Failure {
         let code = match error {
             AssembleError::Supply(error) => return error.into(),
             AssembleError::Site(_) | AssembleError::Pattern(_) | AssembleError::Files(_) => exit::USAGE,
-            AssembleError::Version { .. } => exit::TRUST,
+            AssembleError::Version { .. } | AssembleError::Arch { .. } => exit::TRUST,
             AssembleError::Bytecode(BytecodeError::Store(error)) => return error.into(),
             AssembleError::Bytecode(BytecodeError::Image(error)) => return error.into(),
             // What this machine lacks or forbids.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::Policy;
+use super::{Limits, Policy};
 use crate::base::{Arch, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
@@ -36,6 +36,8 @@ pub struct Manifest {
     pub sbom: Sbom,
     /// `[policy]`.
     pub policy: Policy,
+    /// `[limits]`.
+    pub limits: Limits,
 }
 
 /// `[debian]`: the Debian archive itself.

@@ -213,7 +213,8 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
         }
     }
     progress.phase("Reading packages", None);
-    let read = named.into_par_iter().map(|(key, (package, file))| Ok((key, described(package, file)?)));
+    let limits = (&order.manifest.limits).into();
+    let read = named.into_par_iter().map(|(key, (package, file))| Ok((key, described(package, file, &limits)?)));
     let read: BTreeMap<Key<'_>, Described> = read.collect::<Result<_, VendorError>>()?;
     for (name, suite) in &suites {
         release::lay(name, suite, order, &read, &mut files)?;

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
+pub mod deb;
 pub mod elf;
 pub mod http;
 pub mod python;
@@ -20,6 +21,7 @@ use std::{
 };
 
 use compose::base::Sha256;
+use deb::ar;
 use http::{Answer, Server};
 use signing::TestKey;
 
@@ -32,6 +34,8 @@ pub struct Pkg {
     pub fields: Vec<(String, String)>,
     pub entries: Vec<Entry>,
     pub control_files: Vec<(String, Vec<u8>)>,
+    /// In place of the `.deb` that all this would be; the index tells its size and digest.
+    pub raw: Option<Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -57,6 +61,7 @@ pub fn pkg(name: &str, version: &str) -> Pkg {
         fields: Vec::new(),
         entries: Vec::new(),
         control_files: Vec::new(),
+        raw: None,
     }
 }
 
@@ -89,7 +94,13 @@ impl Pkg {
         self
     }
 
-    fn stanza(&self) -> String {
+    /// Served in place of what it would be.
+    pub fn raw(self, deb: Vec<u8>) -> Self {
+        Self { raw: Some(deb), ..self }
+    }
+
+    /// Its paragraph: its control file, and the beginning of what the index says.
+    pub fn stanza(&self) -> String {
         let mut out = format!(
             "Package: {}\nVersion: {}\nArchitecture: {}\nMaintainer: Test <test@example.com>\n",
             self.name, self.version, self.arch
@@ -107,6 +118,9 @@ impl Pkg {
 
     /// The `.deb`.
     pub fn build(&self) -> Vec<u8> {
+        if let Some(raw) = &self.raw {
+            return raw.clone();
+        }
         let mut control = vec![Entry { path: "control".into(), mode: 0o644, kind: Kind::File(self.stanza().into()) }];
         control.extend(self.control_files.iter().map(|(name, bytes)| Entry {
             path: name.clone(),
@@ -125,20 +139,6 @@ impl Pkg {
     pub fn deb_path(&self) -> String {
         format!("pool/main/{}_{}_{}.deb", self.name, self.version.replace(':', "%3a"), self.arch)
     }
-}
-
-pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut out = b"!<arch>\n".to_vec();
-    for (name, bytes) in members {
-        out.extend(
-            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 1_700_000_000, 0, 0, 100_644, bytes.len()).bytes(),
-        );
-        out.extend_from_slice(bytes);
-        if bytes.len() % 2 == 1 {
-            out.push(b'\n');
-        }
-    }
-    out
 }
 
 pub fn tar_of(entries: &[Entry]) -> Vec<u8> {

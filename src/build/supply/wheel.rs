@@ -168,8 +168,8 @@ impl WheelJob<'_> {
     }
 
     pub(super) fn unpack(&self, file: &Path, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
-        let Supplier { filter, download, .. } = supplier;
-        Ok(python::install(download.store, file, &self.file, &self.sha256, self.site, filter)?)
+        let Supplier { filter, limits, download, .. } = supplier;
+        Ok(python::install(download.store, file, &self.file, &self.sha256, self.site, filter, &limits.into())?)
     }
 
     /// As the lock will have it. A size that nobody knows is found out.
