@@ -1,5 +1,7 @@
 //! How much of anything one package may hold.
 
+use crate::base::refusal::{self, Refusal, Refuses};
+
 /// Upper bounds on one package, all inclusive. The defaults are far above what any Debian package needs, and low
 /// enough that a hostile one costs bounded time, memory and disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,4 +44,10 @@ pub struct LimitReached {
     pub what: &'static str,
     /// The highest allowed value.
     pub limit: u64,
+}
+
+impl Refuses for LimitReached {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::LIMIT_EXCEEDED
+    }
 }
