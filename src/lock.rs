@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
 use jiff::Timestamp;
 
 use crate::{
-    base::{Arch, PackageName, Sha256, aside},
+    base::{
+        Arch, PackageName, Sha256, aside,
+        refusal::{self, Refusal, Refuses},
+    },
     control::Version,
 };
 
@@ -208,6 +211,16 @@ pub enum LockError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl Refuses for LockError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Io { action: "write", .. } => refusal::LOCK_UNWRITABLE,
+            Self::Io { .. } => refusal::LOCK_UNREADABLE,
+            Self::Malformed { .. } => refusal::LOCK_MALFORMED,
+        }
+    }
 }
 
 impl Lock {

@@ -29,7 +29,7 @@ mod vex;
 pub use debian::{Matched, check_packages, suites};
 pub use dump::{Dump, read_dump};
 pub use emit::{Hollow, emit, hollow};
-pub use error::{AdvisoryClass, AdvisoryError};
+pub use error::AdvisoryError;
 pub use fetch::{DEFAULT_TRACKER, Kept, is_kept_sound, tracker_json};
 pub use look::{Order, look_up};
 pub use osv::{Advisory, Affected};

@@ -16,7 +16,10 @@ use jiff::{Timestamp, ToSpan as _, fmt::rfc2822::DateTimeParser};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{
-    base::Sha256,
+    base::{
+        Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     store::{Store, StoreError},
 };
 
@@ -76,6 +79,17 @@ pub enum ReleaseError {
     /// It is no Release.
     #[error("the Release cannot be read: {0}")]
     Malformed(String),
+    /// No digests, or only such as can be forged.
+    #[error(
+        "the Release lists no SHA256 digests, and weaker ones do not count; tell the archive's keepers, or choose another mirror"
+    )]
+    WeakDigests,
+    /// A file twice, with two digests or sizes.
+    #[error("the Release contradicts itself on {path}; tell the archive's keepers, or choose another mirror")]
+    Contradiction {
+        /// The file.
+        path: String,
+    },
     /// It is that of another suite.
     #[error(
         "suite “{asked}” was asked for, and the mirror sent the Release of suite “{suite}”, codename “{codename}”; check the suite's name, or choose another mirror"
@@ -123,6 +137,21 @@ pub enum ReleaseError {
     Store(#[from] StoreError),
 }
 
+impl Refuses for ReleaseError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Malformed(_) => refusal::RELEASE_MALFORMED,
+            Self::WeakDigests => refusal::WEAK_DIGESTS,
+            Self::Contradiction { .. } => refusal::RELEASE_CONTRADICTS_ITSELF,
+            Self::OtherSuite { .. } => refusal::OTHER_SUITE,
+            Self::Expired { .. } => refusal::RELEASE_EXPIRED,
+            Self::Future { .. } => refusal::RELEASE_IN_FUTURE,
+            Self::Rollback { .. } => refusal::RELEASE_ROLLED_BACK,
+            Self::Store(error) => error.refusal(),
+        }
+    }
+}
+
 impl Release {
     /// Parses signed text.
     ///
@@ -142,9 +171,7 @@ impl Release {
         };
         let mut files = BTreeMap::new();
         let entries = file.iter_index_files(ChecksumType::Sha256);
-        let entries =
-            entries.ok_or_else(|| malformed("it lists no SHA256 digests, and weaker ones do not count".into()))?;
-        for entry in entries {
+        for entry in entries.ok_or(ReleaseError::WeakDigests)? {
             let entry = match entry {
                 Ok(entry) => entry,
                 // The line of the field's name holds no entry.
@@ -158,7 +185,10 @@ impl Release {
                 .map_err(|_| malformed(format!("the digest of {} is none", entry.path)))?;
             let by_hash = entry.by_hash_path();
             let value = ReleaseEntry { path: entry.path.to_owned(), by_hash, size: entry.size, sha256 };
-            files.insert(entry.path.to_owned(), value);
+            let path = entry.path.to_owned();
+            if files.insert(path.clone(), value.clone()).is_some_and(|before| before != value) {
+                return Err(ReleaseError::Contradiction { path });
+            }
         }
         Ok(Self {
             info: ReleaseInfo {
@@ -337,7 +367,10 @@ mod tests {
             format!("{TEXT}\n{TEXT}"),
         ];
         for text in cases {
-            assert!(matches!(Release::parse(text.as_bytes()), Err(ReleaseError::Malformed(_))), "{text}");
+            assert!(
+                matches!(Release::parse(text.as_bytes()), Err(ReleaseError::Malformed(_) | ReleaseError::WeakDigests)),
+                "{text}"
+            );
         }
         assert!(Release::parse(b"Suite: \xff\n").is_err());
     }

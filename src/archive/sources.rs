@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::base::refusal::{self, Refusal, Refuses};
 use jiff::civil::Date;
 
 /// Largest apt source file that is read, bytes.
@@ -105,6 +106,16 @@ pub enum SourcesError {
         /// Who gave it.
         from: MirrorSource,
     },
+}
+
+impl Refuses for SourcesError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::None => refusal::NO_MIRROR,
+            Self::BadUrl { .. } => refusal::BAD_MIRROR,
+            Self::NoSecurity { .. } => refusal::NO_SECURITY_MIRROR,
+        }
+    }
 }
 
 /// Decides on both mirrors.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::manifest::{Debian, Manifest, Repository};
 
 use super::sources::{Mirrors, is_fetchable, is_snapshot};
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// One suite to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,19 @@ pub enum SuitesError {
     /// `trusted` for something remote.
     #[error("repository “{0}”: “trusted = true” is only for file: repositories; name the key with “signed-by”")]
     RemoteTrusted(String),
+}
+
+impl Refuses for SuitesError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Nothing => refusal::NO_REPOSITORY,
+            Self::NoMirror => refusal::INTERNAL,
+            Self::Twice(_) => refusal::REPOSITORY_TWICE,
+            Self::BadWord { .. } => refusal::BAD_SUITE_NAME,
+            Self::BadUri { .. } => refusal::BAD_REPOSITORY_URI,
+            Self::RemoteTrusted(_) => refusal::REMOTE_TRUSTED,
+        }
+    }
 }
 
 impl SuiteRequest {

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 use super::bytecode::{self, BytecodeError, Interpreter};
 use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
 use crate::{
-    base::{Arch, PackageName},
+    base::{
+        Arch, PackageName,
+        refusal::{self, Refusal, Refuses},
+    },
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
     deb::shown,
@@ -103,6 +106,24 @@ pub enum AssembleError {
     /// `sbom.rootfs`.
     #[error(transparent)]
     Sbom(#[from] sbom::PlaceError),
+}
+
+impl Refuses for AssembleError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Supply(error) => error.refusal(),
+            Self::Site(error) => error.refusal(),
+            Self::Pattern(error) => error.refusal(),
+            Self::Version { .. } => refusal::OTHER_VERSION,
+            Self::Arch { .. } => refusal::OTHER_ARCHITECTURE,
+            Self::Conflicts(_) => refusal::PATH_CONFLICT,
+            Self::Bytecode(error) => error.refusal(),
+            Self::Files(error) => error.refusal(),
+            Self::Finish(error) => error.refusal(),
+            Self::Inventory(_) => refusal::IMAGE_FILE_UNREADABLE,
+            Self::Sbom(error) => error.refusal(),
+        }
+    }
 }
 
 fn list(conflicts: &[Conflict]) -> String {

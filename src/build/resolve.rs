@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
-    base::{Arch, PackageName, RootPath, Sha256},
+    base::{
+        Arch, PackageName, RootPath, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     control::RelationError,
     deb::shown,
     elf::ElfError,
@@ -111,6 +114,26 @@ pub enum ResolveError {
         /// Why.
         source: ElfError,
     },
+}
+
+impl Refuses for ResolveError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Archive(error) => error.refusal(),
+            Self::Universe(error) => error.refusal(),
+            Self::Request { .. } => refusal::BAD_REQUEST,
+            Self::Solve(error) => error.refusal(),
+            Self::NobodyShips { .. } => refusal::NOBODY_SHIPS,
+            Self::Unprovided { .. } => refusal::UNPROVIDED_LIBRARY,
+            Self::NotLocked { .. } => refusal::LOCK_INCOMPLETE,
+            Self::Inputs(error) => error.refusal(),
+            Self::Site(error) => error.refusal(),
+            Self::Unstable { .. } => refusal::UNSTABLE_PYTHON,
+            Self::Pattern(error) => error.refusal(),
+            Self::Supply(error) => error.refusal(),
+            Self::Elf { .. } => refusal::ELF_MALFORMED,
+        }
+    }
 }
 
 fn did_you_mean(near: &[String]) -> String {

@@ -20,6 +20,9 @@ one it solves and writes one.
 A build fails by what its checks find; `compose checks` lists every kind by its
 code, and --format json or sarif gives what was found to other programs.
 
+Each error has a code, such as error[E0412 signature-expired]: `compose explain
+E0412` says what it means, why compose refuses, and what to do.
+
 Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
 mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
 or disk.";
@@ -92,6 +95,8 @@ pub enum Command {
     Groups,
     /// List every kind of finding by its code: what is checked in an image, and what [policy] can ask for
     Checks(ChecksArgs),
+    /// Say what a refusal (E0412, signature-expired) or a finding (setuid) means, and what to do about it
+    Explain(ExplainArgs),
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
     ///
     /// It is $COMPOSE_CACHE, else $XDG_CACHE_HOME/compose, else ~/.cache/compose; runs share it. When a build has made it
@@ -392,6 +397,35 @@ pub struct ChecksArgs {
     /// Form of the list on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+}
+
+/// A look at the tables of refusals and findings.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Codes or names, such as E0412, signature-expired or setuid; all without
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// Form of the list on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+impl Cli {
+    /// Whether what standard output gets is JSON, also where nothing but a failure is to be said.
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            None => self.build.format == Report::Json,
+            Some(Command::Lock(args)) => args.format == Format::Json,
+            Some(Command::Why(args)) => args.format == Format::Json,
+            Some(Command::Verify(args)) => args.format == Format::Json,
+            Some(Command::Audit(args)) => args.format == AuditFormat::Json,
+            Some(Command::Diff(args)) => args.format == DiffFormat::Json,
+            Some(Command::Vendor(args)) => args.format == Format::Json,
+            Some(Command::Checks(args)) => args.format == Format::Json,
+            Some(Command::Explain(args)) => args.format == Format::Json,
+            Some(Command::Graph(_) | Command::Groups | Command::Cache(_)) => false,
+        }
+    }
 }
 
 /// How results are printed.

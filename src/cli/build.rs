@@ -10,12 +10,12 @@ use super::{
     args::{BuildArgs, LockArgs, Report},
     cache,
     desk::Desk,
-    exit::{self, Failure},
+    exit::Failure,
     print,
     report::{self, BuiltImage},
 };
 use crate::{
-    base::{Arch, Progress, Sha256, aside},
+    base::{Arch, Progress, Sha256, aside, refusal},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
     image::{Attached, FORMAT, ImageSpec, Output, check, codecs, tree_digest, write_all},
@@ -28,7 +28,7 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     if args.proof.is_some() && desk.archs.len() > 1 {
         let text = "--proof names one file, and the manifest has several architectures; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
     // What an unreadable lock said is no reason not to replace it.
     let before = Lock::read(&desk.lock_path).unwrap_or_default();
@@ -36,7 +36,8 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
     let proof = desk.archs.first().and_then(|arch| resolved.more.get(arch)?.proof.as_deref());
     if let Some((file, text)) = args.proof.as_deref().zip(proof) {
         aside::write(file, text.as_bytes(), 0o666).map_err(|source| {
-            Failure::words(exit::OUTPUT, format!("cannot write the proof {}: {}", file.display(), source.kind()))
+            let text = format!("cannot write the proof {}: {}", file.display(), source.kind());
+            Failure::words(refusal::of_output(&source), text)
         })?;
     }
     resolved.lock.write(&desk.lock_path)?;
@@ -84,7 +85,8 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
 pub fn epoch(lock: &Lock) -> Result<Timestamp, Failure> {
     match env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or_else(|| {
-            Failure::words(exit::USAGE, format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970"))
+            let text = format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970");
+            Failure::words(refusal::BAD_ENVIRONMENT, text)
         }),
         Err(_) => Ok(lock.epoch),
     }
@@ -110,20 +112,19 @@ pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Resu
             text += &format!("\n  [{}] {finding}\n      {}", finding.code, finding.hint);
         }
     }
-    Err(Failure::words(exit::CHECK, text))
+    Err(Failure::words(refusal::CHECKS_FAILED, text).reported())
 }
 
 fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Failure> {
     if desk.archs.len() > 1 && !args.output.is_empty() {
         let text = "-o names one output, and the manifest has several architectures; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
     let mut all = Vec::new();
     for &arch in &desk.archs {
         let default = [format!("{}-{arch}.oci.tar", desk.manifest.name)];
         let names = if args.output.is_empty() { &default[..] } else { &args.output[..] };
-        let outputs = names.iter().map(|name| Output::parse(name)).collect::<Result<Vec<_>, _>>();
-        let outputs = outputs.map_err(|error| Failure::new(exit::USAGE, error))?;
+        let outputs = names.iter().map(|name| Output::parse(name)).collect::<Result<Vec<_>, _>>()?;
         // Before the work, not after it.
         check(&outputs)?;
         all.push((arch, outputs));
@@ -131,23 +132,33 @@ fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Fa
     Ok(all)
 }
 
-/// The lock on disk, and why it cannot be used if it cannot.
-pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure> {
-    let lock = Lock::read(&desk.lock_path)?;
+/// What the lock on disk is good for.
+pub enum OnDisk {
+    /// It answers the manifest.
+    Good(Lock),
+    /// Another's, if there is one; and why it does not.
+    Bad(Option<Lock>, Failure),
+}
+
+/// Reads the lock.
+pub fn read_lock(desk: &Desk) -> Result<OnDisk, Failure> {
     let path = desk.lock_path.display();
-    let stale = match &lock {
-        None => Some(format!("{path} does not exist")),
-        Some(lock) if lock.manifest != desk.meaning => {
-            let file = desk.manifest.file.display();
-            let python = if desk.inputs.is_empty() { "" } else { ", or what its [python] names," };
-            Some(format!("{path} was made for another manifest: {file}{python} has changed since"))
-        }
-        Some(lock) => {
-            let missing = desk.archs.iter().find(|arch| !lock.targets.contains_key(arch));
-            missing.map(|arch| format!("{path} has nothing for {arch}"))
-        }
+    let Some(lock) = Lock::read(&desk.lock_path)? else {
+        return Ok(OnDisk::Bad(None, Failure::words(refusal::NO_LOCK, format!("{path} does not exist"))));
     };
-    Ok((lock, stale))
+    if lock.manifest != desk.meaning {
+        let file = desk.manifest.file.display();
+        let python = if desk.inputs.is_empty() { "" } else { ", or what its [python] names," };
+        let text = format!("{path} was made for another manifest: {file}{python} has changed since");
+        return Ok(OnDisk::Bad(Some(lock), Failure::words(refusal::STALE_LOCK, text)));
+    }
+    Ok(match desk.archs.iter().find(|arch| !lock.targets.contains_key(arch)) {
+        Some(arch) => {
+            let text = format!("{path} has nothing for {arch}");
+            OnDisk::Bad(Some(lock), Failure::words(refusal::LOCK_OTHER_ARCH, text))
+        }
+        None => OnDisk::Good(lock),
+    })
 }
 
 /// Wheels on this machine that the lock has under the same name and with another digest, a line each, if there are any.
@@ -169,18 +180,16 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
         let before = Lock::read(&desk.lock_path).unwrap_or_default();
         return Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true));
     }
-    let (lock, stale) = read_lock(desk)?;
-    match (lock, stale) {
-        (Some(lock), None) => Ok((lock, false)),
-        (_, Some(why)) if args.locked => {
-            let text = format!(
-                "{why}, and --locked forbids to make it\n  next step: run without --locked, and commit the lock"
-            );
-            Err(Failure::words(exit::USAGE, text))
+    match read_lock(desk)? {
+        OnDisk::Good(lock) => Ok((lock, false)),
+        OnDisk::Bad(_, why) if args.locked => {
+            let next = "run without --locked, and commit the lock";
+            let text = format!("{}, and --locked forbids to make it\n  next step: {next}", why.message);
+            Err(Failure::words(why.refusal, text))
         }
-        (before, stale) => {
-            if let (Some(why), true) = (stale, before.is_some()) {
-                desk.shown.notice(&format!("Resolving anew: {why}"));
+        OnDisk::Bad(before, why) => {
+            if before.is_some() {
+                desk.shown.notice(&format!("Resolving anew: {}", why.message));
             }
             Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true))
         }
@@ -223,10 +232,11 @@ fn as_locked(args: &BuildArgs, desk: &Desk, lock: &Lock, arch: Arch, assembled: 
     let before = lock.targets.get(&arch).and_then(|target| target.built.as_ref());
     if args.locked
         && let Some(before) = before
-        && before.tree != tree_digest(&assembled.tree).map_err(|error| Failure::new(exit::OUTPUT, error))?
+        && before.tree
+            != tree_digest(&assembled.tree).map_err(|error| Failure::new(refusal::IMAGE_FILE_UNREADABLE, error))?
     {
         let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
-        return Err(Failure::words(exit::DIFFERS, text));
+        return Err(Failure::words(refusal::BUILD_DIFFERS, text));
     }
     Ok(())
 }

@@ -11,13 +11,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{args::ResolveArgs, exit, exit::Failure, look, progress::Shown};
+use super::{args::ResolveArgs, exit::Failure, look, progress::Shown};
 use crate::{
     archive::{
         self, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource, Mirrors, Sonames, SuiteRequest,
         Vendored, sources::Mirror, vendored::KEYRING,
     },
-    base::{Arch, PackageName, Sha256},
+    base::{Arch, PackageName, Sha256, refusal},
     build::{Download, Order, Plan},
     image::{open::ImageRef, registry::Credentials},
     lock::Lock,
@@ -63,7 +63,7 @@ impl Desk {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(jobs.get().min(MOST_THREADS))
                 .build_global()
-                .map_err(|error| Failure::new(exit::INTERNAL, error))?;
+                .map_err(|error| Failure::new(refusal::INTERNAL, error))?;
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
         look::refuse_lock(file)?;
@@ -145,21 +145,25 @@ impl Desk {
         let Some(vendored) = self.fetcher.vendored() else { return Ok(()) };
         let (folder, key) = (vendored.root().display(), vendored.root().join(KEYRING));
         for suite in &self.suites {
-            let text = match &suite.keys {
+            let (refusal, text) = match &suite.keys {
                 Keys::Unsigned => continue,
                 _ if !vendored.is_signed(&suite.suite) && vendored.root().join("dists").join(&suite.suite).is_dir() => {
-                    format!(
+                    let text = format!(
                         "{folder} is not signed, so nothing can be resolved from it\n  next step: build from the lock, which needs no signature; or make the folder anew with compose vendor --sign-with KEY, and run with --signed-by {}",
                         key.display()
-                    )
+                    );
+                    (refusal::NO_SIGNATURE, text)
                 }
-                Keys::Debian => format!(
-                    "{folder} is signed by whoever made it, and not by Debian\n  next step: compare its key with theirs, and run with --signed-by {}",
-                    key.display()
-                ),
+                Keys::Debian => {
+                    let text = format!(
+                        "{folder} is signed by whoever made it, and not by Debian\n  next step: compare its key with theirs, and run with --signed-by {}",
+                        key.display()
+                    );
+                    (refusal::VENDORED_KEY_NOT_NAMED, text)
+                }
                 Keys::File(_) => continue,
             };
-            return Err(Failure::words(exit::TRUST, text));
+            return Err(Failure::words(refusal, text));
         }
         Ok(())
     }
@@ -203,7 +207,7 @@ fn snapshot_archive() -> Option<String> {
 fn absolute(mirror: &str) -> Result<String, Failure> {
     let relative = mirror.strip_prefix("file:").filter(|path| !path.is_empty() && !path.starts_with('/'));
     let Some(relative) = relative else { return Ok(mirror.to_owned()) };
-    let here = env::current_dir().map_err(|error| Failure::new(exit::USAGE, error))?;
+    let here = env::current_dir().map_err(|error| Failure::new(refusal::TARGET_UNREADABLE, error))?;
     // What is written is a URL already; the folder it starts from is none yet.
     Ok(format!("{}/{relative}", archive::vendored::file_url(&here).trim_end_matches('/')))
 }
@@ -222,7 +226,7 @@ pub fn cache_folder() -> Result<PathBuf, Failure> {
         .or_else(|| set("HOME").map(|home| home.join(".cache/compose")))
         .ok_or_else(|| {
             Failure::words(
-                exit::USAGE,
+                refusal::BAD_ENVIRONMENT,
                 "no place for the cache: set COMPOSE_CACHE to a folder (HOME is not set either)",
             )
         })

@@ -4,11 +4,14 @@
 
 use super::{
     args::{DiffArgs, DiffFormat},
-    exit::{self, Failure},
+    exit::Failure,
     look::{Look, at, look, unreadable},
     print,
 };
-use crate::diff::{Side, diff as compared, json, markdown, text};
+use crate::{
+    base::refusal,
+    diff::{Side, diff as compared, json, markdown, text},
+};
 
 /// Runs the command.
 pub fn diff(args: &DiffArgs) -> Result<(), Failure> {
@@ -21,10 +24,10 @@ pub fn diff(args: &DiffArgs) -> Result<(), Failure> {
         DiffFormat::Json => format!("{:#}\n", json(&found)),
     })?;
     match args.exit_code && !found.is_empty() {
-        true => Err(Failure::words(
-            exit::DIFFERS,
-            format!("{} and {} are not the same", found.from.target, found.to.target),
-        )),
+        true => {
+            let text = format!("{} and {} are not the same", found.from.target, found.to.target);
+            Err(Failure::words(refusal::TARGETS_DIFFER, text).reported())
+        }
         false => Ok(()),
     }
 }

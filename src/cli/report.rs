@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{
     args::{Format, Report},
     desk::Desk,
-    exit::{self, Failure},
+    exit::Failure,
 };
 use crate::{
-    base::{Arch, PackageName, RootPath, words::say},
+    base::{Arch, PackageName, RootPath, refusal, words::say},
     build::{More, OpenChoice, Resolved, option},
     check::{self, Finding},
     image::Written,
@@ -57,7 +57,7 @@ pub fn run_as(manifest: &Manifest, tree: &Tree) -> Result<Option<String>, Failur
             let text = format!(
                 "accounts.run-as names “{user}”, and the image has no such user\n  next step: add it to accounts.users"
             );
-            Err(Failure::words(exit::USAGE, text))
+            Err(Failure::words(refusal::NO_SUCH_USER, text))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::LimitReached;
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// A `.deb` that cannot be used: which, and why.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,12 @@ pub struct DebError {
     /// What is wrong with it.
     #[source]
     pub fault: DebFault,
+}
+
+impl Refuses for DebError {
+    fn refusal(&self) -> &'static Refusal {
+        self.fault.refusal()
+    }
 }
 
 impl DebError {
@@ -90,6 +97,26 @@ pub enum DebFault {
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+impl Refuses for DebFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read(_) => refusal::DEB_UNREADABLE,
+            Self::NotAnArchive => refusal::NOT_A_DEB,
+            Self::MemberHeader { .. } => refusal::DEB_MEMBER_HEADER,
+            Self::Truncated { .. } => refusal::DEB_TRUNCATED,
+            Self::MemberOrder { .. } => refusal::DEB_MEMBER_ORDER,
+            Self::MissingMember(_) => refusal::DEB_MEMBER_MISSING,
+            Self::Version(_) => refusal::DEB_VERSION,
+            Self::NoControl => refusal::DEB_NO_CONTROL,
+            Self::NotUtf8(_) => refusal::DEB_NOT_UTF8,
+            Self::BadControl(_) => refusal::BAD_CONTROL,
+            Self::ControlTwice(_) => refusal::DEB_CONTROL_TWICE,
+            Self::Tar { fault, .. } => fault.refusal(),
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
 }
 
 impl DebFault {
@@ -172,6 +199,25 @@ pub enum TarFault {
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+impl Refuses for TarFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read(_) => refusal::TAR_UNDECODABLE,
+            Self::Truncated => refusal::TAR_TRUNCATED,
+            Self::Checksum { .. } => refusal::TAR_CHECKSUM,
+            Self::Trailing => refusal::TAR_TRAILING_DATA,
+            Self::Number { .. } => refusal::TAR_BAD_NUMBER,
+            Self::Extension { .. } => refusal::TAR_BAD_EXTENSION,
+            Self::SizeConflict { .. } => refusal::TAR_SIZE_CONFLICT,
+            Self::UnexpectedContent(_) => refusal::TAR_UNEXPECTED_CONTENT,
+            Self::Type { .. } => refusal::SPECIAL_FILE,
+            Self::Newline(_) => refusal::NEWLINE_IN_NAME,
+            Self::LinkTarget(_) => refusal::BAD_LINK_TARGET,
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
 }
 
 /// What stands for the entry before the first.

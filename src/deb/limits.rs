@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::manifest;
+use crate::{
+    base::refusal::{self, Refusal, Refuses},
+    manifest,
+};
 
 /// Upper bounds on one package, all inclusive. The defaults are far above what any Debian package needs, and low
 /// enough that a hostile one costs bounded time, memory and disk.
@@ -113,3 +116,9 @@ impl fmt::Display for LimitReached {
 }
 
 impl std::error::Error for LimitReached {}
+
+impl Refuses for LimitReached {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::LIMIT_EXCEEDED
+    }
+}

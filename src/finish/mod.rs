@@ -23,7 +23,10 @@ use std::{io, sync::Arc};
 pub use scripts::{Verdict, classify};
 
 use crate::{
-    base::{Arch, PackageName, RootPath},
+    base::{
+        Arch, PackageName, RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     manifest::Accounts,
     tree::{Content, Kind, Meta, Node, NotADirectory, Origin, Tree},
     unpack::Script,
@@ -121,6 +124,20 @@ pub enum FinishError {
     /// All numbers for system accounts (100 to 999) are taken.
     #[error("no free number is left for the system account “{0}”; give it one in [accounts]")]
     NoFreeId(String),
+}
+
+impl Refuses for FinishError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read { .. } => refusal::FINISH_UNREADABLE,
+            Self::Place(_) => refusal::NOT_A_DIRECTORY,
+            Self::IncludeDepth(_) => refusal::INCLUDE_TOO_DEEP,
+            Self::CacheTooLarge => refusal::LD_CACHE_TOO_LARGE,
+            Self::AccountClash { .. } => refusal::ACCOUNT_CLASH,
+            Self::Line { .. } => refusal::FINISH_BAD_LINE,
+            Self::NoFreeId(_) => refusal::NO_FREE_ID,
+        }
+    }
 }
 
 /// Lays the base before packages are merged: the links of merged-/usr and the directories that every image has.

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::base::refusal::{self, Refusal, Refuses};
 use crate::store::StoreError;
 
 /// An output could not be written. Nothing is left under its name but what was there before.
@@ -81,6 +82,22 @@ pub enum ImageError {
         /// The output.
         path: PathBuf,
     },
+}
+
+impl Refuses for ImageError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Io { source, .. } => refusal::of_output(source),
+            Self::Full { .. } => refusal::OUTPUT_FULL,
+            Self::Segment { .. } => refusal::CACHE_DAMAGED,
+            Self::Changed => refusal::SOURCE_CHANGED,
+            Self::Store(error) => error.refusal(),
+            Self::Occupied { .. } => refusal::OUTPUT_OCCUPIED,
+            Self::WrongKind { .. } => refusal::OUTPUT_WRONG_KIND,
+            Self::Inside { .. } => refusal::OUTPUT_INSIDE_OUTPUT,
+            Self::Twice { .. } => refusal::OUTPUT_TWICE,
+        }
+    }
 }
 
 impl ImageError {

@@ -2,6 +2,7 @@
 //!
 //! In: text as typed. Out: an [`Output`], or an error that lists the forms and suggests one.
 
+use crate::base::refusal::{self, Refusal, Refuses};
 use std::path::{Path, PathBuf};
 
 /// One thing to write.
@@ -37,6 +38,15 @@ pub enum BadOutput {
     /// `docker://…`.
     #[error("“{0}”: pushing to a registry is not supported yet; write x.oci.tar and push it with skopeo or docker")]
     Registry(String),
+}
+
+impl Refuses for BadOutput {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Unknown { .. } => refusal::UNKNOWN_OUTPUT,
+            Self::Registry(_) => refusal::REGISTRY_OUTPUT,
+        }
+    }
 }
 
 /// Suffix and form; the first that fits counts.

@@ -35,7 +35,7 @@ pub use provided::default_provided;
 
 use std::{io::Read, path::Path};
 
-use crate::base::{Arch, PackageName};
+use crate::base::{Arch, PackageName, refusal};
 use error::Fault;
 use reader::{Doc, Table};
 
@@ -67,7 +67,10 @@ pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
     let (table, syntax) = toml::de::DeTable::parse_recoverable(text);
     for error in &syntax {
         let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        doc.note(error.span().unwrap_or_default(), Fault::new(format!("not TOML: {what}")));
+        doc.note(
+            error.span().unwrap_or_default(),
+            Fault { refusal: refusal::MANIFEST_SYNTAX, ..Fault::new(format!("not TOML: {what}")) },
+        );
     }
     if !syntax.is_empty() {
         return Err(ManifestErrors::Invalid(doc.into_faults()));
@@ -87,14 +90,14 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
     let debian = root.table("debian").map(sources::debian);
     let repositories = sources::repositories(&mut root);
     if debian.is_none() && !root.has("debian") && !root.has("repositories") {
-        let fault = Fault::new("the manifest does not say where packages come from");
+        let fault = Fault::missing("the manifest does not say where packages come from");
         doc.note(0..0, fault.help("write [debian] with suite = \"trixie\", or [[repositories]]"));
     }
     let packages = match root.table("packages") {
         Some(table) => Some(sources::packages(table)),
         None => {
             if !root.has("packages") {
-                let fault = Fault::new("“packages” is missing");
+                let fault = Fault::missing("“packages” is missing");
                 doc.note(0..0, fault.help("write [packages] with install = [\"python3\"]"));
             }
             None
@@ -143,7 +146,8 @@ fn archs(root: &mut Table<'_>) -> Option<Vec<Arch>> {
     match value {
         Some(value) if value.is_empty_array() => value.refuse(Fault::new("is empty").help(example)),
         None if archs.is_empty() => {
-            root.doc.note(0..0, Fault::new("“archs” is missing: this machine's own is none of Debian's").help(example));
+            root.doc
+                .note(0..0, Fault::missing("“archs” is missing: this machine's own is none of Debian's").help(example));
         }
         _ => {}
     }

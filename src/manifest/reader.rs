@@ -18,6 +18,7 @@ use toml::{
 };
 
 use super::error::{Fault, ManifestError, position, quote};
+use crate::base::refusal;
 
 /// Faults that are kept: nobody reads on after so many.
 const MAX_FAULTS: usize = 100;
@@ -91,13 +92,14 @@ impl<'d> Value<'d> {
 
     /// Notes that this value would be fine in a later version.
     pub fn unsupported(&self, what: &str) {
-        self.refuse(Fault::new(format!("{what} is not supported yet")).help("leave it out until it is"));
+        let fault = Fault { refusal: refusal::NOT_SUPPORTED, ..Fault::new(format!("{what} is not supported yet")) };
+        self.refuse(fault.help("leave it out until it is"));
     }
 
     fn mismatch(&self, wanted: &str, help: Option<String>) {
         let (kind, text) = (self.inner.get_ref().type_str(), self.doc.quoted(self.span()));
         let what = format!("wants {wanted}, not the {kind} {text}");
-        self.refuse(Fault { what, help });
+        self.refuse(Fault { help, ..Fault::new(what) });
     }
 
     pub fn is_empty_array(&self) -> bool {
@@ -261,7 +263,7 @@ impl<'d> Table<'d> {
                 "" => format!("“{key}” is missing"),
                 name => format!("{name}: “{key}” is missing"),
             };
-            self.doc.note(self.span(), Fault::new(what).help(format!("write {example}")));
+            self.doc.note(self.span(), Fault::missing(what).help(format!("write {example}")));
         }
         value
     }
@@ -293,7 +295,7 @@ impl<'d> Table<'d> {
             let Some(parsed) = item(value) else { continue };
             if out.contains(&parsed) {
                 let text = value.doc.quoted(value.span());
-                value.refuse(Fault::new(format!("{text} is here twice")).help("take one of them out"));
+                value.refuse(Fault::clash(format!("{text} is here twice")).help("take one of them out"));
             } else {
                 out.push(parsed);
             }
@@ -331,7 +333,8 @@ impl<'d> Table<'d> {
                 "" => "at the top level".to_owned(),
                 name => format!("in {name}"),
             };
-            let fault = Fault::new(format!("unknown key “{}” {place}", quote(word)));
+            let what = format!("unknown key “{}” {place}", quote(word));
+            let fault = Fault { refusal: refusal::UNKNOWN_KEY, ..Fault::new(what) };
             self.doc.note(key.span(), fault.suggest(word, self.asked.iter().copied()));
         }
     }

@@ -8,7 +8,7 @@ use super::{
     reader::{Doc, Table},
     request,
 };
-use crate::base::PackageName;
+use crate::base::{PackageName, refusal};
 
 pub(super) fn debian(mut table: Table<'_>) -> Option<Debian> {
     let suite = table.need("suite", "suite = \"trixie\"").and_then(|value| value.parsed(debian_suite));
@@ -36,10 +36,10 @@ pub(super) fn repositories(root: &mut Table<'_>) -> Vec<Repository> {
         let Some(repository) = repository(table) else { continue };
         let name = &repository.name;
         if matches!(name.as_str(), "debian" | "debian-updates" | "debian-security") {
-            let fault = Fault::new(format!("the name “{name}” is the Debian archive's own"));
+            let fault = Fault::clash(format!("the name “{name}” is the Debian archive's own"));
             doc.note(span, fault.help("give this repository another name"));
         } else if out.iter().any(|other| other.name == *name) {
-            let fault = Fault::new(format!("two repositories are called “{name}”"));
+            let fault = Fault::clash(format!("two repositories are called “{name}”"));
             doc.note(span, fault.help("give one of them another name: name = \"…\""));
         } else {
             out.push(repository);
@@ -66,7 +66,7 @@ fn repository(mut table: Table<'_>) -> Option<Repository> {
     let signed_by = table.get("signed-by").and_then(|value| {
         let path = doc.resolve(value.text()?);
         if !path.is_file() {
-            let fault = Fault::new(format!("there is no file {}", path.display()));
+            let fault = Fault::no_file(&path);
             value.refuse(fault.help("give the path of the repository's public key, relative to the manifest"));
         }
         Some(path)
@@ -77,7 +77,8 @@ fn repository(mut table: Table<'_>) -> Option<Repository> {
     let uris = uris?;
     let trusted = match trusted {
         Some((true, value)) if !uris.iter().all(|uri| uri.starts_with("file:")) => {
-            let fault = Fault::new("only a repository on this machine (file:) can go without a signature");
+            let what = "only a repository on this machine (file:) can go without a signature";
+            let fault = Fault { refusal: refusal::REMOTE_TRUSTED, ..Fault::new(what) };
             value.refuse(fault.help("name the key with signed-by"));
             false
         }
@@ -127,13 +128,14 @@ pub(super) fn packages(mut table: Table<'_>) -> Packages {
             let name = value.parsed(|text| Ok(text.parse::<PackageName>()?))?;
             for (list, other) in against {
                 if list.contains(&name) {
-                    value.refuse(Fault::new(format!("“{name}” is in {other} too")).help("take it out of one of them"));
+                    value
+                        .refuse(Fault::clash(format!("“{name}” is in {other} too")).help("take it out of one of them"));
                 }
             }
             if key != "prefer"
                 && let Some((_, asked)) = spans.iter().find(|(clause, _)| request::names(clause) == [name.as_str()])
             {
-                let fault = Fault::new(format!("“{name}” is asked for in line {}", asked.line()));
+                let fault = Fault::clash(format!("“{name}” is asked for in line {}", asked.line()));
                 value.refuse(fault.help(format!("take it out of packages.install or of packages.{key}")));
             }
             Some(name)

@@ -510,13 +510,15 @@ fn drawn_with_the_source() {
     let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
     handler.render_report(&mut drawn, &errors.faults()[1].drawn()).unwrap();
     assert_snapshot!(drawn, @r#"
-     × unknown key “instal” in packages
-      ╭─[sub/manifest.toml:5:1]
-    4 │ [packages]
-    5 │ instal = ["a"]
-      · ───┬──
-      ·    ╰── did you mean “install”?
-      ╰────
+    error[E0113 unknown-key]
+
+      × unknown key “instal” in packages
+       ╭─[sub/manifest.toml:5:1]
+     4 │ [packages]
+     5 │ instal = ["a"]
+       · ───┬──
+       ·    ╰── did you mean “install”?
+       ╰────
     "#);
 }
 

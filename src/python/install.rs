@@ -13,7 +13,10 @@ use super::{
     wheel_name::WheelName,
 };
 use crate::{
-    base::Sha256,
+    base::{
+        Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     store::Store,
     tree::{Meta, Origin},
     unpack::{self, Filter, Segment, UnpackFault},
@@ -52,6 +55,17 @@ pub enum InstallError {
         /// In the image.
         found: Version,
     },
+}
+
+impl Refuses for InstallError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Wheel(error) => error.refusal(),
+            Self::Unpack { fault, .. } => fault.refusal(),
+            Self::Nothing(_) => refusal::WHEEL_ALL_REMOVED,
+            Self::Python { .. } => refusal::WHEEL_OTHER_PYTHON,
+        }
+    }
 }
 
 impl InstallError {

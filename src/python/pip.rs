@@ -12,7 +12,10 @@ use std::{
 };
 
 use super::{Environment, ProjectName, wheel_name::WheelName};
-use crate::base::Sha256;
+use crate::base::{
+    Sha256,
+    refusal::{self, Refusal, Refuses},
+};
 
 /// The ways to run pip, in the order that they are tried.
 const WAYS: [&[&str]; 4] = [&["pip"], &["pip3"], &["python3", "-m", "pip"], &["uv", "tool", "run", "--quiet", "pip"]];
@@ -81,6 +84,18 @@ pub enum PipError {
     /// It cannot be run or its files not be read.
     #[error("cannot run pip: {0}")]
     Io(#[from] io::Error),
+}
+
+impl Refuses for PipError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Absent(_) => refusal::PIP_MISSING,
+            Self::Offline(_) => refusal::OFFLINE,
+            Self::Failed { .. } => refusal::PIP_FAILED,
+            Self::Mismatch { .. } => refusal::PIP_BROUGHT_ANOTHER,
+            Self::Io(_) => refusal::PIP_NOT_RUN,
+        }
+    }
 }
 
 /// Downloads all of `errands` into `folder`.

@@ -24,7 +24,10 @@ use lock::Lock;
 use tempfile::{NamedTempFile, TempDir};
 pub use upkeep::{Holding, Removed};
 
-use crate::base::Sha256;
+use crate::base::{
+    Sha256,
+    refusal::{self, Refusal, Refuses},
+};
 
 /// What kind of thing an entry is: the folder that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +96,12 @@ pub struct StoreError {
     /// Why not.
     #[source]
     pub source: io::Error,
+}
+
+impl Refuses for StoreError {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::of_cache(&self.source)
+    }
 }
 
 impl StoreError {

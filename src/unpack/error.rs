@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    base::{BadPath, RootPath, Sha256},
+    base::{
+        BadPath, RootPath, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     deb::{DebFault, TarFault},
     store::StoreError,
     tree::Origin,
@@ -20,6 +23,12 @@ pub struct UnpackError {
     /// Why.
     #[source]
     pub fault: UnpackFault,
+}
+
+impl Refuses for UnpackError {
+    fn refusal(&self) -> &'static Refusal {
+        self.fault.refusal()
+    }
 }
 
 /// Why a package could not be unpacked.
@@ -95,6 +104,27 @@ pub enum UnpackFault {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refuses for UnpackFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Deb(fault) => fault.refusal(),
+            Self::Digest { .. } => refusal::FILE_CHANGED,
+            Self::OtherPackage(_) => refusal::OTHER_PACKAGE,
+            Self::Path(bad) => bad.refusal(),
+            Self::Tar(fault) => fault.refusal(),
+            Self::Absolute(_) => refusal::ABSOLUTE_NAME,
+            Self::LinkOut { .. } => refusal::LINK_LEFT_OUT,
+            Self::StripAll(_) => refusal::STRIP_LEAVES_NOTHING,
+            Self::Twice(_) => refusal::PATH_TWICE,
+            Self::Below { .. } => refusal::BELOW_NO_DIRECTORY,
+            Self::NotADirectory(_) => refusal::DIRECTORY_REPLACED,
+            Self::HardlinkTarget { .. } => refusal::HARD_LINK_ASTRAY,
+            Self::Write { source, .. } => refusal::of_cache(source),
+            Self::Store(error) => error.refusal(),
+        }
+    }
 }
 
 impl UnpackFault {

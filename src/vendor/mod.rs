@@ -38,7 +38,10 @@ use crate::{
         SuiteRequest,
         vendored::{self, KEYRING},
     },
-    base::{Arch, PackageName, Progress, Sha256},
+    base::{
+        Arch, PackageName, Progress, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     build::Gathered,
     deb::DebError,
     image::ImageError,
@@ -123,6 +126,23 @@ pub enum VendorError {
     /// It cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
+}
+
+impl Refuses for VendorError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Place(error) => error.refusal(),
+            Self::Io { source, .. } => refusal::of_output(source),
+            Self::Full { .. } => refusal::OUTPUT_FULL,
+            Self::Clash { .. } => refusal::LOCK_CLASH,
+            Self::BadPlace { .. } => refusal::LOCK_BAD_PLACE,
+            Self::NoRepository { .. } => refusal::LOCK_UNKNOWN_REPOSITORY,
+            Self::Deb(error) => error.refusal(),
+            Self::Other { .. } => refusal::DEB_NOT_AS_LOCKED,
+            Self::Changed(_) => refusal::VENDORED_CHANGED,
+            Self::Sign(error) => error.refusal(),
+        }
+    }
 }
 
 /// What goes into a folder.

@@ -6,7 +6,10 @@ use std::{
 };
 
 use crate::{
-    base::{Arch, BadPath, RootPath, Sha256},
+    base::{
+        Arch, BadPath, RootPath, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     deb::{LimitReached, TarFault},
 };
 
@@ -19,6 +22,12 @@ pub struct OpenError {
     /// What is wrong with it.
     #[source]
     pub fault: OpenFault,
+}
+
+impl Refuses for OpenError {
+    fn refusal(&self) -> &'static Refusal {
+        self.fault.refusal()
+    }
 }
 
 impl OpenError {
@@ -148,6 +157,31 @@ pub enum OpenFault {
     Limit(#[from] LimitReached),
 }
 
+impl Refuses for OpenFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read(_) => refusal::IMAGE_UNREADABLE,
+            Self::Scratch { source, .. } => refusal::of_cache(source),
+            Self::Special => refusal::NOT_AN_IMAGE,
+            Self::Compressed(_) => refusal::IMAGE_UNDECODABLE,
+            Self::Document { .. } => refusal::IMAGE_BAD_DOCUMENT,
+            Self::Missing { .. } => refusal::IMAGE_INCOMPLETE,
+            Self::Twice(_) => refusal::IMAGE_MEMBER_TWICE,
+            Self::TwoImages { .. } => refusal::IMAGE_AMBIGUOUS,
+            Self::Size { .. } => refusal::IMAGE_BLOB_SIZE,
+            Self::Digest { .. } => refusal::IMAGE_BLOB_DIGEST,
+            Self::DiffId { .. } => refusal::IMAGE_DIFF_ID,
+            Self::LayerCount { .. } => refusal::IMAGE_LAYER_COUNT,
+            Self::MediaType { .. } => refusal::IMAGE_MEDIA_TYPE,
+            Self::Arch { .. } => refusal::IMAGE_OTHER_ARCH,
+            Self::Several(_) => refusal::IMAGE_SEVERAL,
+            Self::NoImage(_) => refusal::NO_IMAGE,
+            Self::Layer { fault, .. } => fault.refusal(),
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
+}
+
 impl OpenFault {
     /// What a person can do about it.
     pub fn next_step(&self) -> &'static str {
@@ -232,4 +266,20 @@ pub enum LayerFault {
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+impl Refuses for LayerFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Tar(TarFault::Checksum { after }) if after == crate::deb::START => refusal::NOT_AN_IMAGE,
+            Self::Tar(fault) => fault.refusal(),
+            Self::Name(bad) => bad.refusal(),
+            Self::Whiteout(_) => refusal::LAYER_WHITEOUT,
+            Self::Root(_) => refusal::LAYER_ROOT,
+            Self::Parent { .. } => refusal::LAYER_PARENT,
+            Self::Loop(_) => refusal::LAYER_LOOP,
+            Self::Hardlink { .. } => refusal::LAYER_HARD_LINK,
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
 }

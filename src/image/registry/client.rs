@@ -24,7 +24,7 @@ use crate::{
         fetch::{Failure, network_failure, redirect_target},
         shown,
     },
-    base::{Progress, Sha256, Sha256Writer},
+    base::{Progress, Sha256, Sha256Writer, refusal},
     deb::shown as escaped,
 };
 
@@ -150,7 +150,9 @@ impl<'a> Client<'a> {
             }
             let digest = Sha256::of(&bytes);
             match wanted.or(said) {
-                Some(wanted) if wanted != digest => Err(Failure::Mismatch(differs(digest, wanted)).into()),
+                Some(wanted) if wanted != digest => {
+                    Err(Failure::Mismatch(refusal::DIGEST_MISMATCH, differs(digest, wanted)).into())
+                }
                 _ => Ok(Document { bytes, digest, media_type }),
             }
         })
@@ -168,7 +170,8 @@ impl<'a> Client<'a> {
             let disk = |source| Fault::End(RegistryError::Disk { path: path.into(), source });
             let response = self.get(&url, &[])?;
             if let Some(offered) = length(&response).filter(|offered| *offered != size) {
-                return Err(Failure::Mismatch(format!("the registry offers {offered} bytes instead of {size}")).into());
+                let why = format!("the registry offers {offered} bytes instead of {size}");
+                return Err(Failure::Mismatch(refusal::SIZE_MISMATCH, why).into());
             }
             let mut body = response.into_body().into_reader();
             let mut out = Sha256Writer::new(File::create(&part).map_err(disk)?);
@@ -178,13 +181,14 @@ impl<'a> Client<'a> {
                 let n = body.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
                 let Some(chunk @ [_, ..]) = buffer.get(..n) else { break };
                 if out.written() + n as u64 > size {
-                    return Err(Failure::Mismatch(format!("the registry sends more than {size} bytes")).into());
+                    let why = format!("the registry sends more than {size} bytes");
+                    return Err(Failure::Mismatch(refusal::BODY_TOO_LONG, why).into());
                 }
                 out.write_all(chunk).map_err(disk)?;
                 self.progress.advance(out.written().saturating_sub(reported));
                 reported = reported.max(out.written());
                 if Instant::now() > deadline {
-                    return Err(Failure::passing("the registry sends too slowly").into());
+                    return Err(Failure::passing_by(refusal::TOO_SLOW, "the registry sends too slowly").into());
                 }
             }
             let (_, found, have) = out.finish();
@@ -192,7 +196,7 @@ impl<'a> Client<'a> {
                 return Err(cut(have, size).into());
             }
             if found != digest {
-                return Err(Failure::Mismatch(differs(found, digest)).into());
+                return Err(Failure::Mismatch(refusal::DIGEST_MISMATCH, differs(found, digest)).into());
             }
             std::fs::rename(&part, path).map_err(disk)
         })
@@ -213,18 +217,20 @@ impl<'a> Client<'a> {
             let mut pause = settings.backoff.saturating_mul(1 << (number - 1).min(6));
             let why = match failure {
                 Failure::Missing(why) => return Err(RegistryError::Missing { url, why }),
-                Failure::Lasting(why) => return Err(RegistryError::Network { url, attempt: number, why }),
+                Failure::Lasting(refusal, why) => {
+                    return Err(RegistryError::Network { refusal, url, attempt: number, why });
+                }
                 Failure::Disk(error) => return Err(RegistryError::Disk { path: error.path, source: error.source }),
-                Failure::Mismatch(why) => {
+                Failure::Mismatch(refusal, why) => {
                     mismatches += 1;
                     if mismatches > 1 || number >= settings.attempts {
-                        return Err(RegistryError::Mismatch { url, why });
+                        return Err(RegistryError::Mismatch { refusal, url, why });
                     }
                     why
                 }
-                Failure::Passing { why, attempts, wait } => {
+                Failure::Passing { refusal, why, attempts, wait } => {
                     if number >= settings.attempts.min(attempts) {
-                        return Err(RegistryError::Network { url, attempt: number, why });
+                        return Err(RegistryError::Network { refusal, url, attempt: number, why });
                     }
                     pause = wait.unwrap_or(pause);
                     why
@@ -258,13 +264,18 @@ impl<'a> Client<'a> {
                 200 => return Ok(response),
                 301 | 302 | 303 | 307 | 308 => {
                     let to = response.headers().get("location").and_then(|to| to.to_str().ok());
-                    let to = to.ok_or_else(|| Failure::Lasting("a redirect to nowhere".into()))?;
+                    let to =
+                        to.ok_or_else(|| Failure::Lasting(refusal::REDIRECT_REFUSED, "a redirect to nowhere".into()))?;
                     let next = redirect_target(&at, to)?;
                     is_own = is_own && origin(&next) == origin(&at);
                     at = next;
                     redirects += 1;
                     if redirects > MAX_REDIRECTS {
-                        return Err(Failure::Lasting(format!("more than {MAX_REDIRECTS} redirects")).into());
+                        return Err(Failure::Lasting(
+                            refusal::REDIRECT_REFUSED,
+                            format!("more than {MAX_REDIRECTS} redirects"),
+                        )
+                        .into());
                     }
                 }
                 // Once, also with what was taken before: tokens grow old.
@@ -279,9 +290,11 @@ impl<'a> Client<'a> {
                         response.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse().ok());
                     let wait = seconds.map(|seconds: u64| std::time::Duration::from_secs(seconds.min(20)));
                     let why = said(&mut response);
-                    return Err(Failure::Passing { why, attempts: u32::MAX, wait }.into());
+                    return Err(
+                        Failure::Passing { refusal: refusal::SERVER_FAILED, why, attempts: u32::MAX, wait }.into()
+                    );
                 }
-                _ => return Err(Failure::Lasting(said(&mut response)).into()),
+                _ => return Err(Failure::Lasting(refusal::SERVER_FAILED, said(&mut response)).into()),
             }
         }
     }
@@ -356,7 +369,13 @@ impl<'a> Client<'a> {
                 let why = format!("{} gives no token for it ({})", shown(realm), said(&mut response));
                 return Err(refuse(why));
             }
-            status => return Err(Failure::passing(format!("{} answers HTTP {status}", shown(realm))).into()),
+            status => {
+                return Err(Failure::passing_by(
+                    refusal::SERVER_FAILED,
+                    format!("{} answers HTTP {status}", shown(realm)),
+                )
+                .into());
+            }
         }
         let mut bytes = Vec::new();
         let read = response.into_body().into_reader().take(SMALL).read_to_end(&mut bytes);
@@ -397,7 +416,7 @@ fn differs(found: Sha256, wanted: Sha256) -> String {
 }
 
 fn cut(have: u64, size: u64) -> Failure {
-    Failure::passing(format!("the connection ended after {have} of {size} bytes"))
+    Failure::passing_by(refusal::CONNECTION_CUT, format!("the connection ended after {have} of {size} bytes"))
 }
 
 /// Scheme, host and port of a URL.

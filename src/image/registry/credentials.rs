@@ -13,6 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::Reference;
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// Bytes of such a file at most.
 const LIMIT: u64 = 1 << 20;
@@ -55,6 +56,12 @@ impl fmt::Debug for Login {
 pub struct CredentialsError {
     path: PathBuf,
     what: String,
+}
+
+impl Refuses for CredentialsError {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::CREDENTIALS_UNUSABLE
+    }
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::archive::ErrorClass;
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// An image cannot be fetched from its registry.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,8 @@ pub enum RegistryError {
     /// The network or the registry fails.
     #[error("cannot fetch {url} (attempt {attempt}): {why}; check the network, and that this host is a registry")]
     Network {
+        /// Its code.
+        refusal: &'static Refusal,
         /// What was asked for.
         url: String,
         /// Attempts made.
@@ -43,6 +45,8 @@ pub enum RegistryError {
     /// Other bytes than were promised.
     #[error("{url} is not what it should be: {why}; the registry, or something on the way, altered it: do not use it")]
     Mismatch {
+        /// Its code.
+        refusal: &'static Refusal,
         /// What was asked for.
         url: String,
         /// What differs.
@@ -79,14 +83,16 @@ pub enum RegistryError {
     },
 }
 
-impl RegistryError {
-    /// Of what kind it is.
-    pub fn class(&self) -> ErrorClass {
+impl Refuses for RegistryError {
+    fn refusal(&self) -> &'static Refusal {
         match self {
-            Self::Offline(_) | Self::Missing { .. } | Self::Network { .. } | Self::Denied { .. } => ErrorClass::Network,
-            Self::Mismatch { .. } => ErrorClass::Signature,
-            Self::Document { .. } | Self::TooLarge { .. } => ErrorClass::Usage,
-            Self::Disk { .. } => ErrorClass::Disk,
+            Self::Offline(_) => refusal::OFFLINE,
+            Self::Missing { .. } => refusal::NOT_THERE,
+            Self::Network { refusal, .. } | Self::Mismatch { refusal, .. } => refusal,
+            Self::Denied { .. } => refusal::ACCESS_DENIED,
+            Self::Document { .. } => refusal::REGISTRY_BAD_DOCUMENT,
+            Self::TooLarge { .. } => refusal::REGISTRY_TOO_LARGE,
+            Self::Disk { source, .. } => refusal::of_cache(source),
         }
     }
 }

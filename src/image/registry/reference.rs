@@ -5,6 +5,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use crate::base::refusal::{self, Refusal, Refuses};
 use crate::{base::Sha256, deb::shown};
 
 /// What such a reference begins with.
@@ -34,6 +35,12 @@ pub struct Registry(Box<str>);
 pub struct BadReference {
     text: String,
     what: String,
+}
+
+impl Refuses for BadReference {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::BAD_IMAGE_NAME
+    }
 }
 
 impl Registry {

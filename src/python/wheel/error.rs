@@ -3,7 +3,10 @@
 use std::io;
 
 use crate::{
-    base::{BadPath, RootPath},
+    base::{
+        BadPath, RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     deb::LimitReached,
 };
 
@@ -129,6 +132,33 @@ pub enum WheelFault {
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+impl Refuses for WheelError {
+    fn refusal(&self) -> &'static Refusal {
+        match &self.fault {
+            WheelFault::Read(_) => refusal::WHEEL_UNREADABLE,
+            WheelFault::Write(_) => refusal::WHEEL_UNWRITABLE,
+            WheelFault::Zip(_) => refusal::WHEEL_NOT_A_ZIP,
+            WheelFault::Entry { .. } => refusal::WHEEL_BAD_ENTRY,
+            WheelFault::Collision { .. } => refusal::WHEEL_COLLISION,
+            WheelFault::DistInfo(_) => refusal::WHEEL_DIST_INFO,
+            WheelFault::Missing(_) => refusal::WHEEL_METADATA_MISSING,
+            WheelFault::Metadata { .. } => refusal::WHEEL_METADATA_MALFORMED,
+            WheelFault::Identity { .. } => refusal::WHEEL_MISNAMED,
+            WheelFault::Version { .. } => refusal::WHEEL_VERSION,
+            WheelFault::Unrecorded(_) => refusal::WHEEL_UNRECORDED,
+            WheelFault::Absent(_) => refusal::WHEEL_FILE_ABSENT,
+            WheelFault::Digest { .. } => refusal::WHEEL_WEAK_DIGEST,
+            WheelFault::Tampered { .. } => refusal::WHEEL_TAMPERED,
+            WheelFault::Unpack { .. } => refusal::WHEEL_UNDECODABLE,
+            WheelFault::Changed(_) => refusal::WHEEL_CHANGED,
+            WheelFault::Path(bad) => bad.refusal(),
+            WheelFault::Interpreter(_) => refusal::WHEEL_BAD_INTERPRETER,
+            WheelFault::Bomb(_) => refusal::ZIP_BOMB,
+            WheelFault::Limit(limit) => limit.refusal(),
+        }
+    }
 }
 
 impl WheelFault {
