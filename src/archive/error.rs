@@ -1,5 +1,7 @@
 //! All that can go wrong with an archive, and of which class each failure is.
 
+use jiff::Timestamp;
+
 use super::{
     fetch::FetchError, keyring::KeyringError, openpgp::SignatureError, release::ReleaseError, sources::SourcesError,
     suites::SuitesError,
@@ -44,6 +46,18 @@ pub enum ArchiveError {
         /// Why not.
         source: SignatureError,
     },
+    /// A suite that the snapshot archive does not have as of that time.
+    #[error(
+        "{url} is not there: the snapshot archive has no such suite as of {pin}; choose a later date, or check the suite's name"
+    )]
+    NotThen {
+        /// The suite's folder.
+        url: String,
+        /// The time.
+        pin: Timestamp,
+        /// What was asked for.
+        source: FetchError,
+    },
     /// A signed Release that is not accepted.
     #[error("{url} is signed, but cannot be used")]
     Release {
@@ -70,11 +84,51 @@ pub enum ArchiveError {
         /// The index.
         url: String,
         /// Why not.
-        why: String,
+        why: IndexFault,
     },
     /// The cache.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What is wrong with an index whose packed form has the digest that the Release promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexFault {
+    /// It is packed wrongly.
+    #[error("it cannot be decompressed ({0})")]
+    Packed(String),
+    /// A line without an end.
+    #[error("line {0} is longer than any line of an index")]
+    Line(u64),
+    /// More comes out than is promised, or than any index holds.
+    #[error("it holds more than {limit} bytes when decompressed")]
+    TooLong {
+        /// Bytes.
+        limit: u64,
+    },
+    /// Less comes out.
+    #[error("it holds {got} bytes when decompressed, and the Release promises {promised}")]
+    Size {
+        /// Bytes.
+        got: u64,
+        /// Bytes.
+        promised: u64,
+    },
+    /// Something else comes out.
+    #[error("decompressed, it does not have the SHA-256 that the Release promises")]
+    Digest,
+    /// It is no text.
+    #[error("it is not UTF-8 at byte {at} (Policy 5.1)")]
+    NotUtf8 {
+        /// From 0.
+        at: usize,
+    },
+    /// What is asked of a Contents index does not fit into memory.
+    #[error("what is asked of it would fill more than {limit} bytes")]
+    TooMuch {
+        /// Bytes.
+        limit: usize,
+    },
 }
 
 impl ArchiveError {
@@ -82,7 +136,7 @@ impl ArchiveError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Sources(_) | Self::Suites(_) | Self::Keyring(_) | Self::NotInSuite { .. } => ErrorClass::Usage,
-            Self::Fetch(error) => error.class(),
+            Self::Fetch(error) | Self::NotThen { source: error, .. } => error.class(),
             Self::Release { source: ReleaseError::Store(_), .. } | Self::Store(_) => ErrorClass::Disk,
             Self::Signature { .. } | Self::Release { .. } | Self::Index { .. } => ErrorClass::Signature,
         }
@@ -96,6 +150,7 @@ impl FetchError {
             Self::Offline { .. }
             | Self::Missing { .. }
             | Self::Network { .. }
+            | Self::Redirect { .. }
             | Self::TooLarge { .. }
             | Self::NoUrl => ErrorClass::Network,
             Self::Mismatch { .. } => ErrorClass::Signature,

@@ -7,7 +7,10 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::base::{Arch, PackageName};
+use crate::{
+    archive::IndexFault,
+    base::{Arch, PackageName},
+};
 
 /// What is read at a time, bytes.
 const STEP: usize = 256 << 10;
@@ -30,6 +33,16 @@ pub(super) enum ParseError {
     /// A line without an end.
     #[error("line {0} is longer than {MAX_LINE} bytes")]
     Line(u64),
+}
+
+impl From<ParseError> for IndexFault {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Read(error) => Self::Packed(error.to_string()),
+            ParseError::TooLong(limit) => Self::TooLong { limit },
+            ParseError::Line(line) => Self::Line(line),
+        }
+    }
 }
 
 /// Calls `take` with each line, without its line feed; the number of bytes read. `limit` is in bytes.

@@ -33,6 +33,16 @@ pub enum FetchError {
         /// What happened last.
         why: String,
     },
+    /// The server leads away, to where nobody may follow.
+    #[error("the server of {url} leads elsewhere: {why}; {}", promise.when_unreachable())]
+    Redirect {
+        /// The URL.
+        url: String,
+        /// Who named it.
+        promise: Promise,
+        /// Where to, and why not.
+        why: String,
+    },
     /// The bytes are not those that were promised.
     #[error("{url} is not what {promise} promises (attempt {attempt}): {why}; {}", promise.next_step())]
     Mismatch {

@@ -213,7 +213,9 @@ impl<'a> Client<'a> {
             let mut pause = settings.backoff.saturating_mul(1 << (number - 1).min(6));
             let why = match failure {
                 Failure::Missing(why) => return Err(RegistryError::Missing { url, why }),
-                Failure::Lasting(why) => return Err(RegistryError::Network { url, attempt: number, why }),
+                Failure::Lasting(why) | Failure::Redirect(why) => {
+                    return Err(RegistryError::Network { url, attempt: number, why });
+                }
                 Failure::Disk(error) => return Err(RegistryError::Disk { path: error.path, source: error.source }),
                 Failure::Mismatch(why) => {
                     mismatches += 1;
@@ -258,13 +260,13 @@ impl<'a> Client<'a> {
                 200 => return Ok(response),
                 301 | 302 | 303 | 307 | 308 => {
                     let to = response.headers().get("location").and_then(|to| to.to_str().ok());
-                    let to = to.ok_or_else(|| Failure::Lasting("a redirect to nowhere".into()))?;
+                    let to = to.ok_or_else(|| Failure::Redirect("it redirects to nowhere".into()))?;
                     let next = redirect_target(&at, to)?;
                     is_own = is_own && origin(&next) == origin(&at);
                     at = next;
                     redirects += 1;
                     if redirects > MAX_REDIRECTS {
-                        return Err(Failure::Lasting(format!("more than {MAX_REDIRECTS} redirects")).into());
+                        return Err(Failure::Redirect(format!("it redirects more than {MAX_REDIRECTS} times")).into());
                     }
                 }
                 // Once, also with what was taken before: tokens grow old.
