@@ -445,13 +445,17 @@ impl Kit {
                 Some(to("gopher://127.0.0.1/1"))
             }),
             self.answering(at_release("to nowhere", 4, "redirects to nowhere"), |_, _, _| Some(Answer::status(302))),
-            self.answering(fine("to another host"), move |r, _, _| Some(to(&format!("{}{}", elsewhere.url, r.path)))),
+            self.answering(fine("to another host"), move |r, _, _|
+                // Whole, so that it stays up as long as this.
+                let server = &elsewhere;
+                Some(to(&format!("{}{}", server.url, r.path)))
+            ),
             self.answering(fine("cut once, and gone on with"), move |r, n, files| {
                 (deb(r) && n < 4).then(|| Answer::file(r, &body(r, files)).cut(100))
             }),
             self.answering(at_release("not a word", 4, "cannot fetch"), |_, _, _| Some(Answer::silence())),
             self.answering(fine("not a word the first time"), |_, n, _| (n == 0).then(Answer::silence)),
-            self.answering(later("always cut", 4, "the connection ended after"), move |r, _, files| {
+            self.answering(later("always cut", 4, "Peer disconnected"), move |r, _, files| {
                 deb(r).then(|| Answer::ok(body(r, files)).cut(50))
             }),
             self.answering(at_release("always busy", 4, "HTTP 503"), |_, _, _| {
