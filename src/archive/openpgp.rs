@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pgp::{
-    armor::Dearmor,
+    armor::{Dearmor, DearmorOptions},
     composed::{SignedPublicKey, SignedPublicSubKey},
     crypto::{hash::HashAlgorithm, public_key::PublicKeyAlgorithm},
     packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersion, SubpacketData},
@@ -126,9 +126,14 @@ fn read_signatures(raw: &[u8]) -> Result<Vec<Signature>, SignatureError> {
         Ok(())
     };
     if raw.trim_ascii_start().starts_with(b"-----") {
-        let mut dearmor = Dearmor::new(raw.trim_ascii_start());
+        // The checksum says nothing of who made it (RFC 9580, 6.1), but gpgv refuses a wrong one.
+        let options = DearmorOptions::new().enable_crc24_check();
+        let mut dearmor = Dearmor::with_options(raw.trim_ascii_start(), options);
         dearmor.read_header().map_err(unreadable)?;
-        take(&mut PacketParser::new(std::io::BufReader::new(dearmor)))?;
+        let mut packets = Vec::new();
+        std::io::Read::read_to_end(&mut dearmor, &mut packets)
+            .map_err(|error| SignatureError::Unreadable(error.to_string()))?;
+        take(&mut PacketParser::new(&*packets))?;
     } else {
         take(&mut PacketParser::new(raw))?;
     }
