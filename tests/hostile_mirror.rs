@@ -445,11 +445,11 @@ impl Kit {
                 Some(to("gopher://127.0.0.1/1"))
             }),
             self.answering(at_release("to nowhere", 4, "redirects to nowhere"), |_, _, _| Some(Answer::status(302))),
-            self.answering(fine("to another host"), move |r, _, _|
+            self.answering(fine("to another host"), move |r, _, _| {
                 // Whole, so that it stays up as long as this.
                 let server = &elsewhere;
                 Some(to(&format!("{}{}", server.url, r.path)))
-            ),
+            }),
             self.answering(fine("cut once, and gone on with"), move |r, n, files| {
                 (deb(r) && n < 4).then(|| Answer::file(r, &body(r, files)).cut(100))
             }),
