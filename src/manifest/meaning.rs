@@ -64,9 +64,12 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
 }
 
 fn debian(canon: &mut Canon, table: &Debian) {
-    let Debian { suite, components, mirror: _, security_mirror: _ } = table;
+    let Debian { suite, components, mirror: _, security_mirror: _, snapshot } = table;
     canon.text(suite);
     canon.set(components);
+    if let Some(time) = snapshot {
+        canon.pair("snapshot", &time.to_string());
+    }
 }
 
 fn repository(canon: &mut Canon, table: &Repository) {

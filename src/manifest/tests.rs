@@ -360,7 +360,16 @@ fn python_and_tarballs() {
 
 #[test]
 fn not_supported_yet() {
-    assert_snapshot!(faults("debian.snapshot = \"20261121T000000Z\""), @"sub/manifest.toml:4:19: debian.snapshot: a snapshot is not supported yet; leave it out until it is");
+    assert_snapshot!(faults("debian.snapshot = \"november\""), @"sub/manifest.toml:4:19: debian.snapshot: “november” is not a date of a snapshot; write such as \"20261121T000000Z\", or 2026-11-21T09:30:00Z with its zone");
+    assert_snapshot!(faults("debian.snapshot = 20261121\ndebian.mirror = \"https://mirror.example.com/debian\""), @"sub/manifest.toml:4:19: debian.snapshot: a pinned archive is not taken from a mirror, which has today's; take out this line, or “mirror” and “security-mirror”");
+    let pinned = |value: &str| read(&format!("{SMALLEST}debian.snapshot = {value}")).unwrap();
+    let (first, other) = (meaning(&pinned("20261121")), meaning(&pinned("20261122")));
+    for value in
+        ["\"20261121T000000Z\"", "\"20261121\"", "2026-11-21T01:00:00+01:00", "2026-11-21", "\"2026-11-21T00:00:00Z\""]
+    {
+        assert_eq!(meaning(&pinned(value)), first, "{value}");
+    }
+    assert!(first != other && first != meaning(&read(SMALLEST).unwrap()));
     assert_snapshot!(read(&SMALLEST.replace("\"python3\"", "\"file:git\", \"soname:x\"")).unwrap_err(), @r"
     sub/manifest.toml:4:21: packages.install[0]: “git” is not the absolute path of one file; write file:/usr/bin/git
     sub/manifest.toml:4:33: packages.install[1]: “x” is not the name of a shared library; write soname:libGL.so.1

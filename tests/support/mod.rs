@@ -22,7 +22,7 @@ use std::{
 
 use compose::base::Sha256;
 use deb::ar;
-use http::{Answer, Server};
+use http::{Answer, Request, Server};
 use signing::TestKey;
 
 /// A package to be.
@@ -217,6 +217,31 @@ impl Archive {
 
     /// Every file of the archive by its path.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let (mut files, release) = self.parts();
+        let signed = self.key.clearsign(&release, jiff::Timestamp::now().as_second());
+        files.insert("dists/stable/InRelease".into(), signed.into_bytes());
+        files
+    }
+
+    /// The same as Debian has it: a suite with its updates and its security fixes, in two archives.
+    pub fn debian(&mut self, suite: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        for (root, ending) in [("debian", ""), ("debian", "-updates"), ("debian-security", "-security")] {
+            let suite = format!("{suite}{ending}");
+            for field in ["Suite", "Codename"] {
+                self.release.insert(field.into(), suite.clone());
+            }
+            let place = format!("dists/{suite}/");
+            files.extend(self.files().into_iter().map(|(path, bytes)| {
+                let path = path.replace("dists/stable/", &place);
+                (format!("{root}/{path}"), bytes)
+            }));
+        }
+        files
+    }
+
+    /// Every file but the signed one, and the text that is to be signed.
+    pub fn parts(&self) -> (BTreeMap<String, Vec<u8>>, String) {
         let mut files = BTreeMap::new();
         let mut stanzas = Vec::new();
         for package in &self.packages {
@@ -257,11 +282,7 @@ impl Archive {
         }
         release += "SHA256:\n";
         release += &sums;
-        files.insert(
-            "dists/stable/InRelease".into(),
-            self.key.clearsign(&release, jiff::Timestamp::now().as_second()).into_bytes(),
-        );
-        files
+        (files, release)
     }
 
     pub fn serve(&self) -> Served {
@@ -280,17 +301,31 @@ pub struct Served {
 
 impl Served {
     pub fn start(files: BTreeMap<String, Vec<u8>>, key: String) -> Self {
+        Self::answering(files, key, |_, _, _| None)
+    }
+
+    /// Asks `answer` first, which is told the number of requests before, and the files.
+    pub fn answering(
+        files: BTreeMap<String, Vec<u8>>,
+        key: String,
+        answer: impl Fn(&Request, usize, &BTreeMap<String, Vec<u8>>) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let files = Arc::new(Mutex::new(files));
         let served = Arc::clone(&files);
-        let server =
-            Server::start(move |request, _| match served.lock().unwrap().get(request.path.trim_start_matches('/')) {
+        let server = Server::start(move |request, n| {
+            let files = served.lock().unwrap();
+            if let Some(answer) = answer(request, n, &files) {
+                return answer;
+            }
+            match files.get(request.path.trim_start_matches('/')) {
                 // A page: pip wants to be told.
                 Some(body) if request.path.ends_with('/') => {
                     Answer::ok(body.clone()).header("Content-Type", "text/html")
                 }
                 Some(body) => Answer::ok(body.clone()),
                 None => Answer::status(404),
-            });
+            }
+        });
         Self { url: server.url.clone(), files, key, server }
     }
 
