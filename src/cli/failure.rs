@@ -3,6 +3,7 @@
 use super::exit::{self, Failure};
 use crate::{
     archive::{ArchiveError, ErrorClass, FetchError},
+    base::aside::is_full,
     build::{AssembleError, ResolveError, SupplyError, bytecode::BytecodeError},
     image::{
         ImageError,
@@ -40,9 +41,9 @@ impl From<ManifestErrors> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         let next = match error.source.kind() {
-            StorageFull | QuotaExceeded => {
+            _ if is_full(&error.source) => {
                 "free some space, run `compose cache gc --limit SIZE`, or set COMPOSE_CACHE to a folder with more"
             }
             PermissionDenied | ReadOnlyFilesystem => "set COMPOSE_CACHE to a folder that you may write to",

@@ -15,6 +15,7 @@ mod failure;
 mod look;
 mod progress;
 mod report;
+mod signals;
 mod vendor;
 mod verify;
 mod why;
@@ -30,11 +31,12 @@ use self::{
     args::{Cli, Command},
     exit::Failure,
 };
-use crate::manifest::OMIT_GROUPS;
+use crate::{base::live, manifest::OMIT_GROUPS};
 
 /// Runs `compose` with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    signals::hear();
     let done = match (cli.command, cli.build) {
         (Some(Command::Lock(args)), _) => build::lock(&args),
         (Some(Command::Why(args)), _) => why::why(&args),
@@ -51,6 +53,8 @@ pub fn main() -> ExitCode {
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };
+    // What an interruption has taken away is no other failure.
+    live::go_on();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -8,11 +8,11 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use super::{Environment, ProjectName, wheel_name::WheelName};
-use crate::base::Sha256;
+use crate::base::{Sha256, live};
 
 /// The ways to run pip, in the order that they are tried.
 const WAYS: [&[&str]; 4] = [&["pip"], &["pip3"], &["python3", "-m", "pip"], &["uv", "tool", "run", "--quiet", "pip"]];
@@ -94,13 +94,16 @@ pub fn download(
 ) -> Result<BTreeMap<ProjectName, Brought>, PipError> {
     let list = folder.join("wanted.txt");
     fs::write(&list, requirements(errands))?;
+    // What it leaves there when it is killed goes with the folder.
+    let own = folder.join("tmp");
+    fs::create_dir(&own)?;
     let mut output = None;
     for way in WAYS {
         let [program, first @ ..] = way else { continue };
         let mut command = Command::new(program);
         command.args(first).args(arguments(environment)).arg("--dest").arg(folder).arg("--requirement").arg(&list);
-        command.stdin(Stdio::null()).current_dir(folder).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        match command.output() {
+        command.current_dir(folder).env("TMPDIR", &own).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        match live::output(&mut command) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
             // A python3 without pip.

@@ -38,7 +38,7 @@ use crate::{
         SuiteRequest,
         vendored::{self, KEYRING},
     },
-    base::{Arch, PackageName, Progress, Sha256},
+    base::{Arch, PackageName, Progress, Sha256, live},
     build::Gathered,
     deb::DebError,
     image::ImageError,
@@ -189,7 +189,7 @@ pub fn check(target: &Path, force: bool) -> Result<(), VendorError> {
 /// # Errors
 /// [`VendorError`]; what was at `target` before is then still there.
 pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progress) -> Result<Vendor, VendorError> {
-    let mut staged = folder::stage(target, force)?;
+    let staged = folder::stage(target, force)?;
     let suites = suites(order)?;
     let mut files = Files::default();
     let mut named: BTreeMap<Key<'_>, (&LockedPackage, &Path)> = BTreeMap::new();
@@ -223,7 +223,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
     }
     files.add(vendored::MARKER, "the marker".into(), Source::Text(marker(order, &suites)))?;
     files.add_sums()?;
-    let bytes = files.write(&mut staged, order.lock.epoch, progress)?;
+    let bytes = files.write(&staged, order.lock.epoch, progress)?;
     let count = |suite: &Suite<'_>| suite.packages.values().flat_map(BTreeMap::keys).collect::<BTreeSet<_>>().len();
     let components: BTreeSet<String> = suites.values().flat_map(|suite| suite.components.clone()).collect();
     Ok(Vendor {
@@ -234,7 +234,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
         tarballs: tarballs.len(),
         files: files.len(),
         bytes,
-        notes: staged.commit()?,
+        notes: live::commit(|done| staged.commit(done))?.remove(),
     })
 }
 
