@@ -73,7 +73,11 @@ fn state(desk: &Desk) -> Vec<Option<Sha256>> {
             return None;
         }
         let mut out = Vec::new();
-        if path.is_dir() { add(&path, &mut out) } else { out = fs::read(&path).unwrap() }
+        if path.is_dir() {
+            add(&path, &mut out)
+        } else {
+            out = fs::read(&path).unwrap()
+        }
         Some(Sha256::of(&out))
     };
     NAMES.iter().map(of).collect()
@@ -91,9 +95,8 @@ fn temporary(desk: &Desk) -> Vec<String> {
 /// Nothing beside the outputs, and nothing in the cache that nobody needs.
 #[track_caller]
 fn clean(desk: &Desk, what: &str) {
-    let known: BTreeSet<&str> = NAMES.into_iter().chain(["snapshots", "home", "wheels", "bin"]).collect();
     let left: Vec<String> = desk.left().into_iter().filter(|name| name.starts_with(".compose")).collect();
-    assert_eq!((left, temporary(desk)), (Vec::<String>::new(), Vec::<String>::new()), "{what}, beside {known:?}");
+    assert_eq!((left, temporary(desk)), (Vec::<String>::new(), Vec::<String>::new()), "{what}");
     for entry in fs::read_dir(desk.path("snapshots")).into_iter().flatten() {
         let name = entry.unwrap().file_name();
         assert_eq!(name, "demo.lock", "{what}");
@@ -170,13 +173,9 @@ fn a_signal_that_is_ignored_stays_ignored() {
     let (server, desk) = (hesitant(&served, "InRelease"), Desk::new(&served, ALL, ""));
     behind(&server, &served, &desk);
     let compose = desk.command(&[]);
-    let mut shell = desk.command(&[]);
-    shell = {
-        let mut command = Command::new("sh");
-        command.args(["-c", "trap '' INT HUP; exec \"$@\"", "sh"]).arg(compose.get_program()).args(arguments(&[]));
-        command.current_dir(desk.dir.path()).envs(shell.get_envs().filter_map(|(k, v)| Some((k, v?))));
-        command
-    };
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' INT HUP; exec \"$@\"", "sh"]).arg(compose.get_program()).args(arguments(&[]));
+    shell.current_dir(desk.dir.path()).envs(compose.get_envs().filter_map(|(key, value)| Some((key, value?))));
     let run = start(&mut shell);
     until("asked", || !server.requests().is_empty());
     kill_process(pid(&run), Signal::INT).unwrap();
@@ -224,7 +223,8 @@ fn a_signal_at_any_moment_leaves_all_outputs_old_or_all_new() {
                 assert_eq!(said, code, "round {round}: {}", run.stderr);
                 assert!(now == old || now == new, "round {round}: some are new: {}", run.stderr);
                 if round % 4 != 3 {
-                    let words = if now == old { "interrupted; nothing was written" } else { "interrupted; complete are x" };
+                    let words =
+                        if now == old { "interrupted; nothing was written" } else { "interrupted; complete are x" };
                     assert!(run.stderr.contains(words), "round {round}: {}", run.stderr);
                     assert!(!run.stderr.contains("error"), "round {round}: {}", run.stderr);
                     clean(&desk, &format!("round {round}"));
@@ -446,7 +446,8 @@ fn a_full_disk_is_told_and_leaves_what_was_there() {
             .replace("mount -o remount,size=64m snapshots", "rm snapshots/full; mount -o remount,size=64m snapshots");
             let Some(run) = mounted(&desk, &script) else { return };
             let what = format!("{command}, {size} KiB: {}{}", run.stdout, run.stderr);
-            assert!(!what.contains("panicked") && !what.contains(".compose-tmp-") && !what.contains(".tmp"), "{what}");
+            let is_left = |line: &str| line.starts_with(".tmp") || line.starts_with(".compose-tmp-");
+            assert!(!what.contains("panicked") && !run.stdout.lines().any(is_left), "{what}");
             assert!(run.stdout.contains("then 0"), "{what}");
             if run.stdout.contains("code 0") {
                 fine += 1;
@@ -491,7 +492,11 @@ fn a_cache_on_a_disk_that_is_read_only_serves_what_it_has() {
             continue;
         }
         assert_eq!(run.code, Some(8), "{command}: {}", run.stderr);
-        assert!(run.stderr.contains("Read-only file system"), "{command}: {}", run.stderr);
-        assert!(run.stderr.contains("set COMPOSE_CACHE to a folder that you may write to"), "{command}: {}", run.stderr);
+        assert!(run.stderr.to_lowercase().contains("read-only file"), "{command}: {}", run.stderr);
+        assert!(
+            run.stderr.contains("set COMPOSE_CACHE to a folder that you may write to"),
+            "{command}: {}",
+            run.stderr
+        );
     }
 }

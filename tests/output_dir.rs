@@ -8,8 +8,12 @@ use std::{
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink},
     path::Path,
     process::Command,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
+    time::Duration,
 };
 
 use support::{Archive, Desk, Served, pkg};
@@ -29,6 +33,15 @@ fn desk() -> (Served, Desk) {
     desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
     fs::create_dir_all(desk.path("canary/usr/share")).unwrap();
     (served, desk)
+}
+
+/// Tells the others to stop, also when the test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Everything in the canary's folder, whose folders nobody may write to, nor change.
@@ -69,6 +82,7 @@ fn links_planted_while_it_is_written_lead_nowhere() {
     let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (mut fine, mut failed) = (0, 0);
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 swap(desk.dir.path(), &desk.path("canary/usr"), &swaps);
@@ -84,7 +98,6 @@ fn links_planted_while_it_is_written_lead_nowhere() {
             assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
             untouched(&desk);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     eprintln!("{} links were planted; {fine} runs went well, {failed} failed", swaps.load(Ordering::Relaxed));
     assert!(swaps.load(Ordering::Relaxed) > 10);
@@ -95,12 +108,14 @@ fn links_planted_while_it_is_written_lead_nowhere() {
 fn a_folder_that_becomes_a_link_while_it_is_written_leads_nowhere() {
     let (_served, desk) = desk();
     fs::create_dir(desk.path("out")).unwrap();
-    let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (stop, swaps, link) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::new(()));
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             let (out, away, canary) = (desk.path("out"), desk.path("away"), desk.path("canary"));
             while !stop.load(Ordering::Relaxed) {
-                // Only while it is written to: where it begins is the user's word.
+                // Only while it is written to: what it is when a run begins is the user's word.
+                let held = link.lock();
                 let is_at_it = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".compose-tmp-");
                 if fs::read_dir(&out).into_iter().flatten().flatten().any(is_at_it) {
                     fs::rename(&out, &away).unwrap();
@@ -112,6 +127,8 @@ fn a_folder_that_becomes_a_link_while_it_is_written_leads_nowhere() {
                     fs::remove_file(&out).unwrap();
                     fs::rename(&away, &out).unwrap();
                 }
+                drop(held);
+                thread::sleep(Duration::from_micros(100));
             }
         });
         for _ in 0..15 {
@@ -119,10 +136,14 @@ fn a_folder_that_becomes_a_link_while_it_is_written_leads_nowhere() {
                 let run = desk.compose(&["demo.toml", "-o", output, "--force"]);
                 assert!(matches!(run.code, Some(0 | 8)), "{}", run.stderr);
                 assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+                // It is a folder again.
+                let _held = link.lock();
                 untouched(&desk);
+                let names = fs::read_dir(desk.path("out")).unwrap().map(|entry| entry.unwrap().file_name());
+                let left: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+                assert!(left.is_empty(), "{left:?}: {}", run.stderr);
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(swaps.load(Ordering::Relaxed) > 5);
 }
@@ -133,13 +154,16 @@ fn a_directory_is_replaced_in_one_step() {
     let (_served, desk) = desk();
     let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap();
     let variant = |n: usize| {
-        let files = format!("[[files]]\npath = \"/first\"\ncontent = \"{n}\"\n[[files]]\npath = \"/usr/last\"\ncontent = \"{n}\"\n");
+        let files = format!(
+            "[[files]]\npath = \"/first\"\ncontent = \"{n}\"\n[[files]]\npath = \"/usr/last\"\ncontent = \"{n}\"\n"
+        );
         desk.manifest(&format!("{manifest}\n{files}"));
         desk.compose(&["demo.toml", "-o", "rootfs/"]).ok();
     };
     variant(0);
     let (stop, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 // Through the directory as it was found, so that both are of the same one.
@@ -159,7 +183,6 @@ fn a_directory_is_replaced_in_one_step() {
             }
         });
         (1..12).for_each(variant);
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(looks.load(Ordering::Relaxed) > 50);
     assert_eq!(fs::read_to_string(desk.path("rootfs/first")).unwrap(), "11");
@@ -185,7 +208,6 @@ fn what_stands_at_an_output_s_place_is_replaced_or_told() {
         ("to-stdout.tar", "/dev/stdout"),
         ("to-itself.tar", "to-itself.tar"),
         ("to-folder", "empty"),
-        ("to-canary.tar", "canary"),
         ("here", "."),
     ] {
         symlink(target, path(link)).unwrap();
@@ -200,7 +222,6 @@ fn what_stands_at_an_output_s_place_is_replaced_or_told() {
         (&["to-null.tar"], 8, "to-null.tar is there already and is a device, pipe or socket"),
         (&["to-stdout.tar"], 8, "to-stdout.tar is there already and is "),
         (&["pipe.tar"], 8, "pipe.tar is there already and is a device, pipe or socket"),
-        (&["to-canary.tar"], 8, "canary"),
         // A directory that is linked to is replaced itself, where it is.
         (&["to-folder/"], 0, ""),
         (&["oci:/dev/null"], 8, "/dev/null is there already and is not a directory"),

@@ -15,7 +15,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{FlockOperation, Mode, OFlags, flock},
+    fs::{AtFlags, FlockOperation, Mode, OFlags, flock},
     io::Errno,
 };
 use tempfile::{Builder, NamedTempFile};
@@ -43,7 +43,7 @@ pub fn file(folder: &Path, mode: u32) -> io::Result<Watched<NamedTempFile>> {
     let make = || Watched::file(|| builder().permissions(Permissions::from_mode(mode)).tempfile_in(folder));
     for _ in 1..TRIES {
         let temp = make()?;
-        if is_held(temp.as_file(), temp.path()) {
+        if is_held(temp.as_file(), || fs::symlink_metadata(temp.path()).map(|there| (there.dev(), there.ino()))) {
             return Ok(temp);
         }
     }
@@ -73,9 +73,14 @@ pub fn dir(
         };
         Watched::new(make, |(path, _)| path, remove)
     };
+    // In the folder itself, whatever has its path by now.
+    let there = |path: &Path| {
+        let stat = rustix::fs::statat(parent, path.file_name().unwrap_or_default(), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((stat.st_dev, stat.st_ino))
+    };
     for _ in 1..TRIES {
         match make() {
-            Ok(made) if is_held(&made.1, &made.0) => return Ok(made),
+            Ok(made) if is_held(&made.1, || there(&made.0)) => return Ok(made),
             Err(error) if error.kind() != io::ErrorKind::NotFound || !folder.is_dir() => return Err(error),
             _ => {}
         }
@@ -89,18 +94,15 @@ fn builder() -> Builder<'static, 'static> {
     builder
 }
 
-/// Locks a new file; whether it is still the one at `path`. Where there are no locks, nobody takes it either.
-fn is_held(file: &File, path: &Path) -> bool {
+/// Locks a new file; whether it is still the one that is `there`. Where there are no locks, nobody takes it either.
+fn is_held(file: &File, there: impl FnOnce() -> io::Result<(u64, u64)>) -> bool {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         // Another run has taken it for a leftover, and is about to remove it.
         Err(Errno::WOULDBLOCK) => return false,
         Err(_) => return true,
     }
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
+    file.metadata().is_ok_and(|mine| there().is_ok_and(|there| there == (mine.dev(), mine.ino())))
 }
 
 /// Whether there is no room: on the disk, in a quota, or below the size that a file may have.
@@ -175,7 +177,10 @@ mod tests {
             names.sort();
             names
         };
-        let (file, held) = (file(folder.path(), 0o600).unwrap(), super::dir(File::open(folder.path()).unwrap().as_fd(), folder.path(), |path| fs::remove_dir(path)).unwrap());
+        let (file, held) = (
+            file(folder.path(), 0o600).unwrap(),
+            super::dir(File::open(folder.path()).unwrap().as_fd(), folder.path(), |path| fs::remove_dir(path)).unwrap(),
+        );
         assert!(found().is_empty(), "both are held");
         let (leftover, old) = (".compose-tmp-0123456789abcdEF", ".compose-tmp-aaaaaaaaaaaaaaaa.old");
         for name in

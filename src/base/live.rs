@@ -189,9 +189,10 @@ pub fn end() -> Vec<PathBuf> {
                 let _ = rustix::process::kill_process_group(group, Signal::KILL);
             }
             Thing::Path(path, remove) => {
-                let is_gone = |_: &u32| match remove(&path) {
-                    Ok(()) => true,
-                    Err(error) => error.kind() == io::ErrorKind::NotFound,
+                // Whose thread removes it at the same time finds parts of it gone, and so may this one.
+                let is_gone = |_: &u32| {
+                    let _ = remove(&path);
+                    fs::symlink_metadata(&path).is_err()
                 };
                 (0..TRIES).take_while(|n| !is_gone(n)).for_each(|_| thread::sleep(PAUSE));
             }

@@ -139,7 +139,9 @@ fn apart(desk: &Desk, output: &Output) -> Result<(), Failure> {
         return Ok(());
     }
     let (path, cache) = (output.path().display(), cache.display());
-    let text = format!("{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it");
+    let text = format!(
+        "{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it"
+    );
     Err(Failure::words(exit::USAGE, text))
 }
 

@@ -24,7 +24,8 @@ pub fn hear() {
     // A file that may not grow (ulimit -f) is an error of the write, and no reason to be killed.
     let _ = flag::register(SIGXFSZ, Arc::default());
     let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
-    let heard: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect();
+    let heard: Vec<i32> =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect();
     let (ready, is_ready) = mpsc::channel::<()>();
     let listen = move || {
         // Nothing is changed until there is a thread that acts.

@@ -284,7 +284,8 @@ pub(super) mod tests {
         let (mut tree, _keep) = testing::tree();
         tree.get_mut(&RootPath::root()).unwrap().meta.mode = 0o751;
         let temp = tempfile::tempdir().unwrap();
-        let notes = fill(&tree, beneath::open_root(temp.path()).unwrap().as_fd(), Path::new("rootfs"), &Silent).unwrap();
+        let notes =
+            fill(&tree, beneath::open_root(temp.path()).unwrap().as_fd(), Path::new("rootfs"), &Silent).unwrap();
         let mut want = testing::listing(&tree);
         let root = rustix::process::geteuid().is_root();
         if !root {
@@ -309,7 +310,8 @@ pub(super) mod tests {
         let (tree, _keep) = testing::tree();
         let temp = tempfile::tempdir().unwrap();
         fs::create_dir_all(temp.path().join("etc")).unwrap();
-        let error = fill(&tree, beneath::open_root(temp.path()).unwrap().as_fd(), Path::new("out/rootfs"), &Silent).unwrap_err();
+        let error = fill(&tree, beneath::open_root(temp.path()).unwrap().as_fd(), Path::new("out/rootfs"), &Silent)
+            .unwrap_err();
         insta::assert_snapshot!(error, @"cannot create out/rootfs/etc");
     }
 

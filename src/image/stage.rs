@@ -82,7 +82,8 @@ impl Replaced {
     pub(crate) fn remove(self) -> Vec<String> {
         let StagedDir { target, .. } = &self.0;
         let left = aside::folder(target).join(&self.0.temp);
-        let note = |error| format!("the previous content of {} is left in {}: {error}", target.display(), left.display());
+        let note =
+            |error| format!("the previous content of {} is left in {}: {error}", target.display(), left.display());
         self.0.remove().err().map(note).into_iter().collect()
     }
 }
@@ -281,7 +282,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let target = temp.path().join("rootfs");
         let stage = |ours: fn(&Path) -> bool, force| StagedDir::new(&target, ours, force);
-        let write = |staged: &StagedDir, text: &'static str| staged.create(&RootPath::literal(text)).unwrap().write_all(text.as_bytes()).unwrap();
+        let write = |staged: &StagedDir, text: &'static str| {
+            staged.create(&RootPath::literal(text)).unwrap().write_all(text.as_bytes()).unwrap()
+        };
 
         let staged = stage(|_| false, false).unwrap();
         write(&staged, "one");

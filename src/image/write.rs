@@ -209,7 +209,8 @@ pub fn write_all(
         };
         written.push(WrittenOutput { path: output.path().into(), bytes, sha256 });
     }
-    let commit = |done: &mut Vec<PathBuf>| stages.into_iter().map(|stage| stage.commit(done)).collect::<Result<Vec<_>, _>>();
+    let commit =
+        |done: &mut Vec<PathBuf>| stages.into_iter().map(|stage| stage.commit(done)).collect::<Result<Vec<_>, _>>();
     let replaced = live::commit(commit)?;
     notes.extend(replaced.into_iter().flatten().flat_map(Replaced::remove));
     let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();

@@ -222,8 +222,7 @@ impl Store {
     /// When it cannot be created.
     pub fn temp_dir(&self) -> Result<Watched<TempDir>, StoreError> {
         let folder = self.root.join("tmp");
-        Watched::folder_in(&folder)
-            .map_err(|error| StoreError::at("create a folder in", &folder)(error.kind().into()))
+        Watched::folder_in(&folder).map_err(|error| StoreError::at("create a folder in", &folder)(error.kind().into()))
     }
 
     /// A stable place in the temporary folder for a download that can be resumed.
