@@ -262,6 +262,8 @@ impl Release {
         let record = store.suites().join(&key);
         let guard = store.suites().join(format!("{key}.lock"));
         let lock = File::options().create(true).truncate(false).write(true).open(&guard);
+        // What is remembered in a cache that may only be read holds all the same.
+        let lock = lock.or_else(|error| File::open(&guard).map_err(|_| error));
         let lock = lock.map_err(StoreError::at("open", &guard))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| StoreError::at("lock", &guard)(error.into()))?;
         // A record that cannot be read is as good as none.

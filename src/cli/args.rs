@@ -25,7 +25,7 @@ E0412` says what it means, why compose refuses, and what to do.
 
 Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
 mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
-or disk.";
+or disk, 130 interrupted (143 SIGTERM, 129 SIGHUP).";
 
 /// Turns a manifest.toml into a reproducible, shell-less root filesystem and container image.
 #[derive(Debug, Parser)]
