@@ -145,7 +145,7 @@ fn one(
     if let Some((ImageRef::Path(path), image)) = &image {
         outputs.extend(forms(path, image.as_ref().ok(), scratch).map_err(|error| Failure::new(exit::USAGE, error))?);
     }
-    let codecs = codecs(&outputs, desk.manifest.image.compression);
+    let codecs = codecs(&outputs, false, desk.manifest.image.compression);
     let plan = desk.plan(lock, arch, epoch);
     let mut damaged = cached::check(&inputs(plan), own, &desk.store)?;
     let assembled = assemble(plan, &codecs, desk.download(&bases)).map_err(Failure::from);

@@ -8,6 +8,7 @@
 pub mod elf;
 pub mod http;
 pub mod python;
+pub mod registry;
 pub mod secret;
 pub mod signing;
 pub mod wheel;
@@ -372,7 +373,8 @@ impl Desk {
 }
 
 /// Phases of a run, which a message's snapshot is without.
-const PHASES: [&str; 8] = [
+const PHASES: [&str; 9] = [
+    "Pushing",
     "Fetching indexes",
     "Solving",
     "Fetching and unpacking",

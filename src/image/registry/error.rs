@@ -2,9 +2,14 @@
 
 use std::{io, path::PathBuf};
 
-use crate::archive::ErrorClass;
+use super::HelperError;
+use crate::{archive::ErrorClass, base::Sha256};
 
-/// An image cannot be fetched from its registry.
+/// What helps where nothing else is known to.
+pub(super) const AGAIN: &str =
+    "check the network, and that this host is a registry, and run it again: what is there already is not sent twice";
+
+/// An image cannot be fetched from its registry, or brought there.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// `--offline`.
@@ -12,6 +17,36 @@ pub enum RegistryError {
         "{0} is in a registry, and --offline forbids asking it; name an image on this machine, or leave --offline out"
     )]
     Offline(String),
+    /// `--offline`, and an output in a registry.
+    #[error("{0} is in a registry, and --offline forbids pushing to it; write x.oci.tar, or leave --offline out")]
+    OfflinePush(String),
+    /// The network or the registry fails while something is brought there.
+    #[error("cannot push {url} (attempt {attempt}): {why}; {next}")]
+    Push {
+        /// What was to be there.
+        url: String,
+        /// Attempts made.
+        attempt: u32,
+        /// What happened last.
+        why: String,
+        /// What a person can do.
+        next: String,
+    },
+    /// The registry took something, and calls it by another digest.
+    #[error(
+        "{url} is not what was pushed: the registry says that it is {found} instead of {wanted}; the registry, or something on the way, altered it, or somebody else pushed at the same time: do not use it, and push again"
+    )]
+    Altered {
+        /// What was pushed.
+        url: String,
+        /// As the registry says.
+        found: String,
+        /// Ours.
+        wanted: Sha256,
+    },
+    /// The program that keeps the registry's secret fails.
+    #[error(transparent)]
+    Helper(HelperError),
     /// The registry has no such thing.
     #[error("{url} is not there ({why}); check the image's name, its tag or digest, and that it has not been deleted")]
     Missing {
@@ -83,8 +118,14 @@ impl RegistryError {
     /// Of what kind it is.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Offline(_) | Self::Missing { .. } | Self::Network { .. } | Self::Denied { .. } => ErrorClass::Network,
-            Self::Mismatch { .. } => ErrorClass::Signature,
+            Self::Offline(_)
+            | Self::OfflinePush(_)
+            | Self::Missing { .. }
+            | Self::Network { .. }
+            | Self::Push { .. }
+            | Self::Denied { .. }
+            | Self::Helper(_) => ErrorClass::Network,
+            Self::Mismatch { .. } | Self::Altered { .. } => ErrorClass::Signature,
             Self::Document { .. } | Self::TooLarge { .. } => ErrorClass::Usage,
             Self::Disk { .. } => ErrorClass::Disk,
         }
