@@ -124,11 +124,10 @@ fn a_real_registry_has_what_the_layout_has() {
     let tag = format!("docker://{host}/team/app:{}", digest.replace(':', "-"));
     let found: Value = serde_json::from_str(&skopeo(&desk, &["inspect", "--raw", "--tls-verify=false", &tag])).unwrap();
     let referrers = found["manifests"].as_array().unwrap();
-    let kinds: Vec<_> = referrers.iter().map(|one| one["artifactType"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["application/spdx+json", "application/vnd.cyclonedx+json"]);
     let here = index(&desk.path("layout"))["manifests"].as_array().unwrap()[1..].to_vec();
+    assert_eq!((referrers.len(), here.len()), (2, 2));
     for (there, here) in referrers.iter().zip(&here) {
-        assert_eq!(there["digest"], here["digest"]);
+        assert_eq!((&there["digest"], &there["artifactType"]), (&here["digest"], &here["artifactType"]));
         let created = &blob(&desk.path("layout"), &here["digest"])["annotations"];
         assert_eq!(&there["annotations"], created, "as the manifest has them");
     }
@@ -205,7 +204,7 @@ fn a_large_layer_goes_chunk_by_chunk_whatever_happens() {
                 (number == 1).then(|| have.extend(&request.body[..4 << 20]))?;
                 Some(Answer::status(202).header("Location", path.clone()).header("Range", "0-4194303"))
             }),
-            &[8, 8, 8],
+            &[8, 8, 8, 0],
         ),
         (
             "it is busy",

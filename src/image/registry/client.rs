@@ -17,7 +17,7 @@ use super::{
     Credentials, Reference, RegistryError,
     ask::{Ask, Fault, header, length, media_type},
     credentials::Login,
-    error::AGAIN,
+    error::{AGAIN, WHOEVER},
     helper::HelperError,
 };
 use crate::{
@@ -171,9 +171,9 @@ impl<'a> Client<'a> {
         mut attempt: impl FnMut(u32) -> Result<T, Fault>,
     ) -> Result<T, RegistryError> {
         let settings = self.fetcher.settings();
-        let network = |url, attempt, why| match self.actions {
+        let network = |url, attempt, why, next: &str| match self.actions {
             Actions::Pull => RegistryError::Network { url, attempt, why },
-            Actions::PullPush => RegistryError::Push { url, attempt, why, next: AGAIN.into() },
+            Actions::PullPush => RegistryError::Push { url, attempt, why, next: next.into() },
         };
         let mut mismatches = 0;
         let mut number = 1;
@@ -187,7 +187,7 @@ impl<'a> Client<'a> {
             let mut pause = settings.backoff.saturating_mul(1 << (number - 1).min(6));
             let why = match failure {
                 Failure::Missing(why) => return Err(RegistryError::Missing { url, why }),
-                Failure::Lasting(why) => return Err(network(url, number, why)),
+                Failure::Lasting(why) => return Err(network(url, number, why, WHOEVER)),
                 Failure::Disk(error) => return Err(RegistryError::Disk { path: error.path, source: error.source }),
                 Failure::Mismatch(why) => {
                     mismatches += 1;
@@ -198,7 +198,7 @@ impl<'a> Client<'a> {
                 }
                 Failure::Passing { why, attempts, wait } => {
                     if number >= settings.attempts.min(attempts) {
-                        return Err(network(url, number, why));
+                        return Err(network(url, number, why, AGAIN));
                     }
                     pause = wait.unwrap_or(pause);
                     why

@@ -9,6 +9,9 @@ use crate::{archive::ErrorClass, base::Sha256};
 pub(super) const AGAIN: &str =
     "check the network, and that this host is a registry, and run it again: what is there already is not sent twice";
 
+/// What helps against a registry that answers, and will not have it.
+pub(super) const WHOEVER: &str = "ask whoever runs the registry, with this answer";
+
 /// An image cannot be fetched from its registry, or brought there.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {

@@ -19,7 +19,7 @@ use super::{
     Client, RegistryError,
     ask::{Ask, Content, Fault, header, length, said},
     client::content_digest,
-    error::AGAIN,
+    error::WHOEVER,
 };
 use crate::{
     archive::{
@@ -151,7 +151,7 @@ impl Upload<'_, '_> {
                 }
             };
             if attempt == TRIES {
-                return failed(why, AGAIN.into());
+                return failed(why, WHOEVER.into());
             }
             self.client.progress.notice(&format!("{}: {why}; beginning anew", shown(&self.url)));
         }
