@@ -21,7 +21,7 @@ use crate::{
     image::{
         Attached, Destination, FORMAT, ImageSpec, Output, Pushable, check, codecs,
         registry::{Actions, Client, Credentials, Pushed, Reference, RegistryError, push},
-        tree_digest, write_all, write_for_registry,
+        tree_digest, write_also,
     },
     lock::{Built, Lock, Target},
     python::LocalWheel,
@@ -317,8 +317,8 @@ fn one(
     let attached = inventory.map(|inventory| Attached { forms, inventory });
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
     let plain_size = assembled.size;
-    let write = if to_registry { write_for_registry } else { write_all };
-    let mut written = write(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
+    let (force, store) = (args.force, &desk.store);
+    let mut written = write_also(&assembled.tree, &spec, outputs, to_registry, force, store, &desk.shown)?;
     written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = lock.targets.get(&arch).and_then(|target| target.built.clone());

@@ -114,25 +114,14 @@ pub fn write_all(
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Written, ImageError> {
-    make(tree, spec, outputs, false, force, store, progress)
+    write_also(tree, spec, outputs, false, force, store, progress)
 }
 
-/// The same, and makes the image ready for a registry. What that refers to is the store's.
+/// The same; `for_registry` makes the image ready for one too, which refers to the store.
 ///
 /// # Errors
 /// As [`write_all`].
-pub fn write_for_registry(
-    tree: &Tree,
-    spec: &ImageSpec<'_>,
-    outputs: &[Output],
-    force: bool,
-    store: &Store,
-    progress: &dyn Progress,
-) -> Result<Written, ImageError> {
-    make(tree, spec, outputs, true, force, store, progress)
-}
-
-fn make(
+pub fn write_also(
     tree: &Tree,
     spec: &ImageSpec<'_>,
     outputs: &[Output],
