@@ -192,9 +192,9 @@ refusals! { MADE:
     UNKNOWN_OUTPUT 819 "unknown-output" USAGE
         "The output's name says no form that compose writes."
         "write rootfs/, x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR";
-    REGISTRY_OUTPUT 820 "registry-output" USAGE
-        "This version of compose does not push to a registry."
-        "write x.oci.tar, and push it with skopeo or docker";
+    OUTPUT_WITH_DIGEST 820 "output-with-digest" USAGE
+        "The output names an image in a registry by a digest; what is pushed gets its own."
+        "write docker://registry.example.com/name:tag";
     STDOUT_UNWRITABLE 821 "stdout-unwritable" OUTPUT
         "The result cannot be written to standard output, so whoever reads it has only a part."
         "see where standard output leads";
@@ -280,6 +280,15 @@ refusals! { MADE:
     BAD_IMAGE_NAME 934 "bad-image-name" USAGE
         "That is not how an image in a registry is named (OCI distribution specification)."
         "write docker://registry.example.com/name:tag, or @sha256:… for an exact one";
+    PUSH_REFUSED 935 "push-refused" NETWORK
+        "The registry does not take the image, or does not do what the distribution specification says. The tag is written last: nothing half there has a name."
+        "ask whoever runs the registry, with its answer";
+    PUSHED_ALTERED 936 "pushed-altered" TRUST
+        "The registry calls what was pushed by another digest than compose did."
+        "do not use it, and push again";
+    CREDENTIAL_HELPER_FAILED 937 "credential-helper-failed" NETWORK
+        "The program that keeps the login for the registry (credHelpers or credsStore) cannot be run, or does not answer as it should."
+        "try it by hand: echo REGISTRY | docker-credential-NAME get";
     ADVISORY_FILE_UNREADABLE 941 "advisory-file-unreadable" USAGE
         "A file or folder with advisories or VEX statements cannot be read."
         "check the name and its permissions";
