@@ -47,6 +47,8 @@ pub struct LockedRepository {
     pub codename: Option<String>,
     /// Point release, such as `13.8`.
     pub version: Option<String>,
+    /// The time that the manifest pins it to.
+    pub snapshot: Option<Timestamp>,
     /// The Release's date.
     pub date: Timestamp,
     /// Digest of the signed text.

@@ -426,16 +426,7 @@ fn help_says_what_there_is() {
 #[test]
 fn a_package_that_left_the_mirror_comes_from_the_snapshot_archive() {
     let mut archive = Archive::new(vec![pkg("base", "13").file("usr/base", 0o644, "x")]);
-    let mut files = Files::new();
-    for (root, suite) in [("debian", "trixie"), ("debian", "trixie-updates"), ("debian-security", "trixie-security")] {
-        for field in ["Suite", "Codename"] {
-            archive.release.insert(field.into(), suite.into());
-        }
-        for (path, bytes) in archive.files() {
-            files.insert(format!("{root}/{}", path.replace("dists/stable/", &format!("dists/{suite}/"))), bytes);
-        }
-    }
-    let served = Served::start(files, archive.key.armoured());
+    let served = Served::start(archive.debian("trixie"), archive.key.armoured());
     let desk = Desk::new(&served, "", "");
     desk.manifest(
         "name = \"demo\"\narchs = [\"amd64\"]\n[debian]\nsuite = \"trixie\"\n[packages]\ninstall = [\"base\"]\n",

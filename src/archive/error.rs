@@ -1,5 +1,7 @@
 //! All that can go wrong with an archive, and of which class each failure is.
 
+use jiff::Timestamp;
+
 use super::{
     fetch::FetchError, keyring::KeyringError, openpgp::SignatureError, release::ReleaseError, sources::SourcesError,
     suites::SuitesError,
@@ -49,6 +51,18 @@ pub enum ArchiveError {
         url: String,
         /// Why not.
         source: SignatureError,
+    },
+    /// A suite that the snapshot archive does not have as of that time.
+    #[error(
+        "{url} is not there: the snapshot archive has no such suite as of {pin}; choose a later date, or check the suite's name"
+    )]
+    NotThen {
+        /// The suite's folder.
+        url: String,
+        /// The time.
+        pin: Timestamp,
+        /// What was asked for.
+        source: FetchError,
     },
     /// A signed Release that is not accepted.
     #[error("{url} is signed, but cannot be used")]
@@ -149,6 +163,7 @@ impl Refuses for ArchiveError {
             Self::Signature { source, .. } => source.refusal(),
             Self::Release { source, .. } => source.refusal(),
             Self::NotInSuite { .. } => refusal::NOT_IN_SUITE,
+            Self::NotThen { .. } => refusal::NOT_IN_SNAPSHOT,
             Self::Index { why, .. } => why.refusal(),
             Self::Store(error) => error.refusal(),
         }

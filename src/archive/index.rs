@@ -127,7 +127,7 @@ impl Loader<'_> {
     ) -> Result<LoadedSuite, ArchiveError> {
         let folder = join(base, &format!("dists/{}", request.suite));
         let (release, certificate) = self.release(request, &folder, keys)?;
-        if !request.is_snapshot() {
+        if request.pin().is_none() {
             let refused = |source| ArchiveError::Release { url: shown(&folder), source };
             release.remember(self.store, &request.name, &request.suite).map_err(refused)?;
         }
@@ -158,10 +158,15 @@ impl Loader<'_> {
         folder: &str,
         keys: Option<&Keyring>,
     ) -> Result<(Release, String), ArchiveError> {
-        let verified = self.signed_release(folder, keys)?;
+        let verified = self.signed_release(folder, keys).map_err(|error| match (error, request.pin()) {
+            (ArchiveError::Fetch(error), Some(pin)) if error.is_missing() => {
+                ArchiveError::NotThen { url: shown(folder), pin, source: error }
+            }
+            (error, _) => error,
+        })?;
         let refused = |source| ArchiveError::Release { url: shown(folder), source };
         let release = Release::parse(&verified.text).map_err(refused)?;
-        release.check(&request.suite, request.is_snapshot(), self.now).map_err(refused)?;
+        release.check(&request.suite, request.pin(), self.now).map_err(refused)?;
         Ok((release, verified.certificate))
     }
 

@@ -103,7 +103,7 @@ pub fn keep_index(store: &Store, index: &Sha256, text: &str) -> Result<(), Store
     let path = store.path(Shelf::Indexes, &key);
     let mut file = store.temp()?;
     let packed = pack(&key, &pieces).map_err(StoreError::at("write", &path))?;
-    file.write_all(&packed).map_err(StoreError::at("write", &path))?;
+    file.write_all(&packed).map_err(StoreError::writing(&path, packed.len() as u64))?;
     store.keep(Shelf::Indexes, &key, file)?;
     Ok(())
 }

@@ -28,6 +28,6 @@ pub use fetch::{Changed, FetchError, FetchSettings, Fetcher, Promise, Validators
 pub use index::{LoadedSuite, Loader, PackagesIndex};
 pub use kept::{Cold, IndexPiece, is_kept_sound, keep_index, kept_index};
 pub use release::ReleaseInfo;
-pub use sources::{MirrorInputs, MirrorSource, Mirrors, SourcesError, discover, snapshot};
+pub use sources::{MirrorInputs, MirrorSource, Mirrors, SourcesError, check_pin, discover, snapshot};
 pub use suites::{Keys, SuiteRequest, requests};
 pub use vendored::Vendored;

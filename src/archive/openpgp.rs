@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pgp::{
-    armor::Dearmor,
+    armor::{ArmorCrc24Status, Dearmor},
     composed::{SignedPublicKey, SignedPublicSubKey},
     crypto::{hash::HashAlgorithm, public_key::PublicKeyAlgorithm},
     packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersion, SubpacketData},
@@ -139,11 +139,30 @@ fn read_signatures(raw: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     if raw.trim_ascii_start().starts_with(b"-----") {
         let mut dearmor = Dearmor::new(raw.trim_ascii_start());
         dearmor.read_header().map_err(unreadable)?;
-        take(&mut PacketParser::new(std::io::BufReader::new(dearmor)))?;
+        let mut packets = Vec::new();
+        std::io::Read::read_to_end(&mut dearmor, &mut packets)
+            .map_err(|error| SignatureError::Unreadable(error.to_string()))?;
+        // The checksum says nothing of who made it, but gpgv refuses a wrong one. (rPGP 0.21's own check refuses all.)
+        if let ArmorCrc24Status::Unchecked { footer_crc } = dearmor.crc24_status()
+            && footer_crc != crc24(&packets)
+        {
+            return Err(SignatureError::Unreadable("its armour has a wrong checksum".into()));
+        }
+        take(&mut PacketParser::new(&*packets))?;
     } else {
         take(&mut PacketParser::new(raw))?;
     }
     Ok(signatures)
+}
+
+/// The checksum of armour (RFC 9580, 6.1).
+fn crc24(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0xb7_04ce, |crc, &byte| {
+        (0..8).fold(crc ^ (u32::from(byte) << 16), |crc, _| match crc & 0x80_0000 {
+            0 => crc << 1,
+            _ => (crc << 1) ^ 0x186_4cfb,
+        })
+    })
 }
 
 fn tag(packet: &Packet) -> Tag {
@@ -408,8 +427,11 @@ fn has_flags(signature: &Signature) -> bool {
 
 /// Whether the signature says that `key` made it. Without any such word nothing matches: gpgv needs it too.
 fn named(signature: &Signature, key: &dyn KeyDetails) -> bool {
-    signature.issuer_fingerprint().contains(&&key.fingerprint())
-        || signature.issuer_key_id().contains(&&key.legacy_key_id())
+    // A fingerprint is believed before an ID, which is short, and mostly in the part that nobody signed.
+    match &*signature.issuer_fingerprint() {
+        [] => signature.issuer_key_id().contains(&&key.legacy_key_id()),
+        named => named.contains(&&key.fingerprint()),
+    }
 }
 
 fn issuer(signature: &Signature) -> String {

@@ -5,6 +5,7 @@
 
 pub mod aside;
 pub mod exit;
+pub mod live;
 pub mod refusal;
 pub mod words;
 mod arch;

@@ -21,7 +21,7 @@ pub enum BadPath {
     #[error("“{0}” holds a NUL byte")]
     Nul(String),
     /// More than `PATH_MAX` bytes, or a component of more than `NAME_MAX`.
-    #[error("“{0}…” is longer than Linux allows (4,096 bytes, 255 in a component)")]
+    #[error("“{0}” is longer than Linux allows (4,096 bytes, 255 in a component)")]
     TooLong(String),
 }
 
@@ -48,7 +48,7 @@ impl RootPath {
     /// # Errors
     /// `..`, NUL, or a path longer than Linux allows (`PATH_MAX` 4,096, `NAME_MAX` 255, limits.h).
     pub fn parse(raw: &[u8]) -> Result<Self, BadPath> {
-        let show = || String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned();
+        let show = || super::words::shown(raw);
         if raw.contains(&0) {
             return Err(BadPath::Nul(show()));
         }

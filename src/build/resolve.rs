@@ -28,7 +28,7 @@ use crate::{
     elf::ElfError,
     inventory,
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
-    manifest::Manifest,
+    manifest::{Debian, Manifest},
     python::{self, Inputs, InputsError, Site, SiteError},
     solve::{self, Price, Problem, Solution, SolveError},
     tree::Origin,
@@ -247,6 +247,7 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
         let (target, more) = target(order, &loaded, &universe, loader, ask)?;
         targets.insert(arch, target);
         all_more.insert(arch, more);
+        let pin = order.manifest.debian.as_ref().and_then(|debian| debian.snapshot);
         for suite in loaded {
             let release = suite.release;
             let repository = LockedRepository {
@@ -255,6 +256,7 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
                 origin: release.origin,
                 codename: release.codename,
                 version: release.version,
+                snapshot: pin.filter(|_| Debian::has(&suite.name)),
                 date: release.date,
                 release: release.sha256,
             };
@@ -322,7 +324,7 @@ fn target(
     let filter = filter(&manifest.rootfs)?;
     let bases = BTreeMap::new();
     let download = Download { fetcher: loader.fetcher, store: loader.store, bases: &bases, progress: loader.progress };
-    let supplier = Supplier { filter: &filter, codecs: &[], download };
+    let supplier = Supplier { filter: &filter, limits: &manifest.limits, codecs: &[], download };
     let mut finder = Finder::new(loader, loaded, universe, arch);
     let own = Needs { clauses: finder.requested(&manifest.packages.install)?, ..Needs::default() };
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cve::CveArgs;
-use crate::{base::Arch, image::open::ImageRef};
+use crate::{base::Arch, deb::Limits, image::open::ImageRef, manifest};
 
 /// What `compose --help` says after the options.
 const AFTER: &str = "\
@@ -25,7 +25,7 @@ E0412` says what it means, why compose refuses, and what to do.
 
 Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
 mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
-or disk.";
+or disk, 130 interrupted (143 SIGTERM, 129 SIGHUP).";
 
 /// Turns a manifest.toml into a reproducible, shell-less root filesystem and container image.
 #[derive(Debug, Parser)]
@@ -244,9 +244,32 @@ pub struct AuditArgs {
     /// Print the JSON Schema of --format json, and do nothing else
     #[arg(long, exclusive = true)]
     pub schema: bool,
+    /// How much an image may hold.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Known vulnerabilities.
     #[command(flatten)]
     pub cve: CveArgs,
+}
+
+/// How much an image may hold that is read back.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LimitArgs {
+    /// For an image: how much it may hold, a key of the manifest's [limits], such as unpacked="64 GiB"; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub limit: Vec<String>,
+}
+
+impl LimitArgs {
+    /// With the defaults of what is not told.
+    ///
+    /// # Errors
+    /// What is wrong with one, in words.
+    pub fn of_images(&self) -> Result<Limits, String> {
+        let mut told = manifest::Limits::default();
+        self.limit.iter().try_for_each(|text| told.set(text)).map_err(|why| format!("--limit: {why}"))?;
+        Ok(Limits::from(&told))
+    }
 }
 
 /// A comparison.
@@ -271,6 +294,9 @@ pub struct DiffArgs {
     /// Exit with 7 if anything is different
     #[arg(long)]
     pub exit_code: bool,
+    /// How much an image may hold.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: DiffFormat,

@@ -26,7 +26,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.schema {
         return print(audit::SCHEMA);
     }
-    let look = look(&args.resolve(), args.lock.as_deref())?;
+    let look = look(&args.resolve(), args.lock.as_deref(), &args.limits)?;
     let form = match args.format {
         AuditFormat::Human | AuditFormat::Json => None,
         AuditFormat::Spdx => Some(sbom::Form::Spdx2),

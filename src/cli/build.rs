@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, fs};
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::{
     base::{Arch, Progress, Sha256, aside, refusal},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
-    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, tree_digest, write_all},
+    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, place, tree_digest, write_all},
     lock::{Built, Lock, Target},
     python::LocalWheel,
 };
@@ -128,9 +128,23 @@ fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Fa
         let outputs = names.iter().map(|name| Output::parse(name)).collect::<Result<Vec<_>, _>>()?;
         // Before the work, not after it.
         check(&outputs)?;
+        outputs.iter().try_for_each(|output| apart(desk, output))?;
         all.push((arch, outputs));
     }
     Ok(all)
+}
+
+/// Fails if an output would be written into the cache, which is tidied, or take its place.
+fn apart(desk: &Desk, output: &Output) -> Result<(), Failure> {
+    let (cache, at) = (fs::canonicalize(desk.store.root()).unwrap_or_default(), place(output));
+    if !at.starts_with(&cache) && !cache.starts_with(&at) {
+        return Ok(());
+    }
+    let (path, cache) = (output.path().display(), cache.display());
+    let text = format!(
+        "{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it"
+    );
+    Err(Failure::words(refusal::OUTPUT_IN_CACHE, text))
 }
 
 /// What the lock on disk is good for.

@@ -93,6 +93,7 @@ impl Desk {
                     security_mirror: debian.security_mirror.clone(),
                     env,
                     snapshot: snapshot_archive(),
+                    pin: debian.snapshot,
                     apt_dir: "/etc/apt".into(),
                     today: jiff::tz::Offset::UTC.to_datetime(now).date(),
                 })
@@ -102,8 +103,7 @@ impl Desk {
         let mut suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
         for suite in &mut suites {
             suite.bases = vendored.as_ref().map_or_else(|| suite.bases.clone(), |vendored| vec![vendored.base()]);
-            let is_debian = ["debian", "debian-updates", "debian-security"].contains(&suite.name.as_str());
-            if let Some(file) = args.signed_by.as_ref().filter(|_| vendored.is_some() || is_debian) {
+            if let Some(file) = args.signed_by.as_ref().filter(|_| vendored.is_some() || suite.is_debian()) {
                 suite.keys = Keys::File(file.clone());
             }
         }
@@ -129,6 +129,9 @@ impl Desk {
         let known: OnceCell<Sonames> = OnceCell::new();
         move |soname| {
             let load = || {
+                if self.check_trust().is_err() {
+                    return Sonames::default();
+                }
                 let loader = self.loader();
                 loader.load_all(&self.suites, arch).and_then(|suites| loader.sonames(&suites, arch)).unwrap_or_default()
             };
@@ -136,13 +139,17 @@ impl Desk {
         }
     }
 
-    /// Whether there is anything that vouches for the indexes of a vendored folder, before they are asked for. A build
-    /// from a lock does without.
+    /// Whether indexes may be asked for: whether there is anything that vouches for those of a vendored folder, and
+    /// whether a pinned archive is to be had as it was. A build from a lock does without.
     ///
     /// # Errors
-    /// When it is not signed, or nobody said by whom it may be.
+    /// When it is not signed, or nobody said by whom it may be; when only today's archive is to be had.
     pub fn check_trust(&self) -> Result<(), Failure> {
-        let Some(vendored) = self.fetcher.vendored() else { return Ok(()) };
+        let Some(vendored) = self.fetcher.vendored() else {
+            let pin = self.manifest.debian.as_ref().and_then(|debian| debian.snapshot);
+            let checked = pin.map_or(Ok(()), |pin| archive::check_pin(pin, &self.suites, self.now));
+            return Ok(checked.map_err(archive::ArchiveError::from)?);
+        };
         let (folder, key) = (vendored.root().display(), vendored.root().join(KEYRING));
         for suite in &self.suites {
             let (refusal, text) = match &suite.keys {

@@ -15,8 +15,8 @@ use crate::{
 
 /// Runs the command.
 pub fn diff(args: &DiffArgs) -> Result<(), Failure> {
-    let one = look(&at(args.from.clone(), args.arch, args.offline), None)?;
-    let two = look(&at(args.to.clone(), args.arch, args.offline), None)?;
+    let one = look(&at(args.from.clone(), args.arch, args.offline), None, &args.limits)?;
+    let two = look(&at(args.to.clone(), args.arch, args.offline), None, &args.limits)?;
     let found = compared(side(&one), side(&two), args.times).map_err(unreadable)?;
     print(&match args.format {
         DiffFormat::Human => text(&found, args.show),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    args::ResolveArgs,
+    args::{LimitArgs, ResolveArgs},
     build::epoch,
     desk::{Desk, cache_folder, credentials},
     exit::Failure,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     archive::{FetchSettings, Fetcher},
     audit::{Looked, Subject},
-    base::{Arch, PackageName, refusal, words},
+    base::{Arch, PackageName, live::Watched, refusal, words},
     build::assemble,
     deb::Limits,
     image::open::{ImageRef, Remote, open_target},
@@ -45,7 +45,7 @@ pub struct Look {
     /// Maintainer scripts whose effect is not in it, where they are known.
     pub scripts: Option<Vec<(PackageName, Box<str>)>>,
     /// The bytes of the files may lie here, in a store that is in use until the end.
-    _scratch: Option<(TempDir, Store)>,
+    _scratch: Option<(Watched<TempDir>, Store)>,
 }
 
 /// What a target can be.
@@ -57,18 +57,19 @@ enum Target {
 }
 
 /// Opens what `args.manifest` names, which need be no manifest. `lock` adds to an image what only its lock knows.
-pub fn look(args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
+pub fn look(args: &ResolveArgs, lock: Option<&Path>, limits: &LimitArgs) -> Result<Look, Failure> {
+    let limits = limits.of_images().map_err(|error| Failure::words(refusal::BAD_OPTION, error))?;
     let target = args.manifest.as_deref().unwrap_or(Path::new(""));
     let image = ImageRef::parse(&target.to_string_lossy())?;
     let path = match &image {
-        ImageRef::Registry(_) => return of_image(&image, args, lock),
+        ImageRef::Registry(_) => return of_image(&image, args, lock, &limits),
         ImageRef::Path(_) if target.to_str().is_none() => target,
         ImageRef::Path(path) => path,
     };
     match kind(path)? {
         Target::Manifest => of_manifest(args),
         Target::Lock => of_lock(path, args.arch),
-        Target::Image => of_image(&ImageRef::from(path), args, lock),
+        Target::Image => of_image(&ImageRef::from(path), args, lock, &limits),
     }
 }
 
@@ -200,14 +201,14 @@ fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
     }
 }
 
-fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
+fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>, limits: &Limits) -> Result<Look, Failure> {
     let store = Store::open(&cache_folder()?)?;
     let scratch = store.temp_dir()?;
     let (arch, shown) = (args.arch, Shown::stderr());
     let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
     let credentials = credentials(image)?;
     let remote = Remote { fetcher: &fetcher, credentials: &credentials, progress: &shown };
-    let mut opened = open_target(image, arch, scratch.path(), &Limits::default(), remote)?;
+    let mut opened = open_target(image, arch, scratch.path(), limits, remote)?;
     shown.clear();
     let target = image.to_string();
     // The file's name, or the repository's last part.

@@ -16,6 +16,7 @@ mod look;
 mod panic;
 mod progress;
 mod report;
+mod signals;
 mod vendor;
 mod verify;
 mod why;
@@ -31,7 +32,10 @@ use self::{
     args::{Cli, Command},
     exit::Failure,
 };
-use crate::{base::refusal, manifest::OMIT_GROUPS};
+use crate::{
+    base::{live, refusal},
+    manifest::OMIT_GROUPS,
+};
 
 /// Runs `compose` with the process's arguments.
 pub fn main() -> ExitCode {
@@ -41,6 +45,7 @@ pub fn main() -> ExitCode {
 fn run() -> u8 {
     let cli = Cli::parse();
     let wants_json = cli.wants_json();
+    signals::hear();
     let done = match (cli.command, cli.build) {
         (Some(Command::Lock(args)), _) => build::lock(&args),
         (Some(Command::Why(args)), _) => why::why(&args),
@@ -58,6 +63,8 @@ fn run() -> u8 {
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };
+    // What an interruption has taken away is no other failure.
+    live::go_on();
     match done {
         Ok(()) => exit::DONE,
         Err(failure) => {

@@ -182,7 +182,7 @@ fn one(
             let is_whole = image.is_ok();
             let mut verdict = match image {
                 Ok(image) => {
-                    let layout = opened(&folder, arch, scratch, "layout")?;
+                    let layout = opened(&folder, arch, scratch, "layout", &(&desk.manifest.limits).into())?;
                     judged(name, image, &promised, (&assembled.tree, &layout))
                         .map_err(|error| Failure::words(refusal::IMAGE_UNREADABLE, format!("{name}: {error}")))?
                 }
@@ -226,26 +226,27 @@ fn unread(error: io::Error) -> Failure {
 }
 
 /// Reads an image into a folder of its own below `scratch`.
-fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, OpenError> {
+fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str, limits: &Limits) -> Result<Opened, OpenError> {
     let scratch = scratch.join(name);
     let made = fs::create_dir_all(&scratch);
     made.map_err(|source| OpenError {
         path: path.into(),
         fault: OpenFault::Scratch { path: scratch.clone(), source },
     })?;
-    open(path, Some(arch), &scratch, &Limits::default())
+    open(path, Some(arch), &scratch, limits)
 }
 
 /// The image that is to be judged, or why it cannot be read, where that may be for a change in it.
 fn looked_at(desk: &Desk, image: &ImageRef, arch: Arch, scratch: &Path) -> Result<Result<Opened, OpenError>, Failure> {
+    let limits = Limits::from(&desk.manifest.limits);
     let ImageRef::Path(path) = image else {
         let scratch = scratch.join("image");
         fs::create_dir_all(&scratch).map_err(StoreError::at("create", &scratch))?;
         let credentials = credentials(image)?;
         let remote = Remote { fetcher: &desk.fetcher, credentials: &credentials, progress: &desk.shown };
-        return Ok(Ok(open_target(image, Some(arch), &scratch, &Limits::default(), remote)?));
+        return Ok(Ok(open_target(image, Some(arch), &scratch, &limits, remote)?));
     };
-    match opened(path, arch, scratch, "image") {
+    match opened(path, arch, scratch, "image", &limits) {
         Err(error) if matches!(error.fault, OpenFault::Scratch { .. } | OpenFault::Read(_) | OpenFault::Special) => {
             Err(error.into())
         }

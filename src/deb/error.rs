@@ -79,6 +79,9 @@ pub enum DebFault {
     /// Text that Policy 5.1 wants in UTF-8.
     #[error("“{0}” in its control archive is not UTF-8")]
     NotUtf8(&'static str),
+    /// A `control` that is not one paragraph (Policy 5.3).
+    #[error("“control” in its control archive cannot be used: {0}")]
+    BadControl(String),
     /// A control file that occurs twice.
     #[error("“{0}” occurs twice in its control archive")]
     ControlTwice(String),
@@ -108,6 +111,7 @@ impl Refuses for DebFault {
             Self::Version(_) => refusal::DEB_VERSION,
             Self::NoControl => refusal::DEB_NO_CONTROL,
             Self::NotUtf8(_) => refusal::DEB_NOT_UTF8,
+            Self::BadControl(_) => refusal::BAD_CONTROL,
             Self::ControlTwice(_) => refusal::DEB_CONTROL_TWICE,
             Self::Tar { fault, .. } => fault.refusal(),
             Self::Limit(limit) => limit.refusal(),
@@ -121,7 +125,7 @@ impl DebFault {
         match self {
             Self::Read(_) => "check the file and its permissions",
             Self::Limit(_) | Self::Tar { fault: TarFault::Limit(_), .. } => {
-                "if the package is meant to be that large, raise the limit; otherwise leave it out"
+                "leave the package out; if it is meant to be that large, raise that limit in the manifest"
             }
             Self::Truncated { .. } | Self::Tar { fault: TarFault::Read(_) | TarFault::Truncated, .. } => {
                 "remove the file, so that it is fetched again"
@@ -236,15 +240,5 @@ impl TarFault {
                 Err(error) => Self::Read(error),
             },
         }
-    }
-}
-
-/// Bytes from outside, fit for a message: escaped, and cut to a length.
-pub(crate) fn shown(raw: &[u8]) -> String {
-    let cut = &raw[..raw.len().min(200)];
-    let dots = if cut.len() < raw.len() { "…" } else { "" };
-    match std::str::from_utf8(cut) {
-        Ok(text) if !text.chars().any(char::is_control) => format!("{text}{dots}"),
-        _ => format!("{}{dots}", cut.escape_ascii()),
     }
 }

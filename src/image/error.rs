@@ -5,8 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::base::refusal::{self, Refusal, Refuses};
-use crate::store::StoreError;
+use crate::{
+    base::{
+        aside::is_full,
+        refusal::{self, Refusal, Refuses},
+    },
+    store::StoreError,
+};
 
 /// An output could not be written. Nothing is left under its name but what was there before.
 /// All of these are class 8, output or disk, of the exit codes.
@@ -113,11 +118,6 @@ impl ImageError {
             other => other,
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{ImageError, pack::Pack};
+use super::{ImageError, pack::Pack, stage::StagedDir};
 use crate::{
     base::{Arch, RootPath, Sha256, Sha256Writer},
     inventory::Inventory,
@@ -343,20 +343,26 @@ pub(super) struct Blob<'a> {
     pub(super) packs: &'a [Pack],
 }
 
-/// Fills the empty directory `at`, called `shown` in errors, with the layout. Returns the bytes written.
-pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], at: &Path, shown: &Path) -> Result<u64, ImageError> {
-    let failed = || ImageError::at("write", shown);
-    fs::create_dir_all(at.join("blobs/sha256")).map_err(failed())?;
+/// Fills an empty directory with the layout, for whomever the umask lets read it. Returns the bytes written.
+pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], dir: &StagedDir) -> Result<u64, ImageError> {
+    let failed = || ImageError::at("write", dir.target());
+    let create = |name: &str| {
+        let path = RootPath::parse(name.as_bytes()).map_err(io::Error::other).map_err(failed())?;
+        dir.create(&path).map_err(failed())
+    };
     let mut bytes = 0;
     for (name, content) in docs.files(false) {
-        fs::write(at.join(name), content).map_err(failed())?;
+        create(&name)?.write_all(content).map_err(failed())?;
         bytes += content.len() as u64;
     }
     for Blob { layer, packs } in blobs {
-        let mut out = fs::File::create(at.join(blob(layer.digest))).map_err(failed())?;
+        let mut out = create(&blob(layer.digest))?;
         packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
         bytes += layer.size;
     }
+    let blobs = dir.open(&RootPath::literal("blobs")).map_err(failed())?;
+    let open_to = blobs.metadata().map_err(failed())?.permissions();
+    dir.open(&RootPath::root()).and_then(|top| top.set_permissions(open_to)).map_err(failed())?;
     Ok(bytes)
 }
 

@@ -174,7 +174,8 @@ fn key(codec: Compression, group: &[Piece]) -> io::Result<Sha256> {
 fn make(store: &Store, codec: Compression, group: &[Piece], key: &Sha256) -> Result<Pack, PackError> {
     let mut temp = store.temp().map_err(PackError::Store)?;
     let path = store.path(Shelf::Packs, key);
-    let failed = |error| PackError::Store(StoreError::at("write", &path)(error));
+    let most = group.iter().map(|piece| piece.len).sum();
+    let failed = |error| PackError::Store(StoreError::writing(&path, most)(error));
     let mut watch = Watch::default();
     let mut out = Sha256Writer::new(temp.as_file_mut());
     for blocks in blocks(group, BLOCK).chunks(AT_ONCE) {

@@ -6,7 +6,7 @@
 //! compressed ones, go side by side, and each output is put together from what is there.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -22,10 +22,10 @@ use super::{
     oci::{self, Blob, Documents},
     origin,
     pack::{self, Pack, Packed, PlainError},
-    stage::{self, StagedDir, StagedFile},
+    stage::{self, Replaced, StagedDir, StagedFile},
 };
 use crate::{
-    base::{Progress, Sha256},
+    base::{Progress, Sha256, aside, live},
     manifest::{Compression, Layers},
     store::Store,
     tree::Tree,
@@ -79,19 +79,30 @@ pub fn codecs(outputs: &[Output], layers: Compression) -> Vec<Compression> {
 /// # Errors
 /// [`ImageError::Twice`], [`ImageError::Inside`], or a folder that is missing.
 pub fn check(outputs: &[Output]) -> Result<(), ImageError> {
-    for (i, output) in outputs.iter().enumerate() {
-        if outputs.iter().take(i).any(|other| other.path().components().eq(output.path().components())) {
+    let places: Vec<PathBuf> = outputs.iter().map(place).collect();
+    for (i, (output, at)) in outputs.iter().zip(&places).enumerate() {
+        if places.iter().take(i).any(|other| other == at) {
             return Err(ImageError::Twice { path: output.path().into() });
         }
     }
-    let folders = outputs.iter().filter(|output| matches!(output, Output::Directory(_) | Output::OciDir(_)));
-    for outer in folders.map(Output::path) {
-        let is_inside = |path: &&Path| path.starts_with(outer) && path.components().ne(outer.components());
-        if let Some(path) = outputs.iter().map(Output::path).find(is_inside) {
-            return Err(ImageError::Inside { path: path.into(), outer: outer.into() });
+    let is_folder = |output: &Output| matches!(output, Output::Directory(_) | Output::OciDir(_));
+    for (outer, folder) in outputs.iter().zip(&places).filter(|(outer, _)| is_folder(outer)) {
+        let is_inside = |at: &PathBuf| at.starts_with(folder) && at != folder;
+        if let Some((inner, _)) = outputs.iter().zip(&places).find(|(_, at)| is_inside(at)) {
+            return Err(ImageError::Inside { path: inner.path().into(), outer: outer.path().into() });
         }
     }
     outputs.iter().try_for_each(|output| stage::has_parent(output.path()))
+}
+
+/// Where an output truly is, whatever links and `..` its path leads through: the directory that it replaces, or the name
+/// that it will have. As it is typed where there is nothing yet.
+pub fn place(output: &Output) -> PathBuf {
+    let path = output.path();
+    let is_replaced = matches!(output, Output::Directory(_) | Output::OciDir(_));
+    let folder = || Some(fs::canonicalize(aside::folder(path)).ok()?.join(path.file_name()?));
+    let there = is_replaced.then(|| fs::canonicalize(path).ok()).flatten();
+    there.or_else(folder).unwrap_or_else(|| path.components().collect())
 }
 
 /// Writes `tree` to all `outputs`. `force` lets a directory that compose did not make be replaced.
@@ -174,7 +185,7 @@ pub fn write_all(
         let target = output.path();
         let (bytes, sha256) = match stage {
             Stage::Rootfs(dir) => {
-                let made = directory::fill(tree, dir.path(), dir.target(), progress);
+                let made = directory::fill(tree, dir.root(), dir.target(), progress);
                 notes.extend(made.map_err(|error| error.needing(dir.target(), directory::needed(tree)))?);
                 (directory::bytes(tree), None)
             }
@@ -187,7 +198,7 @@ pub fn write_all(
                 (packed.size, Some(packed.sha256))
             }
             Stage::OciDir(dir) => {
-                let made = oci::write_dir(&docs, &blobs, dir.path(), dir.target());
+                let made = oci::write_dir(&docs, &blobs, dir);
                 (made.map_err(|error| error.needing(dir.target(), oci_needed))?, None)
             }
             Stage::OciTar(file) => {
@@ -198,9 +209,10 @@ pub fn write_all(
         };
         written.push(WrittenOutput { path: output.path().into(), bytes, sha256 });
     }
-    for stage in stages {
-        notes.extend(stage.commit()?);
-    }
+    let commit =
+        |done: &mut Vec<PathBuf>| stages.into_iter().map(|stage| stage.commit(done)).collect::<Result<Vec<_>, _>>();
+    let replaced = live::commit(commit)?;
+    notes.extend(replaced.into_iter().flatten().flat_map(Replaced::remove));
     let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();
     Ok(Written { tree: digest, diff_ids, layers, outputs: written, notes })
 }
@@ -319,10 +331,10 @@ impl Stage {
         })
     }
 
-    fn commit(self) -> Result<Vec<String>, ImageError> {
+    fn commit(self, done: &mut Vec<PathBuf>) -> Result<Option<Replaced>, ImageError> {
         match self {
-            Self::Rootfs(dir) | Self::OciDir(dir) => dir.commit(),
-            Self::OciTar(file) | Self::Tar(_, file) => file.commit().map(|()| Vec::new()),
+            Self::Rootfs(dir) | Self::OciDir(dir) => dir.commit(done).map(Some),
+            Self::OciTar(file) | Self::Tar(_, file) => file.commit(done).map(|()| None),
         }
     }
 }

@@ -4,13 +4,14 @@
 //! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
 //!
 //! ```text
-//! reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy (one table each)  →  model  →  meaning
+//! reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy, limits (one table each)  →  model  →  meaning
 //! ```
 
 mod accounts;
 mod error;
 mod groups;
 mod image;
+mod limits;
 mod meaning;
 mod model;
 mod policy;
@@ -26,6 +27,7 @@ mod tests;
 pub use error::{Drawn, ManifestError, ManifestErrors};
 pub use groups::{ContentRule, DEFAULT_OMIT, OMIT_GROUPS, OmitGroup, omit_group};
 pub use image::size_in_bytes as size;
+pub use limits::{LIMIT_KEYS, LimitKey, Limits};
 pub use meaning::meaning;
 pub use model::*;
 pub use policy::{Exception, Forbidden, Limit, Pattern, Policy};
@@ -109,6 +111,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
     let image = root.table("image").map(image::image).unwrap_or_default();
     let sbom = root.table("sbom").map(image::sbom).unwrap_or_default();
     let policy = root.table("policy").map(policy::policy).unwrap_or_default();
+    let limits = root.table("limits").map(limits::limits).unwrap_or_default();
     root.done();
     let debian = match debian {
         Some(debian) => Some(debian?),
@@ -129,6 +132,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
         image,
         sbom,
         policy,
+        limits,
     })
 }
 

@@ -90,12 +90,6 @@ impl<'d> Value<'d> {
         self.doc.note(self.span(), Fault { what, ..fault });
     }
 
-    /// Notes that this value would be fine in a later version.
-    pub fn unsupported(&self, what: &str) {
-        let fault = Fault { refusal: refusal::NOT_SUPPORTED, ..Fault::new(format!("{what} is not supported yet")) };
-        self.refuse(fault.help("leave it out until it is"));
-    }
-
     fn mismatch(&self, wanted: &str, help: Option<String>) {
         let (kind, text) = (self.inner.get_ref().type_str(), self.doc.quoted(self.span()));
         let what = format!("wants {wanted}, not the {kind} {text}");
@@ -139,6 +133,15 @@ impl<'d> Value<'d> {
             return None;
         }
         Some(text)
+    }
+
+    /// A date as it is written: a string, TOML's own kind, or digits alone.
+    pub fn date(&self) -> Option<String> {
+        match self.inner.get_ref() {
+            DeValue::Datetime(time) => Some(time.to_string()),
+            DeValue::Integer(_) => self.digits().map(str::to_owned),
+            _ => self.text().map(str::to_owned),
+        }
     }
 
     /// Text that `check` turns into something.

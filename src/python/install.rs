@@ -104,11 +104,12 @@ pub fn install(
     sha256: &Sha256,
     site: &Site,
     filter: &Filter,
+    limits: &Limits,
 ) -> Result<Segment, InstallError> {
     let origin = Origin::Wheel(file.project().as_str().into());
     let cannot = |fault| InstallError::Unpack { origin: origin.clone(), file: file.as_str().into(), fault };
     unpack::check_digest(path, *sha256).map_err(cannot)?;
-    let mut wheel = Wheel::open(path, file, &Limits::default())?;
+    let mut wheel = Wheel::open(path, file, limits)?;
     let python = site.environment.release();
     if !wheel.runs_on(&python) {
         let wanted = wheel.requires_python().unwrap_or_default().to_owned();

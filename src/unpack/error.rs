@@ -132,7 +132,9 @@ impl UnpackFault {
     pub fn next_step(&self, origin: &Origin) -> &'static str {
         match self {
             Self::Deb(fault) => fault.next_step(),
-            Self::Tar(TarFault::Limit(_)) => "that is no archive of a program; look into it before you use it",
+            Self::Tar(TarFault::Limit(_)) => {
+                "look into it before you use it; if it is meant to be that large, raise that limit in the manifest"
+            }
             Self::Tar(TarFault::Read(_) | TarFault::Truncated | TarFault::Checksum { .. }) => {
                 "it must be a whole tar archive, plain or in gzip, xz, zstd or bzip2: make or fetch it anew"
             }

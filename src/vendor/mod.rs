@@ -39,7 +39,7 @@ use crate::{
         vendored::{self, KEYRING},
     },
     base::{
-        Arch, PackageName, Progress, Sha256,
+        Arch, PackageName, Progress, Sha256, live,
         refusal::{self, Refusal, Refuses},
     },
     build::Gathered,
@@ -209,7 +209,7 @@ pub fn check(target: &Path, force: bool) -> Result<(), VendorError> {
 /// # Errors
 /// [`VendorError`]; what was at `target` before is then still there.
 pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progress) -> Result<Vendor, VendorError> {
-    let mut staged = folder::stage(target, force)?;
+    let staged = folder::stage(target, force)?;
     let suites = suites(order)?;
     let mut files = Files::default();
     let mut named: BTreeMap<Key<'_>, (&LockedPackage, &Path)> = BTreeMap::new();
@@ -233,7 +233,8 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
         }
     }
     progress.phase("Reading packages", None);
-    let read = named.into_par_iter().map(|(key, (package, file))| Ok((key, described(package, file)?)));
+    let limits = (&order.manifest.limits).into();
+    let read = named.into_par_iter().map(|(key, (package, file))| Ok((key, described(package, file, &limits)?)));
     let read: BTreeMap<Key<'_>, Described> = read.collect::<Result<_, VendorError>>()?;
     for (name, suite) in &suites {
         release::lay(name, suite, order, &read, &mut files)?;
@@ -243,7 +244,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
     }
     files.add(vendored::MARKER, "the marker".into(), Source::Text(marker(order, &suites)))?;
     files.add_sums()?;
-    let bytes = files.write(&mut staged, order.lock.epoch, progress)?;
+    let bytes = files.write(&staged, order.lock.epoch, progress)?;
     let count = |suite: &Suite<'_>| suite.packages.values().flat_map(BTreeMap::keys).collect::<BTreeSet<_>>().len();
     let components: BTreeSet<String> = suites.values().flat_map(|suite| suite.components.clone()).collect();
     Ok(Vendor {
@@ -254,7 +255,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
         tarballs: tarballs.len(),
         files: files.len(),
         bytes,
-        notes: staged.commit()?,
+        notes: live::commit(|done| staged.commit(done))?.remove(),
     })
 }
 

@@ -206,12 +206,7 @@ impl Signer {
                 None => Err("there is no such subkey".into()),
             },
         }?;
-        let refused = |error: SignatureError| match error {
-            SignatureError::NoneGood { signatures, .. } => {
-                signatures.iter().map(|signature| signature.why.to_string()).collect()
-            }
-            error => error.to_string(),
-        };
+        let refused = |error: SignatureError| error.reason().map_or_else(|| error.to_string(), ToString::to_string);
         openpgp::verify_inline(signed.inline.as_bytes(), &self.keyring, self.now).map_err(refused)?;
         openpgp::verify_detached(text.as_bytes(), signed.detached.as_bytes(), &self.keyring, self.now)
             .map_err(refused)?;

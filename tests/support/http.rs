@@ -45,6 +45,10 @@ pub struct Answer {
     pub bare: bool,
     /// Wait before the body.
     pub pause: Duration,
+    /// One byte of the body at a time, with this wait between them.
+    pub drip: Option<Duration>,
+    /// The body again and again, in chunks, until the client has enough of it.
+    pub endless: bool,
 }
 
 impl Answer {
@@ -56,6 +60,11 @@ impl Answer {
     /// A status and nothing else.
     pub fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
+    }
+
+    /// The connection is closed without a word.
+    pub fn silence() -> Self {
+        Self::default()
     }
 
     /// 200 or, when a range is asked for, 206 with the rest.
@@ -185,8 +194,13 @@ fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
 }
 
 fn answer(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+    if answer.status == 0 {
+        return Ok(());
+    }
     let mut head = format!("HTTP/1.1 {} x\r\nConnection: close\r\n", answer.status);
-    if !answer.bare {
+    if answer.endless {
+        head += "Transfer-Encoding: chunked\r\n";
+    } else if !answer.bare {
         head += &format!("Content-Length: {}\r\n", answer.body.len());
     }
     for (name, value) in &answer.headers {
@@ -194,6 +208,21 @@ fn answer(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     std::thread::sleep(answer.pause);
-    stream.write_all(&answer.body[..answer.cut.unwrap_or(answer.body.len()).min(answer.body.len())])?;
+    if answer.endless {
+        let chunk = [format!("{:x}\r\n", answer.body.len()).as_bytes(), &answer.body, b"\r\n"].concat();
+        // Nobody takes a gigabyte.
+        return (0..(1 << 30) / chunk.len()).try_for_each(|_| stream.write_all(&chunk));
+    }
+    let body = &answer.body[..answer.cut.unwrap_or(answer.body.len()).min(answer.body.len())];
+    match answer.drip {
+        None => stream.write_all(body)?,
+        Some(pause) => {
+            for byte in body {
+                stream.write_all(&[*byte])?;
+                stream.flush()?;
+                std::thread::sleep(pause);
+            }
+        }
+    }
     stream.flush()
 }

@@ -224,7 +224,7 @@ fn keep(store: &Store, key: &Sha256, text: &[u8]) -> Result<(), StoreError> {
     let path = store.path(Shelf::Indexes, key);
     let mut file = store.temp()?;
     let packed = pack(key, text).map_err(StoreError::at("write", &path))?;
-    file.write_all(&packed).map_err(StoreError::at("write", &path))?;
+    file.write_all(&packed).map_err(StoreError::writing(&path, packed.len() as u64))?;
     store.keep(Shelf::Indexes, key, file)?;
     Ok(())
 }

@@ -41,6 +41,16 @@ pub enum FetchError {
         /// What happened last.
         why: String,
     },
+    /// The server leads away, to where nobody may follow.
+    #[error("the server of {url} leads elsewhere: {why}; {}", promise.when_unreachable())]
+    Redirect {
+        /// The URL.
+        url: String,
+        /// Who named it.
+        promise: Promise,
+        /// Where to, and why not.
+        why: String,
+    },
     /// The bytes are not those that were promised.
     #[error("{url} is not what {promise} promises (attempt {attempt}): {why}; {}", promise.next_step())]
     Mismatch {
@@ -87,6 +97,7 @@ impl Refuses for FetchError {
             Self::Offline { .. } => refusal::OFFLINE,
             Self::Missing { .. } => refusal::NOT_THERE,
             Self::Network { refusal, .. } | Self::Mismatch { refusal, .. } => refusal,
+            Self::Redirect { .. } => refusal::REDIRECT_REFUSED,
             Self::TooLarge { .. } => refusal::DOWNLOAD_TOO_LARGE,
             Self::Disk { source, .. } => source.refusal(),
             // The gravest, and of equals the first.

@@ -44,6 +44,8 @@ pub struct FetchSettings {
     pub connect_timeout: Duration,
     /// For each read.
     pub stall_timeout: Duration,
+    /// Longest wait that a server may ask for (`Retry-After`).
+    pub longest_wait: Duration,
     /// A download may take this long, and longer by a second for each 4 KiB of its size.
     pub grace: Duration,
 }
@@ -57,6 +59,7 @@ impl Default for FetchSettings {
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(20),
             grace: Duration::from_secs(60),
         }
     }
@@ -390,6 +393,7 @@ impl Fetcher {
                     return Err(FetchError::Disk { url, size: want.size.unwrap_or_default(), source });
                 }
                 Failure::Lasting(refusal, _) if refusal == refusal::OFFLINE => return Err(FetchError::Offline { url }),
+                Failure::Redirect(why) => return Err(FetchError::Redirect { url, promise, why }),
                 Failure::Lasting(refusal, why) => return Err(network(refusal, why)),
                 Failure::Mismatch(refusal, why) => {
                     mismatches += 1;
@@ -402,7 +406,7 @@ impl Fetcher {
                     if number >= self.settings.attempts.min(attempts) {
                         return Err(network(refusal, why));
                     }
-                    pause = wait.unwrap_or(pause);
+                    pause = wait.map_or(pause, |wait| wait.min(self.settings.longest_wait));
                     why
                 }
             };

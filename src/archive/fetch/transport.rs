@@ -61,6 +61,8 @@ pub(crate) enum Failure {
     },
     /// It will not.
     Lasting(&'static Refusal, String),
+    /// The server leads to where nobody may go.
+    Redirect(String),
     /// Not the bytes that the index promised.
     Mismatch(&'static Refusal, String),
     /// This machine's disk.
@@ -110,8 +112,7 @@ fn ask(agent: &ureq::Agent, url: &str, offset: u64, known: Option<&Validators>) 
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         match status {
             301 | 302 | 303 | 307 | 308 => {
-                let to = header("location")
-                    .ok_or_else(|| Failure::Lasting(refusal::REDIRECT_REFUSED, "a redirect to nowhere".into()))?;
+                let to = header("location").ok_or_else(|| Failure::Redirect("it redirects to nowhere".into()))?;
                 at = redirect(&at, to)?;
             }
             206 if offset > 0 => {
@@ -146,8 +147,7 @@ fn ask(agent: &ureq::Agent, url: &str, offset: u64, known: Option<&Validators>) 
             416 if offset > 0 => return get(agent, url, 0),
             404 | 410 => return Err(Failure::Missing(format!("HTTP {status}"))),
             408 | 429 | 500..=599 => {
-                let seconds = header("retry-after").and_then(|s| s.parse().ok()).map(|s: u64| s.min(20));
-                let wait = seconds.map(Duration::from_secs);
+                let wait = header("retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
                 return Err(Failure::Passing {
                     refusal: refusal::SERVER_FAILED,
                     why: format!("HTTP {status}"),
@@ -164,7 +164,7 @@ fn ask(agent: &ureq::Agent, url: &str, offset: u64, known: Option<&Validators>) 
             _ => return Err(Failure::Lasting(refusal::SERVER_FAILED, format!("HTTP {status}"))),
         }
     }
-    Err(Failure::Lasting(refusal::REDIRECT_REFUSED, format!("more than {MAX_REDIRECTS} redirects")))
+    Err(Failure::Redirect(format!("it redirects more than {MAX_REDIRECTS} times")))
 }
 
 fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
@@ -173,9 +173,7 @@ fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
 
 /// Where a redirect leads: never away from https, never to anything but the web.
 pub(crate) fn redirect(from: &str, to: &str) -> Result<String, Failure> {
-    let refuse = |why: &str| {
-        Err(Failure::Lasting(refusal::REDIRECT_REFUSED, format!("the server redirects to {}: {why}", super::shown(to))))
-    };
+    let refuse = |why: &str| Err(Failure::Redirect(format!("it redirects to {}, and {why}", super::shown(to))));
     let (scheme, rest) = from.split_once("://").unwrap_or((from, ""));
     let to = to.split('#').next().unwrap_or_default();
     let host_end = rest.find(['/', '?']).unwrap_or(rest.len());

@@ -47,9 +47,6 @@ refusals! { ASKED:
     NAMED_FILE_MISSING 117 "named-file-missing" USAGE
         "The manifest names a file or folder that is not there. Paths are relative to the manifest."
         "mend the path, or put the file there";
-    NOT_SUPPORTED 118 "not-supported" USAGE
-        "The manifest asks for what this version of compose cannot do."
-        "leave it out";
     NO_MIRROR 120 "no-mirror" USAGE
         "No mirror of the Debian archive is known: neither --mirror, the manifest, COMPOSE_MIRROR nor this machine's apt names one."
         "name one with --mirror";
@@ -89,6 +86,15 @@ refusals! { ASKED:
     BAD_PATTERN 132 "bad-pattern" USAGE
         "A pattern of the manifest cannot be understood."
         "write an absolute path in which *, ?, [] and ** may stand";
+    NO_SNAPSHOT_ARCHIVE 133 "no-snapshot-archive" USAGE
+        "The manifest wants Debian as it was at a time (debian.snapshot), and nothing says where Debian's archive of snapshots lies."
+        "set COMPOSE_SNAPSHOT to the URL that has debian/ below it in its archive folder";
+    MIRROR_INSTEAD_OF_SNAPSHOT 134 "mirror-instead-of-snapshot" USAGE
+        "The manifest wants Debian as it was at a time (debian.snapshot), and a mirror, which has only today's, is named too."
+        "leave the mirror or debian.snapshot out";
+    SNAPSHOT_IN_FUTURE 135 "snapshot-in-future" USAGE
+        "The manifest wants Debian as it will be at a time that has not come yet."
+        "write an earlier debian.snapshot, and check this machine's clock";
     FILES_UNREADABLE 140 "files-unreadable" USAGE
         "A source of [[files]] cannot be read."
         "check the path and the file's permissions";

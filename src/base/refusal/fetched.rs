@@ -106,6 +106,9 @@ refusals! { FETCHED:
     RELEASE_ROLLED_BACK 437 "release-rolled-back" TRUST
         "The Release is older than one that was accepted for this suite before: the mirror is behind, or someone replays an old state."
         "choose another mirror, or delete the record that the message names if this is meant";
+    RELEASE_AFTER_SNAPSHOT 438 "release-after-snapshot" TRUST
+        "The Release is younger than the time that debian.snapshot names, so it is not the state that was asked for."
+        "check where COMPOSE_SNAPSHOT leads";
     INDEX_UNDECODABLE 441 "index-undecodable" TRUST
         "An index has the digest that the Release promises, and cannot be decompressed."
         "tell the archive's keepers, or choose another mirror";
@@ -176,6 +179,9 @@ refusals! { FETCHED:
     LOCAL_FILE_UNREADABLE 512 "local-file-unreadable" NETWORK
         "A file: URL names what cannot be read, or is no regular file."
         "check the path and its permissions";
+    NOT_IN_SNAPSHOT 513 "not-in-snapshot" NETWORK
+        "The archive of snapshots has no such suite at the time that debian.snapshot names."
+        "name a time at which the suite was there";
     PIP_MISSING 514 "pip-missing" NETWORK
         "The application's lock has no URL for a wheel, and there is neither pip nor uv to ask an index."
         "install pip or uv, or use a lock with URLs (pylock.toml, uv.lock)";
@@ -219,6 +225,9 @@ refusals! { FETCHED:
     LIMIT_EXCEEDED 611 "limit-exceeded" TRUST
         "An archive has more bytes, entries or names than the limits allow: it may be made to fill the disk or the memory (a bomb)."
         "look into it before you use it; leave it out unless it is meant to be that large";
+    BAD_CONTROL 612 "bad-control" TRUST
+        "The control file is not one paragraph that says package, version and architecture (Policy, 5.3); two readers could take it for two packages."
+        "tell whoever publishes it, or leave the package out";
     TAR_UNDECODABLE 621 "tar-undecodable" TRUST
         "An archive cannot be decompressed."
         "fetch or make it anew";
@@ -291,4 +300,7 @@ refusals! { FETCHED:
     DEB_NOT_AS_LOCKED 653 "deb-not-as-locked" TRUST
         "A package says other things of itself than the lock."
         "run with --update to make the lock anew";
+    OTHER_ARCHITECTURE 654 "other-architecture" TRUST
+        "The file has the digest of the lock, and says another architecture of itself than the index did."
+        "tell whoever publishes it, or leave the package out";
 }

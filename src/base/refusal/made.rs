@@ -204,6 +204,9 @@ refusals! { MADE:
     IMAGE_FILE_UNREADABLE 823 "image-file-unreadable" OUTPUT
         "A file of the finished image cannot be read back."
         "build again; if it comes back, check the disk";
+    OUTPUT_IN_CACHE 824 "output-in-cache" USAGE
+        "The output would lie in the cache, which is tidied and removes what it does not know, or would take its place."
+        "choose a place that is neither in the cache nor around it";
 
     IMAGE_UNREADABLE 901 "image-unreadable" USAGE
         "The image is not there, or may not be read."

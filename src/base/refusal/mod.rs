@@ -10,7 +10,7 @@
 
 use std::{fmt, io};
 
-use super::exit;
+use super::{aside::is_full, exit};
 
 /// Rows of the table: a constant's name, the number, the name, the exit code, the meaning, the next step.
 macro_rules! refusals {
@@ -100,9 +100,9 @@ pub fn of_output(error: &io::Error) -> &'static Refusal {
 }
 
 fn of_disk(error: &io::Error, [full, not_writable, other]: [&'static Refusal; 3]) -> &'static Refusal {
-    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     match error.kind() {
-        StorageFull | QuotaExceeded => full,
+        _ if is_full(error) => full,
         PermissionDenied | ReadOnlyFilesystem => not_writable,
         _ => other,
     }

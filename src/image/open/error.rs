@@ -193,7 +193,7 @@ impl OpenFault {
             Self::Several(_) => "name the architecture, or take the one that is meant out with skopeo copy",
             Self::MediaType { .. } | Self::NoImage(_) => "name an image of a root filesystem",
             Self::Limit(_) | Self::Layer { fault: LayerFault::Limit(_) | LayerFault::Tar(TarFault::Limit(_)), .. } => {
-                "if the image is meant to be that large, raise the limit; otherwise do not trust it"
+                "do not trust it; if it is meant to be that large, raise that limit with --limit KEY=VALUE"
             }
             Self::Layer { fault: LayerFault::Tar(TarFault::Checksum { after }), .. } if after == crate::deb::START => {
                 "name an image: an OCI layout, a tar archive of one or of a rootfs, or a rootfs directory"
@@ -234,7 +234,7 @@ pub enum LayerFault {
     #[error(transparent)]
     Tar(#[from] TarFault),
     /// A name that leads out of the root, or is none.
-    #[error("{}", printable(.0))]
+    #[error(transparent)]
     Name(#[from] BadPath),
     /// A whiteout of nothing, of `.` or of `..` (image-spec, layer.md, “Whiteouts”).
     #[error("the whiteout “{0}” names nothing that could be removed")]
@@ -282,10 +282,4 @@ impl Refuses for LayerFault {
             Self::Limit(limit) => limit.refusal(),
         }
     }
-}
-
-/// A name's fault without what a terminal would obey.
-fn printable(fault: &BadPath) -> String {
-    let text = fault.to_string();
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

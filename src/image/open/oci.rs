@@ -363,7 +363,7 @@ fn layers(source: &Source, manifest: &Manifest) -> Result<Vec<LayerBlob>, OpenFa
 
 fn check_count(layers: usize) -> Result<(), OpenFault> {
     match layers > LAYERS {
-        true => Err(crate::deb::LimitReached { what: "layers", limit: LAYERS as u64 }.into()),
+        true => Err(crate::deb::LimitReached::new("layers", LAYERS as u64).into()),
         false => Ok(()),
     }
 }

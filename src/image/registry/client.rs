@@ -220,6 +220,10 @@ impl<'a> Client<'a> {
                 Failure::Lasting(refusal, why) => {
                     return Err(RegistryError::Network { refusal, url, attempt: number, why });
                 }
+                Failure::Redirect(why) => {
+                    let refusal = refusal::REDIRECT_REFUSED;
+                    return Err(RegistryError::Network { refusal, url, attempt: number, why });
+                }
                 Failure::Disk(error) => return Err(RegistryError::Disk { path: error.path, source: error.source }),
                 Failure::Mismatch(refusal, why) => {
                     mismatches += 1;
@@ -232,7 +236,7 @@ impl<'a> Client<'a> {
                     if number >= settings.attempts.min(attempts) {
                         return Err(RegistryError::Network { refusal, url, attempt: number, why });
                     }
-                    pause = wait.unwrap_or(pause);
+                    pause = wait.map_or(pause, |wait| wait.min(settings.longest_wait));
                     why
                 }
             };
@@ -264,18 +268,13 @@ impl<'a> Client<'a> {
                 200 => return Ok(response),
                 301 | 302 | 303 | 307 | 308 => {
                     let to = response.headers().get("location").and_then(|to| to.to_str().ok());
-                    let to =
-                        to.ok_or_else(|| Failure::Lasting(refusal::REDIRECT_REFUSED, "a redirect to nowhere".into()))?;
+                    let to = to.ok_or_else(|| Failure::Redirect("it redirects to nowhere".into()))?;
                     let next = redirect_target(&at, to)?;
                     is_own = is_own && origin(&next) == origin(&at);
                     at = next;
                     redirects += 1;
                     if redirects > MAX_REDIRECTS {
-                        return Err(Failure::Lasting(
-                            refusal::REDIRECT_REFUSED,
-                            format!("more than {MAX_REDIRECTS} redirects"),
-                        )
-                        .into());
+                        return Err(Failure::Redirect(format!("it redirects more than {MAX_REDIRECTS} times")).into());
                     }
                 }
                 // Once, also with what was taken before: tokens grow old.

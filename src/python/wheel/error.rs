@@ -127,7 +127,7 @@ pub enum WheelFault {
     #[error("“{0}” cannot be the interpreter of a script: an absolute path of at most 250 bytes without blanks can")]
     Interpreter(String),
     /// More bytes than its size allows.
-    #[error("unpacked it would have more than {0} bytes, too many for its size: it is a zip bomb")]
+    #[error("unpacked it would have more than {0} bytes, too many for its size (limits.wheel-ratio): it is a zip bomb")]
     Bomb(u64),
     /// More than the configured limits allow.
     #[error(transparent)]
@@ -171,7 +171,9 @@ impl WheelFault {
                 "the file is damaged: fetch it again, and if it stays so, tell its makers"
             }
             Self::Interpreter(_) => "choose a prefix that is shorter or has no blanks",
-            Self::Limit(_) | Self::Bomb(_) => "that is no wheel of a program: look into it before you use it",
+            Self::Limit(_) | Self::Bomb(_) => {
+                "that is hardly a wheel of a program: look into it before you use it; if it is meant so, raise that limit in the manifest"
+            }
             Self::Identity { .. } => "the file was renamed or given out under a false name: fetch it again",
             Self::Tampered { .. } | Self::Unrecorded(_) | Self::Absent(_) => {
                 "it was changed after it was built: fetch it again, and if it stays so, ask its makers for a sound one"
