@@ -119,6 +119,7 @@ pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Resu
             text += &format!("\n  [{}] {finding}\n      {}", finding.code, finding.hint);
         }
     }
+    text += &format!("\n  next step: {}", refusal::CHECKS_FAILED.next_step);
     Err(Failure::words(refusal::CHECKS_FAILED, text).reported())
 }
 

@@ -77,9 +77,9 @@ impl Failure {
 /// Before what to do.
 const STEP: &str = "next step: ";
 
-/// Whether a message says what to do: behind a semicolon, or in a line of its own. Every message is written so.
+/// Whether a message says what to do: behind a semicolon, or in a line of its own. All that say it are written so.
 fn advises(message: &str) -> bool {
-    [STEP, "; ", "did you mean"].iter().any(|mark| message.contains(mark))
+    [STEP, "; ", "did you mean", "\nto mend it, "].iter().any(|mark| message.contains(mark))
 }
 
 impl<E: Refuses> From<E> for Failure {

@@ -322,7 +322,7 @@ refusals! { MADE:
 
     CHECKS_FAILED 1001 "checks-failed" CHECK
         "The checks of the finished tree, or the manifest's [policy], found what must not be. Nothing is written. Each finding has a name of its own."
-        "`compose explain NAME` says what to do about a finding";
+        "do what is said below each finding; `compose explain NAME` tells more of one";
     PATH_CONFLICT 1002 "path-conflict" CHECK
         "Two packages, wheels or tarballs bring different things for one path, and no Replaces (Debian Policy 7.6) decides."
         "do without one of the two, or leave the path out with rootfs.remove";
