@@ -98,7 +98,7 @@ impl Credentials {
     }
 
     /// Adds what one file says.
-    fn add(&mut self, text: &str) -> Result<(), String> {
+    pub(super) fn add(&mut self, text: &str) -> Result<(), String> {
         let config: Config = serde_json::from_str(text).map_err(|error| {
             // Its own words may hold a secret.
             format!("it is malformed in line {}, column {}", error.line(), error.column())

@@ -8,6 +8,8 @@ mod challenge;
 mod client;
 mod credentials;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod reference;
 
 pub use client::{Actions, Client};
