@@ -336,7 +336,7 @@ refusals! { MADE:
         "A file has to be made where the image has no directory."
         "take the package or the [[files]] entry out that put something else there";
     INCLUDE_TOO_DEEP 1013 "include-too-deep" CHECK
-        "A file of ld.so.conf includes itself, or includes too deeply (ldconfig(8))."
+        "A file of ld.so.conf includes itself, or includes too deeply or too many (ldconfig(8))."
         "mend its “include” lines";
     LD_CACHE_TOO_LARGE 1014 "ld-cache-too-large" CHECK
         "The libraries' names do not fit into /etc/ld.so.cache (4 GiB)."
@@ -350,6 +350,9 @@ refusals! { MADE:
     NO_FREE_ID 1017 "no-free-id" CHECK
         "No number is left for a system account (Debian Policy 9.2.2)."
         "give it one in [accounts]";
+    FINISH_TOO_LONG 1018 "finish-too-long" CHECK
+        "A file of the image that says how to finish it is longer than any such file needs to be."
+        "take the package or the [[files]] entry out that put it there";
     NO_INTERPRETER 1021 "no-interpreter" CHECK
         "The image has no interpreter that could compile bytecode."
         "install the interpreter, or set python.bytecode = false";

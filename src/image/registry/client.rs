@@ -150,7 +150,11 @@ impl<'a> Client<'a> {
                 let n = body.read(&mut buffer).map_err(|error| Failure::passing(error.to_string()))?;
                 let Some(chunk @ [_, ..]) = buffer.get(..n) else { break };
                 if out.written() + n as u64 > size {
-                    return Err(Failure::Mismatch(refusal::BODY_TOO_LONG, format!("the registry sends more than {size} bytes")).into());
+                    return Err(Failure::Mismatch(
+                        refusal::BODY_TOO_LONG,
+                        format!("the registry sends more than {size} bytes"),
+                    )
+                    .into());
                 }
                 out.write_all(chunk).map_err(disk)?;
                 self.progress.advance(out.written().saturating_sub(reported));

@@ -108,7 +108,7 @@ impl Credentials {
     }
 
     /// Adds what one file says.
-    fn add(&mut self, text: &str) -> Result<(), String> {
+    pub(super) fn add(&mut self, text: &str) -> Result<(), String> {
         let config: Config = serde_json::from_str(text).map_err(|error| {
             // Its own words may hold a secret.
             format!("it is malformed in line {}, column {}", error.line(), error.column())
@@ -145,7 +145,7 @@ impl Credentials {
     }
 
     /// What the files have for an image: of the longest beginning of its name.
-    fn login(&self, reference: &Reference) -> Option<&Login> {
+    pub(super) fn login(&self, reference: &Reference) -> Option<&Login> {
         let name = format!("{}/{}", reference.registry(), reference.repository());
         let mut at = name.as_str();
         loop {

@@ -17,6 +17,8 @@ mod challenge;
 mod client;
 mod credentials;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod helper;
 mod places;
 mod push;
