@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
-    base::{Arch, PackageName, RootPath, Sha256},
+    base::{Arch, Line, PackageName, RootPath, Sha256},
     control::RelationError,
     deb::shown,
     elf::ElfError,
@@ -36,6 +36,14 @@ use crate::{
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
+    /// One of several architectures.
+    #[error("for {arch}: {source}")]
+    For {
+        /// Which.
+        arch: Arch,
+        /// What is wrong there.
+        source: Box<Self>,
+    },
     /// A suite cannot be loaded.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -46,7 +54,7 @@ pub enum ResolveError {
     #[error("packages.install, line {line}: {source}")]
     Request {
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// What is wrong.
         source: RelationError,
     },
@@ -59,7 +67,7 @@ pub enum ResolveError {
         /// As written.
         what: String,
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// Names close to it.
         near: Vec<String>,
         /// No repository has a Contents index.
@@ -220,8 +228,14 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
     let mut all_more = BTreeMap::new();
     let mut repositories: BTreeMap<String, LockedRepository> = BTreeMap::new();
     for &arch in archs {
-        let (universe, loaded) = load(order.suites, arch, loader)?;
-        let (target, more) = target(order, &loaded, &universe, loader, ask)?;
+        let solved = load(order.suites, arch, loader).and_then(|(universe, loaded)| {
+            let (target, more) = target(order, &loaded, &universe, loader, ask)?;
+            Ok((target, more, loaded))
+        });
+        let (target, more, loaded) = solved.map_err(|source| match archs {
+            [_] => source,
+            _ => ResolveError::For { arch, source: Box::new(source) },
+        })?;
         targets.insert(arch, target);
         all_more.insert(arch, more);
         for suite in loaded {

@@ -18,8 +18,12 @@ use crate::{
     base::{Arch, Progress, Sha256, aside},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
-    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, tree_digest, write_all},
+    image::{
+        Attached, FORMAT, ImageError, ImageSpec, Output, ToWrite, Written, WrittenOutput, check, codecs, tree_digest,
+        write_images,
+    },
     lock::{Built, Lock, Target},
+    manifest::Manifest,
     python::LocalWheel,
 };
 
@@ -48,23 +52,24 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
 pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let limit = cache::limit()?;
     let desk = Desk::open(&args.resolve)?;
-    let outputs = outputs(args, &desk)?;
+    let outputs = Outputs::read(args, &desk)?;
     let (mut lock, solved) = locked_or_solved(args, &desk)?;
     let epoch = epoch(&lock)?;
     let found = lock.clone();
     let mut images = Vec::new();
     // Nothing is written before all of them are as they must be.
     let mut ready = Vec::new();
-    for (arch, outputs) in outputs {
-        ready.push((arch, assembled(&desk, &lock, arch, &outputs, epoch)?, outputs));
+    for &arch in &desk.archs {
+        ready.push((arch, assembled(&desk, &lock, arch, &outputs.all(arch), epoch)?));
     }
-    let findings: Vec<_> = ready.iter().map(|(arch, assembled, _)| (*arch, &assembled.findings[..])).collect();
+    let findings: Vec<_> = ready.iter().map(|(arch, assembled)| (*arch, &assembled.findings[..])).collect();
     passed(&desk, &findings, args.format)?;
-    for (arch, assembled, _) in &ready {
+    for (arch, assembled) in &ready {
         as_locked(args, &desk, &lock, *arch, assembled)?;
     }
-    for (arch, assembled, outputs) in ready {
-        images.push(one(args, &desk, &mut lock, arch, assembled, &outputs, epoch)?);
+    let (written, shared) = write(args, &desk, &ready, &outputs, epoch)?;
+    for ((arch, assembled), written) in ready.into_iter().zip(written) {
+        images.push(noted(&mut lock, arch, assembled, written));
     }
     // Nothing is written where nothing changed: a lock under version control stays as it is.
     if !args.locked && (solved || lock != found) {
@@ -77,7 +82,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         desk.shown.notice(&format!("The cache was full: {} entries unused for longest were removed", removed.entries));
     }
     desk.shown.clear();
-    print(&report::build(&desk, &lock, &images, solved, args.format))
+    print(&report::build(&desk, &lock, &images, &shared, solved, args.format))
 }
 
 /// The date of what is built: the lock's, unless `SOURCE_DATE_EPOCH` is set (reproducible-builds.org's specification).
@@ -113,22 +118,44 @@ pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Resu
     Err(Failure::words(exit::CHECK, text))
 }
 
-fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Failure> {
-    if desk.archs.len() > 1 && !args.output.is_empty() {
-        let text = "-o names one output, and the manifest has several architectures; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
-    }
-    let mut all = Vec::new();
-    for &arch in &desk.archs {
-        let default = [format!("{}-{arch}.oci.tar", desk.manifest.name)];
-        let names = if args.output.is_empty() { &default[..] } else { &args.output[..] };
-        let outputs = names.iter().map(|name| Output::parse(name)).collect::<Result<Vec<_>, _>>();
-        let outputs = outputs.map_err(|error| Failure::new(exit::USAGE, error))?;
+/// What stands for the architecture in the name of an output.
+const ARCH: &str = "{arch}";
+
+/// What is written.
+struct Outputs {
+    /// Of each architecture alone.
+    own: BTreeMap<Arch, Vec<Output>>,
+    /// Of all of them together.
+    shared: Vec<Output>,
+}
+
+impl Outputs {
+    fn read(args: &BuildArgs, desk: &Desk) -> Result<Self, Failure> {
+        let mut out = Self { own: desk.archs.iter().map(|arch| (*arch, Vec::new())).collect(), shared: Vec::new() };
+        let parse = |name: &str| Output::parse(name).map_err(|error| Failure::new(exit::USAGE, error));
+        let default = [format!("{}-{ARCH}.oci.tar", desk.manifest.name)];
+        for name in if args.output.is_empty() { &default[..] } else { &args.output[..] } {
+            if name.contains(ARCH) || desk.archs.len() == 1 {
+                for (arch, outputs) in &mut out.own {
+                    outputs.push(parse(&name.replace(ARCH, arch.as_str()))?);
+                }
+                continue;
+            }
+            let output = parse(name)?;
+            if !output.is_oci() {
+                return Err(ImageError::OneTree { path: output.path().into() }.into());
+            }
+            out.shared.push(output);
+        }
         // Before the work, not after it.
-        check(&outputs)?;
-        all.push((arch, outputs));
+        check(&out.own.values().flatten().chain(&out.shared).cloned().collect::<Vec<_>>())?;
+        Ok(out)
     }
-    Ok(all)
+
+    /// Everything that an architecture goes into.
+    fn all(&self, arch: Arch) -> Vec<Output> {
+        self.own.get(&arch).into_iter().flatten().chain(&self.shared).cloned().collect()
+    }
 }
 
 /// The lock on disk, and why it cannot be used if it cannot.
@@ -231,23 +258,37 @@ fn as_locked(args: &BuildArgs, desk: &Desk, lock: &Lock, arch: Arch, assembled: 
     Ok(())
 }
 
-/// Writes the outputs of one architecture, and what they are into the lock.
-fn one(
+/// Writes every output.
+fn write(
     args: &BuildArgs,
     desk: &Desk,
-    lock: &mut Lock,
-    arch: Arch,
-    assembled: Assembled,
-    outputs: &[Output],
+    ready: &[(Arch, Assembled)],
+    outputs: &Outputs,
     epoch: Timestamp,
-) -> Result<BuiltImage, Failure> {
-    let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let forms = &desk.manifest.sbom.attach[..];
-    let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
-    let attached = inventory.map(|inventory| Attached { forms, inventory });
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
-    let plain_size = assembled.size;
-    let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
+) -> Result<(Vec<Written>, Vec<WrittenOutput>), Failure> {
+    let Manifest { name, image, sbom, .. } = &desk.manifest;
+    let forms = &sbom.attach[..];
+    let mut specs = Vec::new();
+    for (arch, assembled) in ready {
+        let user = report::run_as(&desk.manifest, &assembled.tree)?;
+        let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
+        let attached = inventory.map(|inventory| Attached { forms, inventory });
+        specs.push(ImageSpec { name, arch: *arch, epoch, user, image, attached });
+    }
+    let none = Vec::new();
+    let images: Vec<ToWrite<'_>> = ready
+        .iter()
+        .zip(&specs)
+        .map(|((arch, assembled), spec)| {
+            let outputs = outputs.own.get(arch).unwrap_or(&none);
+            ToWrite { tree: &assembled.tree, spec, outputs }
+        })
+        .collect();
+    Ok(write_images(&images, &outputs.shared, args.force, &desk.store, &desk.shown)?)
+}
+
+/// Notes in the lock what was built of one architecture.
+fn noted(lock: &mut Lock, arch: Arch, assembled: Assembled, mut written: Written) -> BuiltImage {
     written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = lock.targets.get(&arch).and_then(|target| target.built.clone());
@@ -262,5 +303,5 @@ fn one(
         target.built = Some(built);
     }
     let (findings, not_reproduced) = (assembled.findings, assembled.not_reproduced);
-    Ok(BuiltImage { arch, written, plain_size, findings, not_reproduced })
+    BuiltImage { arch, written, plain_size: assembled.size, findings, not_reproduced }
 }

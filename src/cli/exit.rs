@@ -4,6 +4,8 @@ use std::{env, fmt, io::IsTerminal};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
+use crate::base::Arch;
+
 /// Done.
 pub const DONE: u8 = 0;
 /// A fault of compose itself.
@@ -50,6 +52,11 @@ impl Failure {
     /// From words.
     pub fn words(code: u8, text: impl fmt::Display) -> Self {
         Self { code, text: format!("error: {text}") }
+    }
+
+    /// The same, of one architecture of several.
+    pub fn of(self, arch: Arch) -> Self {
+        Self { text: self.text.replacen("error: ", &format!("error: for {arch}: "), 1), ..self }
     }
 
     /// From faults that know their place in a file, each drawn with its lines.

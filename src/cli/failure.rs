@@ -76,6 +76,7 @@ impl From<LockError> for Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         match error {
+            ResolveError::For { arch, source } => Self::from(*source).of(arch),
             ResolveError::Archive(error) => error.into(),
             ResolveError::Solve(SolveError::Universe(error)) | ResolveError::Universe(error) => {
                 Self::new(exit::TRUST, error)
@@ -157,7 +158,9 @@ impl From<ImageError> for Failure {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Store(error) => error.into(),
-            ImageError::Twice { .. } | ImageError::Inside { .. } => Self::new(exit::USAGE, error),
+            ImageError::Twice { .. } | ImageError::Inside { .. } | ImageError::OneTree { .. } => {
+                Self::new(exit::USAGE, error)
+            }
             error => Self::new(exit::OUTPUT, error),
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     base::{Arch, PackageName, RootPath, words::say},
     build::{More, OpenChoice, Resolved, option},
     check::{self, Finding},
-    image::Written,
+    image::{Written, WrittenOutput},
     lock::{Lock, LockedNeed, LockedWheel, Target},
     manifest::Manifest,
     solve::Price,
@@ -77,14 +77,24 @@ fn proof(target: &Target) -> &'static str {
 const SCHEMA: &str = "compose-build/1";
 
 /// After `compose MANIFEST`.
-pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Report) -> String {
+pub fn build(
+    desk: &Desk,
+    lock: &Lock,
+    images: &[BuiltImage],
+    shared: &[WrittenOutput],
+    solved: bool,
+    format: Report,
+) -> String {
     let mut out = String::new();
     match format {
         Report::Human => {}
         Report::Json => {
             let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
             let (schema, lock) = (SCHEMA, &desk.lock_path);
-            let all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images });
+            let mut all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images });
+            if !shared.is_empty() {
+                all["outputs"] = shared.iter().map(output_json).collect();
+            }
             say!(out, "{all:#}");
             return out;
         }
@@ -93,12 +103,15 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
             return sarif(desk, &found);
         }
     }
+    let say_output = |out: &mut String, output: &WrittenOutput| match &output.sha256 {
+        Some(sha256) => say!(out, "{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
+        None => say!(out, "{}  {}", output.path.display(), mb(output.bytes)),
+    };
+    shared.iter().for_each(|output| say_output(&mut out, output));
     for image in images {
-        for output in &image.written.outputs {
-            match &output.sha256 {
-                Some(sha256) => say!(out, "{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
-                None => say!(out, "{}  {}", output.path.display(), mb(output.bytes)),
-            }
+        image.written.outputs.iter().for_each(|output| say_output(&mut out, output));
+        if images.len() > 1 {
+            say!(out, " {}", image.arch.platform());
         }
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
@@ -143,12 +156,7 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
 
 fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
     let target = &lock.targets[&image.arch];
-    let outputs: Vec<_> = image
-        .written
-        .outputs
-        .iter()
-        .map(|o| json!({ "path": o.path, "bytes": o.bytes, "sha256": o.sha256.map(|digest| digest.hex()) }))
-        .collect();
+    let outputs: Vec<_> = image.written.outputs.iter().map(output_json).collect();
     let layers: Vec<_> = image
         .written
         .layers
@@ -174,6 +182,10 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
         "findings": findings_json(&image.findings),
         "notes": image.written.notes,
     })
+}
+
+fn output_json(output: &WrittenOutput) -> Value {
+    json!({ "path": output.path, "bytes": output.bytes, "sha256": output.sha256.map(|digest| digest.hex()) })
 }
 
 fn findings_json(findings: &[Finding]) -> Vec<Value> {

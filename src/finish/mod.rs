@@ -10,6 +10,7 @@ mod alternatives;
 mod base;
 mod ca_certificates;
 mod dpkg_status;
+mod java_keystore;
 pub mod ldcache;
 mod nsswitch;
 mod os_release;
@@ -142,6 +143,7 @@ pub fn finish(tree: &mut Tree, input: &Input<'_>) -> Result<Report, FinishError>
     os_release::write(tree, input.release)?;
     timezone::write(tree)?;
     ca_certificates::write(tree)?;
+    java_keystore::write(tree, input.packages)?;
     python::write(tree)?;
     alternatives::write(tree, input.packages)?;
     // After everything that may be a library or a certificate of some package.

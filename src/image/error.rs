@@ -75,6 +75,12 @@ pub enum ImageError {
         /// The folder that it would be in.
         outer: PathBuf,
     },
+    /// An output that holds one tree, of which there are several.
+    #[error("{} holds the files of one architecture, and several are built; put {{arch}} into its name, write oci:DIR or x.oci.tar, or choose one with --arch", path.display())]
+    OneTree {
+        /// The output.
+        path: PathBuf,
+    },
     /// Two outputs of one run would have the same name.
     #[error("{} is asked for twice; name each output once", path.display())]
     Twice {

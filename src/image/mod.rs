@@ -39,7 +39,7 @@ pub use layer::{Piece, Reader, Source, pieces, total};
 pub use oci::{Attached, ImageSpec, Layer};
 pub use output::{BadOutput, Output};
 pub use pack::{Packed, is_sound, prepare};
-pub use write::{Written, WrittenOutput, check, codecs, write_all};
+pub use write::{ToWrite, Written, WrittenOutput, check, codecs, write_all, write_images};
 
 /// The format of the bytes that this version writes: raised whenever a layer's compressed bytes would change for the
 /// same tree (codec, level, block size). The tree digest and the diffIDs do not depend on it.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::Policy;
-use crate::base::{Arch, PackageName, RootPath, Sha256};
+use crate::base::{Arch, Line, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +91,8 @@ pub struct Request {
     pub text: String,
     /// What is asked for.
     pub want: Want,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// What an entry of `packages.install` asks for.
@@ -134,8 +134,8 @@ pub struct Tarball {
     pub path: RootPath,
     /// How many folders are taken off the front of its names, as by tar's `--strip-components`.
     pub strip: usize,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// Where a tarball is.
@@ -206,8 +206,8 @@ pub struct ExtraFile {
     pub mode: Option<u32>,
     /// Numeric owner and group.
     pub owner: (u32, u32),
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// What a `[[files]]` entry holds.

@@ -27,7 +27,7 @@ pub use explain::{Step, Unsolvable};
 pub use proof::opb;
 
 use crate::{
-    base::PackageName,
+    base::{Line, PackageName},
     control::RelationGroup,
     manifest::Minimize,
     universe::{CandidateId, Universe, UniverseError},
@@ -47,7 +47,7 @@ pub struct SolveRequest {
     /// As written.
     pub text: String,
     /// Line in the manifest, from 1; 0 for a request that the manifest only implies.
-    pub line: usize,
+    pub line: Line,
     /// What needs it, such as “the wheel numpy”; `None`: the manifest itself asks.
     pub by: Option<String>,
 }
@@ -63,10 +63,10 @@ impl SolveRequest {
 
     /// “ (packages.install, line 4)”, or who needs it.
     fn place(&self) -> String {
-        match (&self.by, self.line) {
+        match (&self.by, self.line.number) {
             (Some(by), _) => format!(" (needed by {by})"),
             (None, 0) => String::new(),
-            (None, line) => format!(" (packages.install, line {line})"),
+            (None, _) => format!(" (packages.install, line {})", self.line),
         }
     }
 }
