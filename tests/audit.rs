@@ -249,7 +249,7 @@ fn what_cannot_be_looked_at_is_told() {
     fs::create_dir(desk.path("empty")).unwrap();
     for (name, args, code) in [
         ("absent", &["audit", "nowhere"][..], 2),
-        ("garbage", &["audit", "garbage"], 2),
+        ("garbage", &["audit", "garbage"], 5),
         ("other-arch", &["audit", "snapshots/demo.lock", "--arch", "arm64"], 2),
         ("no-target", &["audit"], 2),
     ] {

@@ -292,7 +292,7 @@ fn bad_manifests_and_requests() {
     desk.manifest(&good);
     refused("locked-without-lock", 2, &desk, &served, &["demo.toml", "--locked"]);
     refused("unknown-output", 2, &desk, &served, &["demo.toml", "-o", "x.zip"]);
-    refused("registry-output", 2, &desk, &served, &["demo.toml", "-o", "docker://example.com/x"]);
+    refused("registry-output", 2, &desk, &served, &["demo.toml", "-o", "docker://example.com/X"]);
     refused("no-manifest", 2, &desk, &served, &["nothing.toml"]);
     desk.manifest(&(good + "[policy]\nmax-size = \"1 KiB\"\n"));
     refused("policy-size", 6, &desk, &served, &["demo.toml"]);
@@ -426,16 +426,7 @@ fn help_says_what_there_is() {
 #[test]
 fn a_package_that_left_the_mirror_comes_from_the_snapshot_archive() {
     let mut archive = Archive::new(vec![pkg("base", "13").file("usr/base", 0o644, "x")]);
-    let mut files = Files::new();
-    for (root, suite) in [("debian", "trixie"), ("debian", "trixie-updates"), ("debian-security", "trixie-security")] {
-        for field in ["Suite", "Codename"] {
-            archive.release.insert(field.into(), suite.into());
-        }
-        for (path, bytes) in archive.files() {
-            files.insert(format!("{root}/{}", path.replace("dists/stable/", &format!("dists/{suite}/"))), bytes);
-        }
-    }
-    let served = Served::start(files, archive.key.armoured());
+    let served = Served::start(archive.debian("trixie"), archive.key.armoured());
     let desk = Desk::new(&served, "", "");
     desk.manifest(
         "name = \"demo\"\narchs = [\"amd64\"]\n[debian]\nsuite = \"trixie\"\n[packages]\ninstall = [\"base\"]\n",

@@ -34,7 +34,10 @@ fn suites_of_the_mirror_load() {
         ("trixie-updates", main),
         ("trixie-security", security),
         ("forky", main),
+        ("forky-updates", main),
+        ("forky-security", security),
         ("sid", main),
+        ("experimental", main),
     ];
     for (suite, base) in cases {
         let start = std::time::Instant::now();
@@ -90,7 +93,10 @@ fn gpgv_agrees_on_each_inrelease() {
     }
     std::fs::write(&ring, all).unwrap();
     let fetcher = Fetcher::new(FetchSettings { attempts: 2, ..FetchSettings::default() });
-    for suite in ["bookworm", "trixie", "forky", "sid", "bookworm-security", "trixie-security", "forky-security"] {
+    let suites = ["", "-updates", "-security", "-backports", "-proposed-updates"];
+    let named = ["bookworm", "trixie", "forky"].into_iter().flat_map(|name| suites.map(|more| format!("{name}{more}")));
+    let mut verified_suites = 0;
+    for suite in named.chain(["sid".into(), "experimental".into()]) {
         let base = if suite.ends_with("security") { &mirrors.security.url } else { &mirrors.debian.url };
         let Ok(raw) = fetcher.fetch_small(&join(base, &format!("dists/{suite}/InRelease")), 1 << 24, &Silent) else {
             eprintln!("skipped: the mirror has no {suite}");
@@ -98,6 +104,7 @@ fn gpgv_agrees_on_each_inrelease() {
         };
         let verified = openpgp::verify_inline(&raw, &Keyring::debian().unwrap(), Timestamp::now()).unwrap();
         eprintln!("{suite}: {} at {}", verified.signer, verified.signed_at);
+        verified_suites += 1;
         let (file, text) = (dir.path().join("InRelease"), dir.path().join("text"));
         std::fs::write(&file, &raw).unwrap();
         let mut gpgv = Command::new("gpgv");
@@ -124,4 +131,5 @@ fn gpgv_agrees_on_each_inrelease() {
         bad[place] ^= 1;
         assert!(openpgp::verify_inline(&bad, &Keyring::debian().unwrap(), Timestamp::now()).is_err());
     }
+    eprintln!("{verified_suites} suites verified");
 }

@@ -2,18 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::{archive::FetchError, base::words, store::StoreError};
-
-/// Of what kind a failure is; `cli` makes an exit code of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AdvisoryClass {
-    /// A file that the caller named is not what it should be.
-    Usage,
-    /// There are no data.
-    NoData,
-    /// The cache cannot be used.
-    Disk,
-}
+use crate::{
+    archive::FetchError,
+    base::{
+        refusal::{self, Refusal, Refuses},
+        words,
+    },
+    store::StoreError,
+};
 
 /// A failure of [`crate::advisory`].
 #[derive(Debug, thiserror::Error)]
@@ -115,21 +111,23 @@ pub enum AdvisoryError {
     Store(#[from] StoreError),
 }
 
-impl AdvisoryError {
-    /// Of what kind it is.
-    pub fn class(&self) -> AdvisoryClass {
+impl Refuses for AdvisoryError {
+    fn refusal(&self) -> &'static Refusal {
         match self {
-            Self::Fetch { source: FetchError::Disk { .. }, .. } | Self::Store(_) | Self::Write { .. } => {
-                AdvisoryClass::Disk
-            }
-            Self::Fetch { .. } | Self::Offline { .. } | Self::NoSuite { .. } | Self::NoOsv { .. } => {
-                AdvisoryClass::NoData
-            }
+            Self::Fetch { source, .. } => source.refusal(),
+            Self::Offline { .. } => refusal::OFFLINE,
+            Self::Read { .. } => refusal::ADVISORY_FILE_UNREADABLE,
             // What a server sends instead is the server's fault, and what a file holds its giver's.
-            Self::Tracker { from, .. } | Self::TooLarge { from, .. } if from.contains("://") => AdvisoryClass::NoData,
-            Self::Read { .. } | Self::TooLarge { .. } | Self::Tracker { .. } | Self::Osv { .. } | Self::Vex { .. } => {
-                AdvisoryClass::Usage
-            }
+            Self::TooLarge { from, .. } if from.contains("://") => refusal::DOWNLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => refusal::ADVISORY_FILE_TOO_LARGE,
+            Self::Tracker { from, .. } if from.contains("://") => refusal::TRACKER_DOWNLOAD_BROKEN,
+            Self::Tracker { .. } => refusal::TRACKER_FILE_BROKEN,
+            Self::NoSuite { .. } => refusal::SUITE_NOT_TRACKED,
+            Self::NoOsv { .. } => refusal::NO_PYTHON_ADVISORIES,
+            Self::Osv { .. } => refusal::OSV_BROKEN,
+            Self::Vex { .. } => refusal::VEX_UNUSABLE,
+            Self::Write { .. } => refusal::OUTPUT_UNUSABLE,
+            Self::Store(error) => error.refusal(),
         }
     }
 }

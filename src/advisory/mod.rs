@@ -15,6 +15,8 @@ mod dump;
 mod emit;
 mod error;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod look;
 mod osv;
 mod purl;
@@ -29,7 +31,7 @@ mod vex;
 pub use debian::{Matched, check_packages, suites};
 pub use dump::{Dump, read_dump};
 pub use emit::{Hollow, emit, hollow};
-pub use error::{AdvisoryClass, AdvisoryError};
+pub use error::AdvisoryError;
 pub use fetch::{DEFAULT_TRACKER, Kept, is_kept_sound, tracker_json};
 pub use look::{Order, look_up};
 pub use osv::{Advisory, Affected};

@@ -3,6 +3,8 @@
 //! In: raw bytes from a mirror. Out: the text that is signed, the bytes that the signature is over, the signature's
 //! armour. Nothing is verified here; but whatever is outside the signed part, or could be read in two ways, is refused.
 
+use crate::base::refusal::{self, Refusal, Refuses};
+
 /// Largest `InRelease` or `Release` that is read, bytes. Debian's largest has 0.3 MB.
 pub const MAX_DOCUMENT: usize = 16 << 20;
 /// Longest line, bytes; gpgv cuts at 19,995.
@@ -36,6 +38,14 @@ pub enum FrameError {
     /// More than [`MAX_DOCUMENT`].
     #[error("it is longer than {} MiB", MAX_DOCUMENT >> 20)]
     TooLong,
+    /// Text that nobody signed.
+    #[error("line {line}: {why}")]
+    Unsigned {
+        /// From 1.
+        line: usize,
+        /// Where it stands.
+        why: &'static str,
+    },
     /// A line breaks the format.
     #[error("line {line}: {why}")]
     Line {
@@ -47,6 +57,18 @@ pub enum FrameError {
     /// The end came too early.
     #[error("it ends before {0}: the download is incomplete, or the file is damaged")]
     Short(&'static str),
+}
+
+impl Refuses for FrameError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::NotSigned => refusal::NOT_SIGNED,
+            Self::TooLong => refusal::SIGNED_MESSAGE_TOO_LONG,
+            Self::Unsigned { .. } => refusal::UNSIGNED_TEXT,
+            Self::Line { .. } => refusal::SIGNED_MESSAGE_MALFORMED,
+            Self::Short(_) => refusal::SIGNED_MESSAGE_TRUNCATED,
+        }
+    }
 }
 
 /// Takes `raw` apart.
@@ -71,7 +93,7 @@ pub fn split(raw: &[u8]) -> Result<Cleartext<'_>, FrameError> {
     let armour = signature(&mut lines, raw)?;
     while let Some(line) = lines.next()? {
         if !line.trim_ascii().is_empty() {
-            return Err(lines.refuse("there is text after the signature, which nobody signed"));
+            return Err(lines.unsigned("there is text after the signature, which nobody signed"));
         }
     }
     Ok(Cleartext { text, hashed, hashes, armour })
@@ -86,7 +108,7 @@ fn headers<'a>(lines: &mut Lines<'a>) -> Result<Vec<&'a str>, FrameError> {
         }
         let names = line.strip_prefix(b"Hash: ").and_then(|names| std::str::from_utf8(names).ok());
         let Some(names) = names else {
-            return Err(lines.refuse("only “Hash:” headers may stand before the signed text"));
+            return Err(lines.unsigned("only “Hash:” headers may stand before the signed text"));
         };
         hashes.extend(names.split(',').map(str::trim));
         if hashes.len() > 16 {
@@ -166,6 +188,10 @@ impl<'a> Lines<'a> {
         self.last = length;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    fn unsigned(&self, why: &'static str) -> FrameError {
+        FrameError::Unsigned { line: self.line, why }
     }
 
     fn refuse(&self, why: &'static str) -> FrameError {

@@ -5,6 +5,8 @@
 //!
 //! A Contents index says where to look. What a package has is known once its `.deb` is unpacked.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod kept;
 mod parse;
 
@@ -22,7 +24,7 @@ use rayon::prelude::*;
 use crate::base::{Arch, PackageName, RootPath};
 
 use super::{
-    ArchiveError, ErrorClass,
+    ArchiveError, ErrorClass, IndexFault,
     fetch::{join, shown},
     index::{Choice, LoadedSuite, Loader, decoder, keyring},
     release::Release,
@@ -317,17 +319,18 @@ impl Loader<'_> {
     fn scan(&self, state: &State, choice: &Choice, scan: &mut Scan<'_>) -> Result<(), ArchiveError> {
         let mut download = self.fetch(&state.folder, state.by_hash, &choice.packed)?;
         let url = shown(&join(&state.folder, &choice.packed.path));
-        let broken = |why: String| ArchiveError::Index { url: url.clone(), why };
+        let broken = |why| ArchiveError::Index { url: url.clone(), why };
+        let undecodable = |error: io::Error| broken(IndexFault::Packed(error.to_string()));
         let promised = choice.plain.as_ref().map(|plain| plain.size);
         let limit = promised.unwrap_or(MAX_CONTENTS).min(MAX_CONTENTS);
         let packed = io::BufReader::with_capacity(64 << 10, download.reader()?);
-        let reader = decoder(choice.format, packed).map_err(|error| broken(error.to_string()))?;
-        let read = lines(reader, limit, |line| scan.line(line)).map_err(|error| broken(error.to_string()))?;
-        if promised.is_some_and(|promised| promised != read) {
-            return Err(broken(format!("it holds {read} bytes when decompressed, and the Release promises {limit}")));
+        let reader = decoder(choice.format, packed).map_err(undecodable)?;
+        let got = lines(reader, limit, |line| scan.line(line)).map_err(&broken)?;
+        if let Some(promised) = promised.filter(|promised| *promised != got) {
+            return Err(broken(IndexFault::Size { got, promised }));
         }
         if scan.is_full {
-            return Err(broken(format!("what is asked of it would fill more than {MAX_TEXT} bytes")));
+            return Err(broken(IndexFault::TooMuch { limit: MAX_TEXT }));
         }
         // First: once it is kept, no run comes back for the download that a killed one left.
         download.discard();

@@ -1,12 +1,20 @@
 //! All that can go wrong with an archive, and of which class each failure is.
 
+use jiff::Timestamp;
+
 use super::{
     fetch::FetchError, keyring::KeyringError, openpgp::SignatureError, release::ReleaseError, sources::SourcesError,
     suites::SuitesError,
 };
-use crate::store::StoreError;
+use crate::{
+    base::{
+        exit,
+        refusal::{self, Refusal, Refuses},
+    },
+    store::StoreError,
+};
 
-/// Of what kind a failure is; `cli` makes an exit code of it.
+/// Of what kind a failure is, by its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorClass {
     /// The manifest or the command line.
@@ -44,6 +52,18 @@ pub enum ArchiveError {
         /// Why not.
         source: SignatureError,
     },
+    /// A suite that the snapshot archive does not have as of that time.
+    #[error(
+        "{url} is not there: the snapshot archive has no such suite as of {pin}; choose a later date, or check the suite's name"
+    )]
+    NotThen {
+        /// The suite's folder.
+        url: String,
+        /// The time.
+        pin: Timestamp,
+        /// What was asked for.
+        source: FetchError,
+    },
     /// A signed Release that is not accepted.
     #[error("{url} is signed, but cannot be used")]
     Release {
@@ -70,38 +90,107 @@ pub enum ArchiveError {
         /// The index.
         url: String,
         /// Why not.
-        why: String,
+        why: IndexFault,
     },
     /// The cache.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// What is wrong with an index whose packed form has the digest that the Release promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexFault {
+    /// It is packed wrongly.
+    #[error("it cannot be decompressed ({0})")]
+    Packed(String),
+    /// More comes out than is promised, or than any index holds.
+    #[error("it holds more than {limit} bytes when decompressed")]
+    TooLong {
+        /// Bytes.
+        limit: u64,
+    },
+    /// Less comes out.
+    #[error("it holds {got} bytes when decompressed, and the Release promises {promised}")]
+    Size {
+        /// Bytes.
+        got: u64,
+        /// Bytes.
+        promised: u64,
+    },
+    /// Something else comes out.
+    #[error("decompressed, it does not have the SHA-256 that the Release promises")]
+    Digest,
+    /// A line without an end.
+    #[error("line {line} is longer than {limit} bytes")]
+    LongLine {
+        /// From 1.
+        line: u64,
+        /// Bytes.
+        limit: usize,
+    },
+    /// It is no text.
+    #[error("it is not UTF-8 at byte {at} (Policy 5.1)")]
+    NotUtf8 {
+        /// From 0.
+        at: usize,
+    },
+    /// What is asked of a Contents index does not fit into memory.
+    #[error("what is asked of it would fill more than {limit} bytes")]
+    TooMuch {
+        /// Bytes.
+        limit: usize,
+    },
+}
+
+impl Refuses for IndexFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Packed(_) => refusal::INDEX_UNDECODABLE,
+            Self::TooLong { .. } | Self::LongLine { .. } | Self::TooMuch { .. } => refusal::INDEX_TOO_LONG,
+            Self::Size { .. } | Self::Digest => refusal::INDEX_ALTERED,
+            Self::NotUtf8 { .. } => refusal::INDEX_NOT_UTF8,
+        }
+    }
+}
+
+impl Refuses for ArchiveError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Sources(error) => error.refusal(),
+            Self::Suites(error) => error.refusal(),
+            Self::Keyring(error) => error.refusal(),
+            Self::Fetch(error) => error.refusal(),
+            Self::Signature { source, .. } => source.refusal(),
+            Self::Release { source, .. } => source.refusal(),
+            Self::NotInSuite { .. } => refusal::NOT_IN_SUITE,
+            Self::NotThen { .. } => refusal::NOT_IN_SNAPSHOT,
+            Self::Index { why, .. } => why.refusal(),
+            Self::Store(error) => error.refusal(),
+        }
+    }
+}
+
+impl ErrorClass {
+    fn of(refusal: &Refusal) -> Self {
+        match refusal.exit {
+            exit::NETWORK => Self::Network,
+            exit::TRUST => Self::Signature,
+            exit::OUTPUT => Self::Disk,
+            _ => Self::Usage,
+        }
+    }
+}
+
 impl ArchiveError {
     /// Of what kind it is.
     pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Sources(_) | Self::Suites(_) | Self::Keyring(_) | Self::NotInSuite { .. } => ErrorClass::Usage,
-            Self::Fetch(error) => error.class(),
-            Self::Release { source: ReleaseError::Store(_), .. } | Self::Store(_) => ErrorClass::Disk,
-            Self::Signature { .. } | Self::Release { .. } | Self::Index { .. } => ErrorClass::Signature,
-        }
+        ErrorClass::of(self.refusal())
     }
 }
 
 impl FetchError {
     /// Of what kind it is; of several, the gravest.
     pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Offline { .. }
-            | Self::Missing { .. }
-            | Self::Network { .. }
-            | Self::TooLarge { .. }
-            | Self::NoUrl => ErrorClass::Network,
-            Self::Mismatch { .. } => ErrorClass::Signature,
-            Self::Disk { .. } => ErrorClass::Disk,
-            Self::All(errors) if errors.iter().any(|e| e.class() == ErrorClass::Signature) => ErrorClass::Signature,
-            Self::All(_) => ErrorClass::Network,
-        }
+        ErrorClass::of(self.refusal())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    ArchiveError, ErrorClass,
+    ArchiveError, ErrorClass, IndexFault,
     cleartext::MAX_DOCUMENT,
     contents::Contents,
     fetch::{Download, FetchError, Fetcher, join, shown},
@@ -127,7 +127,7 @@ impl Loader<'_> {
     ) -> Result<LoadedSuite, ArchiveError> {
         let folder = join(base, &format!("dists/{}", request.suite));
         let (release, certificate) = self.release(request, &folder, keys)?;
-        if !request.is_snapshot() {
+        if request.pin().is_none() {
             let refused = |source| ArchiveError::Release { url: shown(&folder), source };
             release.remember(self.store, &request.name, &request.suite).map_err(refused)?;
         }
@@ -158,10 +158,15 @@ impl Loader<'_> {
         folder: &str,
         keys: Option<&Keyring>,
     ) -> Result<(Release, String), ArchiveError> {
-        let verified = self.signed_release(folder, keys)?;
+        let verified = self.signed_release(folder, keys).map_err(|error| match (error, request.pin()) {
+            (ArchiveError::Fetch(error), Some(pin)) if error.is_missing() => {
+                ArchiveError::NotThen { url: shown(folder), pin, source: error }
+            }
+            (error, _) => error,
+        })?;
         let refused = |source| ArchiveError::Release { url: shown(folder), source };
         let release = Release::parse(&verified.text).map_err(refused)?;
-        release.check(&request.suite, request.is_snapshot(), self.now).map_err(refused)?;
+        release.check(&request.suite, request.pin(), self.now).map_err(refused)?;
         Ok((release, verified.certificate))
     }
 
@@ -256,23 +261,23 @@ impl Loader<'_> {
         }
         let mut download = self.fetch(folder, release.by_hash, &choice.packed)?;
         let url = shown(&join(folder, &choice.packed.path));
-        let broken = |why: String| ArchiveError::Index { url: url.clone(), why };
+        let broken = |why| ArchiveError::Index { url: url.clone(), why };
+        let undecodable = |error: io::Error| broken(IndexFault::Packed(error.to_string()));
         let limit = choice.plain.as_ref().map_or(MAX_INDEX, |plain| plain.size.min(MAX_INDEX));
         let packed = io::BufReader::with_capacity(64 << 10, download.reader()?);
-        let mut reader = decoder(choice.format, packed).map_err(|e| broken(e.to_string()))?.take(limit + 1);
+        let mut reader = decoder(choice.format, packed).map_err(undecodable)?.take(limit + 1);
         let mut bytes = Vec::with_capacity(usize::try_from(limit.min(256 << 20)).unwrap_or(0));
-        let read = reader.read_to_end(&mut bytes).map_err(|e| broken(format!("it cannot be decompressed ({e})")));
+        let read = reader.read_to_end(&mut bytes).map_err(undecodable);
         drop(reader);
         read?;
         if bytes.len() as u64 > limit {
-            return Err(broken(format!("it holds more than {limit} bytes when decompressed")));
+            return Err(broken(IndexFault::TooLong { limit }));
         }
         if choice.plain.is_some() && Sha256::of(&bytes) != key {
-            return Err(broken("decompressed, it does not have the SHA-256 that the Release promises".into()));
+            return Err(broken(IndexFault::Digest));
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            broken(format!("it is not UTF-8 at byte {} (Policy 5.1)", error.utf8_error().valid_up_to()))
-        })?;
+        let not_utf8 = |error: std::string::FromUtf8Error| IndexFault::NotUtf8 { at: error.utf8_error().valid_up_to() };
+        let text = String::from_utf8(bytes).map_err(|error| broken(not_utf8(error)))?;
         // First: once the index is kept, no run comes back for the download that a killed one left.
         download.discard();
         kept::keep_index(self.store, &key, &text)?;

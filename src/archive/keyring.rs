@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pgp::composed::{Deserializable, SignedPublicKey};
 
 use super::openpgp::hex;
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// Debian's archive keys (`keys/README.md` says where from).
 const BUILT_IN: [&[u8]; 6] = [
@@ -48,6 +49,15 @@ pub enum KeyringError {
         /// Why not.
         why: String,
     },
+}
+
+impl Refuses for KeyringError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read { .. } => refusal::KEY_FILE_UNREADABLE,
+            Self::Unusable { .. } => refusal::KEY_FILE_UNUSABLE,
+        }
+    }
 }
 
 impl Keyring {

@@ -10,6 +10,8 @@ pub mod contents;
 pub mod deb;
 mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod index;
 mod kept;
 pub mod keyring;
@@ -23,11 +25,11 @@ pub mod vendored;
 
 pub use contents::Sonames;
 pub use deb::fetch_deb;
-pub use error::{ArchiveError, ErrorClass};
+pub use error::{ArchiveError, ErrorClass, IndexFault};
 pub use fetch::{Changed, FetchError, FetchSettings, Fetcher, Promise, Validators, Want, shown};
 pub use index::{LoadedSuite, Loader, PackagesIndex};
 pub use kept::{Cold, IndexPiece, is_kept_sound, keep_index, kept_index};
 pub use release::ReleaseInfo;
-pub use sources::{MirrorInputs, MirrorSource, Mirrors, SourcesError, discover, snapshot};
+pub use sources::{MirrorInputs, MirrorSource, Mirrors, SourcesError, check_pin, discover, snapshot};
 pub use suites::{Keys, SuiteRequest, requests};
 pub use vendored::Vendored;

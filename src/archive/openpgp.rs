@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use pgp::{
-    armor::Dearmor,
+    armor::{ArmorCrc24Status, Dearmor},
     composed::{SignedPublicKey, SignedPublicSubKey},
     crypto::{hash::HashAlgorithm, public_key::PublicKeyAlgorithm},
     packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersion, SubpacketData},
@@ -19,10 +19,15 @@ use pgp::{
     types::{KeyDetails, KeyVersion, PublicParams, Tag},
 };
 
+mod reason;
+
+pub use reason::{Part, Reason, Refused};
+
 use super::{
     cleartext::{self, FrameError, MAX_DOCUMENT},
     keyring::Keyring,
 };
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// Most signatures looked at in one document; Debian's have three.
 const MAX_SIGNATURES: usize = 64;
@@ -53,14 +58,35 @@ pub enum SignatureError {
     #[error("no good signature by a trusted key\n  signed by: {}\n  trusted: {}", list(.signatures), list(.trusted))]
     NoneGood {
         /// Each signature: its key, and why it does not count.
-        signatures: Vec<String>,
+        signatures: Vec<Refused>,
         /// Fingerprints of the trusted certificates.
         trusted: Vec<String>,
     },
 }
 
-fn list(items: &[String]) -> String {
-    if items.is_empty() { "nobody".into() } else { items.join("\n             ") }
+impl Refuses for SignatureError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Frame(error) => error.refusal(),
+            Self::Unreadable(_) => refusal::SIGNATURE_UNREADABLE,
+            Self::NoneGood { .. } => self.reason().map_or(refusal::NO_SIGNATURE, Reason::refusal),
+        }
+    }
+}
+
+impl SignatureError {
+    /// Of all signatures' reasons the one that tells most; `None` where nobody signed, or where nothing can be read.
+    pub fn reason(&self) -> Option<&Reason> {
+        let Self::NoneGood { signatures, .. } = self else { return None };
+        signatures.iter().map(|signature| &signature.why).max_by_key(|why| why.weight())
+    }
+}
+
+fn list(items: &[impl ToString]) -> String {
+    if items.is_empty() {
+        return "nobody".into();
+    }
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n             ")
 }
 
 /// Verifies an `InRelease`.
@@ -113,11 +139,30 @@ fn read_signatures(raw: &[u8]) -> Result<Vec<Signature>, SignatureError> {
     if raw.trim_ascii_start().starts_with(b"-----") {
         let mut dearmor = Dearmor::new(raw.trim_ascii_start());
         dearmor.read_header().map_err(unreadable)?;
-        take(&mut PacketParser::new(std::io::BufReader::new(dearmor)))?;
+        let mut packets = Vec::new();
+        std::io::Read::read_to_end(&mut dearmor, &mut packets)
+            .map_err(|error| SignatureError::Unreadable(error.to_string()))?;
+        // The checksum says nothing of who made it, but gpgv refuses a wrong one. (rPGP 0.21's own check refuses all.)
+        if let ArmorCrc24Status::Unchecked { footer_crc } = dearmor.crc24_status()
+            && footer_crc != crc24(&packets)
+        {
+            return Err(SignatureError::Unreadable("its armour has a wrong checksum".into()));
+        }
+        take(&mut PacketParser::new(&*packets))?;
     } else {
         take(&mut PacketParser::new(raw))?;
     }
     Ok(signatures)
+}
+
+/// The checksum of armour (RFC 9580, 6.1).
+fn crc24(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0xb7_04ce, |crc, &byte| {
+        (0..8).fold(crc ^ (u32::from(byte) << 16), |crc, _| match crc & 0x80_0000 {
+            0 => crc << 1,
+            _ => (crc << 1) ^ 0x186_4cfb,
+        })
+    })
 }
 
 fn tag(packet: &Packet) -> Tag {
@@ -136,7 +181,7 @@ fn check(
     for signature in signatures {
         match check_one(signature, data, hashes, keys, now) {
             Ok(found) => return Ok(found),
-            Err(why) => reasons.push(format!("{}: {why}", issuer(signature))),
+            Err(why) => reasons.push(Refused { by: issuer(signature), why }),
         }
     }
     Err(SignatureError::NoneGood { signatures: reasons, trusted: keys.fingerprints() })
@@ -148,25 +193,24 @@ fn check_one(
     hashes: Option<&BTreeSet<String>>,
     keys: &Keyring,
     now: Timestamp,
-) -> Result<(String, String, Timestamp), String> {
+) -> Result<(String, String, Timestamp), Reason> {
     if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
-        return Err("not a signature over a document".into());
+        return Err(Reason::NotADocument);
     }
     let created = usable(signature, now)?;
     if let (Some(hashes), Some(used)) = (hashes, signature.hash_alg())
         && !hashes.contains(&used.to_string())
     {
-        return Err(format!("made with {used}, which the “Hash:” header does not name"));
+        return Err(Reason::HashNotNamed(used));
     }
-    let mut why = "the key is not trusted".to_owned();
+    let mut why = Reason::UnknownKey;
     for cert in keys.certificates() {
         for key in candidates(cert) {
             if !named(signature, key.id()) {
                 continue;
             }
-            let verdict = key.valid_at(created, now).and_then(|()| {
-                key.verify(signature, data).map_err(|_| "the text or the signature was altered".to_owned())
-            });
+            let verdict =
+                key.valid_at(created, now).and_then(|()| key.verify(signature, data).map_err(|_| Reason::Altered));
             match verdict {
                 Ok(()) => return Ok((hex(cert), hex(key.id()), from_unix(created))),
                 Err(error) => why = error,
@@ -203,38 +247,38 @@ impl Candidate<'_> {
     }
 
     /// Whether it may have signed at `created` and still counts at `now`, seconds since 1970.
-    fn valid_at(&self, created: i64, now: Timestamp) -> Result<(), String> {
+    fn valid_at(&self, created: i64, now: Timestamp) -> Result<(), Reason> {
         let cert = match self {
             Self::Primary(cert) | Self::Subkey(cert, _) => cert,
         };
         let primary = &cert.primary_key;
         let state = primary_state(cert, now)?;
-        alive("the key", primary, state.lifetime, created, now)?;
+        alive(Part::Primary, primary, state.lifetime, created, now)?;
         strong(primary)?;
         let Self::Subkey(_, subkey) = self else {
-            return if state.signs { Ok(()) } else { Err("the key is not meant for signing data".into()) };
+            return if state.signs { Ok(()) } else { Err(Reason::NotForSigning(Part::Primary)) };
         };
         let revoked = |s: &&Signature| {
             s.typ() == Some(SignatureType::SubkeyRevocation) && s.verify_subkey_binding(primary, &subkey.key).is_ok()
         };
         if subkey.signatures.iter().find(revoked).is_some() {
-            return Err("the subkey is revoked".into());
+            return Err(Reason::Revoked(Part::Subkey));
         }
         let binding = newest(&subkey.signatures, now, |s| {
             s.typ() == Some(SignatureType::SubkeyBinding) && s.verify_subkey_binding(primary, &subkey.key).is_ok()
         })
-        .ok_or("the subkey is not bound to its primary key by a valid signature")?;
+        .ok_or(Reason::Unbound)?;
         let back = binding
             .embedded_signature()
             .filter(|back| usable(back, now).is_ok() && back.verify_primary_key_binding(&subkey.key, primary).is_ok());
         if !binding.key_flags().sign() {
-            return Err("the subkey is not meant for signing data".into());
+            return Err(Reason::NotForSigning(Part::Subkey));
         }
         if back.is_none() {
-            return Err("the subkey does not confirm its primary key".into());
+            return Err(Reason::Unconfirmed);
         }
         strong(&subkey.key)?;
-        alive("the subkey", &subkey.key, lifetime(binding), created, now)
+        alive(Part::Subkey, &subkey.key, lifetime(binding), created, now)
     }
 }
 
@@ -247,18 +291,18 @@ struct PrimaryState {
 
 /// The newest valid self-signature over a user ID and the newest over the key itself both have their say: the shorter
 /// lifetime holds, and neither may deny signing.
-fn primary_state(cert: &SignedPublicKey, now: Timestamp) -> Result<PrimaryState, String> {
+fn primary_state(cert: &SignedPublicKey, now: Timestamp) -> Result<PrimaryState, Reason> {
     let key = &cert.primary_key;
-    if !matches!(key.version(), KeyVersion::V4 | KeyVersion::V6) {
-        return Err("the key has an outdated version".into());
+    if key.version() != KeyVersion::V4 {
+        return Err(Reason::KeyVersion);
     }
     // A revocation counts however old its hash: believing a forged one is the safe mistake.
     if cert.details.revocation_signatures.iter().any(|s| s.verify_key(key).is_ok()) {
-        return Err("the key is revoked".into());
+        return Err(Reason::Revoked(Part::Primary));
     }
     if !cert.details.revocation_signatures.is_empty() {
         // By a designated revoker whose key is not at hand, or damaged: it cannot be told, so it counts.
-        return Err("the key carries a revocation that cannot be checked".into());
+        return Err(Reason::RevocationUnchecked);
     }
     let direct = newest(&cert.details.direct_signatures, now, |s| {
         s.typ() == Some(SignatureType::Key) && s.verify_key(key).is_ok()
@@ -274,7 +318,7 @@ fn primary_state(cert: &SignedPublicKey, now: Timestamp) -> Result<PrimaryState,
         .max_by_key(|s| s.created());
     let own: Vec<_> = direct.into_iter().chain(user).collect();
     if own.is_empty() {
-        return Err("the key has no valid signature of its own (or only one with a broken hash)".into());
+        return Err(Reason::NoSelfSignature);
     }
     Ok(PrimaryState {
         lifetime: own.iter().filter_map(|s| lifetime(s)).min(),
@@ -288,46 +332,68 @@ fn newest(signatures: &[Signature], now: Timestamp, fits: impl Fn(&Signature) ->
 }
 
 /// What every signature must fulfil, whatever it is over; its creation time, seconds since 1970.
-fn usable(signature: &Signature, now: Timestamp) -> Result<i64, String> {
-    let config = signature.config().ok_or("the signature has an unknown version")?;
-    if !matches!(config.version(), SignatureVersion::V4 | SignatureVersion::V6) {
-        return Err("the signature has an outdated version".into());
+fn usable(signature: &Signature, now: Timestamp) -> Result<i64, Reason> {
+    let config = signature.config().ok_or(Reason::SignatureVersion)?;
+    // Version 6 (RFC 9580) is sound, but gpgv does not know it.
+    if config.version() != SignatureVersion::V4 {
+        return Err(Reason::SignatureVersion);
     }
     use HashAlgorithm as H;
     if !matches!(config.hash_alg, H::Sha256 | H::Sha384 | H::Sha512 | H::Sha3_256 | H::Sha3_512) {
-        return Err(format!("made with {}, which can be forged", config.hash_alg));
+        return Err(Reason::WeakHash(config.hash_alg));
     }
-    let unknown = |data: &SubpacketData| {
-        matches!(data, SubpacketData::Other(..) | SubpacketData::Experimental(..) | SubpacketData::Notation(_))
-    };
-    if config.hashed_subpackets().any(|packet| packet.is_critical && unknown(&packet.data)) {
-        return Err("it has a critical part that is not understood".into());
+    let mut parts = config.hashed_subpackets().chain(config.unhashed_subpackets());
+    if parts.any(|packet| packet.is_critical && !is_understood(&packet.data)) {
+        return Err(Reason::Critical);
     }
-    let created = i64::from(config.created().ok_or("it has no date")?.as_secs());
+    let created = i64::from(config.created().ok_or(Reason::Undated)?.as_secs());
     if created > now.as_second() {
-        return Err(format!("made in the future ({}); is this machine's clock right?", from_unix(created)));
+        return Err(Reason::Future(from_unix(created)));
     }
-    let lasts = signature.signature_expiration_time().map_or(0, |d| i64::from(d.as_secs()));
-    if lasts != 0 && created + lasts <= now.as_second() {
-        return Err(format!("the signature expired on {}", from_unix(created + lasts)));
+    // Of several the shortest; 0 means never.
+    let lasts = shortest(signature, |data| match data {
+        SubpacketData::SignatureExpirationTime(time) => Some(time.as_secs()),
+        _ => None,
+    });
+    match lasts.map(|seconds| created + i64::from(seconds)) {
+        Some(end) if end <= now.as_second() => Err(Reason::Expired(from_unix(end))),
+        _ => Ok(created),
     }
-    Ok(created)
+}
+
+/// Parts that are heeded here, or that have no say on whether a signature over a document holds. Those that gpgv stumbles
+/// over where they are critical are not among them.
+fn is_understood(data: &SubpacketData) -> bool {
+    use SubpacketData as S;
+    matches!(
+        data,
+        S::SignatureCreationTime(_)
+            | S::SignatureExpirationTime(_)
+            | S::KeyExpirationTime(_)
+            | S::IssuerKeyId(_)
+            | S::IssuerFingerprint(_)
+            | S::KeyFlags(_)
+            | S::EmbeddedSignature(_)
+            | S::IsPrimary(_)
+            | S::Features(_)
+            | S::RevocationReason(..)
+    )
 }
 
 /// Whether `key` existed at `created` and has not expired since.
-fn alive(what: &str, key: &impl KeyDetails, lifetime: Option<u32>, created: i64, now: Timestamp) -> Result<(), String> {
+fn alive(part: Part, key: &impl KeyDetails, lifetime: Option<u32>, created: i64, now: Timestamp) -> Result<(), Reason> {
     let born = i64::from(key.created_at().as_secs());
     if created < born {
-        return Err(format!("{what} is younger than the signature"));
+        return Err(Reason::KeyYounger(part));
     }
     match lifetime.map(|seconds| born + i64::from(seconds)) {
-        Some(end) if end <= now.as_second() || end <= created => Err(format!("{what} expired on {}", from_unix(end))),
+        Some(end) if end <= now.as_second() || end <= created => Err(Reason::KeyExpired(part, from_unix(end))),
         _ => Ok(()),
     }
 }
 
 /// Key strength: RSA from 2048 bits on, and elliptic curves; what apt 2.9 and later accept.
-fn strong(key: &impl KeyDetails) -> Result<(), String> {
+fn strong(key: &impl KeyDetails) -> Result<(), Reason> {
     use PublicKeyAlgorithm as A;
     let ok = match key.algorithm() {
         // Two length octets before the modulus (RFC 9580, 3.2), then the exponent.
@@ -337,12 +403,21 @@ fn strong(key: &impl KeyDetails) -> Result<(), String> {
         A::EdDSALegacy | A::Ed25519 | A::Ed448 | A::ECDSA => true,
         _ => false,
     };
-    if ok { Ok(()) } else { Err("the key is too weak (RSA under 2048 bits, or DSA)".into()) }
+    if ok { Ok(()) } else { Err(Reason::WeakKey) }
 }
 
 /// Seconds that the key lives for; 0 means for ever (RFC 9580, 5.2.3.13).
 fn lifetime(signature: &Signature) -> Option<u32> {
-    signature.key_expiration_time().map(|d| d.as_secs()).filter(|&seconds| seconds != 0)
+    shortest(signature, |data| match data {
+        SubpacketData::KeyExpirationTime(time) => Some(time.as_secs()),
+        _ => None,
+    })
+}
+
+/// The shortest time, not 0, that signed parts of this kind name.
+fn shortest(signature: &Signature, time: impl Fn(&SubpacketData) -> Option<u32>) -> Option<u32> {
+    let parts = signature.config()?.hashed_subpackets();
+    parts.filter_map(|packet| time(&packet.data)).filter(|&seconds| seconds != 0).min()
 }
 
 fn has_flags(signature: &Signature) -> bool {
@@ -352,8 +427,11 @@ fn has_flags(signature: &Signature) -> bool {
 
 /// Whether the signature says that `key` made it. Without any such word nothing matches: gpgv needs it too.
 fn named(signature: &Signature, key: &dyn KeyDetails) -> bool {
-    signature.issuer_fingerprint().contains(&&key.fingerprint())
-        || signature.issuer_key_id().contains(&&key.legacy_key_id())
+    // A fingerprint is believed before an ID, which is short, and mostly in the part that nobody signed.
+    match &*signature.issuer_fingerprint() {
+        [] => signature.issuer_key_id().contains(&&key.legacy_key_id()),
+        named => named.contains(&&key.fingerprint()),
+    }
 }
 
 fn issuer(signature: &Signature) -> String {

@@ -6,7 +6,7 @@
 //! SHA-256 is ever looked at.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Write as _,
 };
@@ -16,7 +16,10 @@ use jiff::{Timestamp, ToSpan as _, fmt::rfc2822::DateTimeParser};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{
-    base::Sha256,
+    base::{
+        Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     store::{Store, StoreError},
 };
 
@@ -54,7 +57,7 @@ pub struct Release {
     pub architectures: Vec<String>,
     /// `binary-all/Packages` repeats what each architecture's index has (`No-Support-for-Architecture-all`).
     pub all_is_included: bool,
-    files: BTreeMap<String, ReleaseEntry>,
+    pub(super) files: BTreeMap<String, ReleaseEntry>,
 }
 
 /// One file that a `Release` lists.
@@ -76,6 +79,17 @@ pub enum ReleaseError {
     /// It is no Release.
     #[error("the Release cannot be read: {0}")]
     Malformed(String),
+    /// No digests, or only such as can be forged.
+    #[error(
+        "the Release lists no SHA256 digests, and weaker ones do not count; tell the archive's keepers, or choose another mirror"
+    )]
+    WeakDigests,
+    /// A file twice, with two digests or sizes.
+    #[error("the Release contradicts itself on {path}; tell the archive's keepers, or choose another mirror")]
+    Contradiction {
+        /// The file.
+        path: String,
+    },
     /// It is that of another suite.
     #[error(
         "suite “{asked}” was asked for, and the mirror sent the Release of suite “{suite}”, codename “{codename}”; check the suite's name, or choose another mirror"
@@ -106,6 +120,16 @@ pub enum ReleaseError {
         /// The time.
         now: Timestamp,
     },
+    /// It is newer than the snapshot that was asked for.
+    #[error(
+        "the Release is dated {date}, and the snapshot of {pin} was asked for: the snapshot archive sent a later state, as it does for a date before its first; choose a later date, or another snapshot archive"
+    )]
+    AfterPin {
+        /// Its date.
+        date: Timestamp,
+        /// Of the snapshot.
+        pin: Timestamp,
+    },
     /// It is older than one seen before.
     #[error(
         "the Release is dated {date}, older than the one accepted before ({newest}): the mirror is behind, or someone replays an old state; choose another mirror, or delete {record} if this is meant"
@@ -123,6 +147,22 @@ pub enum ReleaseError {
     Store(#[from] StoreError),
 }
 
+impl Refuses for ReleaseError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Malformed(_) => refusal::RELEASE_MALFORMED,
+            Self::WeakDigests => refusal::WEAK_DIGESTS,
+            Self::Contradiction { .. } => refusal::RELEASE_CONTRADICTS_ITSELF,
+            Self::OtherSuite { .. } => refusal::OTHER_SUITE,
+            Self::Expired { .. } => refusal::RELEASE_EXPIRED,
+            Self::Future { .. } => refusal::RELEASE_IN_FUTURE,
+            Self::AfterPin { .. } => refusal::RELEASE_AFTER_SNAPSHOT,
+            Self::Rollback { .. } => refusal::RELEASE_ROLLED_BACK,
+            Self::Store(error) => error.refusal(),
+        }
+    }
+}
+
 impl Release {
     /// Parses signed text.
     ///
@@ -130,7 +170,10 @@ impl Release {
     /// [`ReleaseError::Malformed`].
     pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
         let malformed = |why: String| ReleaseError::Malformed(why);
-        std::str::from_utf8(text).map_err(|_| malformed("it is not UTF-8".into()))?;
+        let all = std::str::from_utf8(text).map_err(|_| malformed("it is not UTF-8".into()))?;
+        if let Some(field) = doubled(all) {
+            return Err(malformed(format!("it has the field “{field}” twice")));
+        }
         let file = ReleaseFile::from_reader(text).map_err(|error| malformed(error.to_string()))?;
         let date = |name: &str| match file.field_str(name) {
             None => Ok(None),
@@ -142,9 +185,7 @@ impl Release {
         };
         let mut files = BTreeMap::new();
         let entries = file.iter_index_files(ChecksumType::Sha256);
-        let entries =
-            entries.ok_or_else(|| malformed("it lists no SHA256 digests, and weaker ones do not count".into()))?;
-        for entry in entries {
+        for entry in entries.ok_or(ReleaseError::WeakDigests)? {
             let entry = match entry {
                 Ok(entry) => entry,
                 // The line of the field's name holds no entry.
@@ -158,7 +199,10 @@ impl Release {
                 .map_err(|_| malformed(format!("the digest of {} is none", entry.path)))?;
             let by_hash = entry.by_hash_path();
             let value = ReleaseEntry { path: entry.path.to_owned(), by_hash, size: entry.size, sha256 };
-            files.insert(entry.path.to_owned(), value);
+            let path = entry.path.to_owned();
+            if files.insert(path.clone(), value.clone()).is_some_and(|before| before != value) {
+                return Err(ReleaseError::Contradiction { path });
+            }
         }
         Ok(Self {
             info: ReleaseInfo {
@@ -184,11 +228,11 @@ impl Release {
         self.files.get(path)
     }
 
-    /// Whether it is the suite asked for, by Suite or Codename, and of our time. A snapshot may be out of date.
+    /// Whether it is the suite asked for, by Suite or Codename, and of our time; of a snapshot, not newer than that.
     ///
     /// # Errors
     /// [`ReleaseError`].
-    pub fn check(&self, asked: &str, snapshot: bool, now: Timestamp) -> Result<(), ReleaseError> {
+    pub fn check(&self, asked: &str, pin: Option<Timestamp>, now: Timestamp) -> Result<(), ReleaseError> {
         let ReleaseInfo { suite, codename, date, valid_until, .. } = &self.info;
         if ![suite, codename].into_iter().any(|name| name.as_deref() == Some(asked)) {
             let shown = |name: &Option<String>| name.clone().unwrap_or_default();
@@ -201,8 +245,9 @@ impl Release {
         if now.checked_add(24.hours()).is_ok_and(|limit| *date > limit) {
             return Err(ReleaseError::Future { date: *date, now });
         }
-        match valid_until {
-            Some(until) if *until < now && !snapshot => Err(ReleaseError::Expired { until: *until, now }),
+        match (pin, valid_until) {
+            (Some(pin), _) if *date > pin => Err(ReleaseError::AfterPin { date: *date, pin }),
+            (None, Some(until)) if *until < now => Err(ReleaseError::Expired { until: *until, now }),
             _ => Ok(()),
         }
     }
@@ -217,6 +262,8 @@ impl Release {
         let record = store.suites().join(&key);
         let guard = store.suites().join(format!("{key}.lock"));
         let lock = File::options().create(true).truncate(false).write(true).open(&guard);
+        // What is remembered in a cache that may only be read holds all the same.
+        let lock = lock.or_else(|error| File::open(&guard).map_err(|_| error));
         let lock = lock.map_err(StoreError::at("open", &guard))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| StoreError::at("lock", &guard)(error.into()))?;
         // A record that cannot be read is as good as none.
@@ -235,6 +282,14 @@ impl Release {
         file.persist(&record).map_err(|error| StoreError::at("keep", &record)(error.error))?;
         Ok(())
     }
+}
+
+/// A field that is there more than once: readers differ on which of them they believe.
+fn doubled(text: &str) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let lines = text.lines().filter(|line| !line.starts_with([' ', '\t', '#']));
+    let mut names = lines.filter_map(|line| Some(line.split_once(':')?.0.trim().to_ascii_lowercase()));
+    names.find(|name| !seen.insert(name.clone()))
 }
 
 /// RFC 2822's form with `UTC` for the zone, as Debian writes it, or any zone that RFC 2822 knows.
@@ -290,16 +345,24 @@ mod tests {
     fn holds_it_to_suite_and_time() {
         let release = Release::parse(TEXT.as_bytes()).unwrap();
         let now = at("2026-11-24T00:00:00Z");
-        assert!(release.check("trixie-security", false, now).is_ok());
-        assert!(release.check("stable-security", false, now).is_ok());
+        assert!(release.check("trixie-security", None, now).is_ok());
+        assert!(release.check("stable-security", None, now).is_ok());
         for other in ["trixie", "stable", "", "bookworm-security"] {
-            assert!(matches!(release.check(other, false, now), Err(ReleaseError::OtherSuite { .. })), "{other}");
+            assert!(matches!(release.check(other, None, now), Err(ReleaseError::OtherSuite { .. })), "{other}");
         }
         let late = at("2026-11-28T09:15:45Z");
-        assert!(matches!(release.check("trixie-security", false, late), Err(ReleaseError::Expired { .. })));
-        assert!(release.check("trixie-security", true, late).is_ok());
+        assert!(matches!(release.check("trixie-security", None, late), Err(ReleaseError::Expired { .. })));
+        for (pin, good) in
+            [("2026-11-21T09:15:44Z", true), ("2030-01-01T00:00:00Z", true), ("2026-11-21T09:15:43Z", false)]
+        {
+            let checked = release.check("trixie-security", Some(at(pin)), late);
+            assert!(
+                if good { checked.is_ok() } else { matches!(checked, Err(ReleaseError::AfterPin { .. })) },
+                "{pin}"
+            );
+        }
         let early = at("2026-11-20T09:15:43Z");
-        assert!(matches!(release.check("trixie-security", true, early), Err(ReleaseError::Future { .. })));
+        assert!(matches!(release.check("trixie-security", None, early), Err(ReleaseError::Future { .. })));
     }
 
     #[test]
@@ -322,13 +385,11 @@ mod tests {
 
     #[test]
     fn malformed_is_an_error() {
-        let cases: [String; 12] = [
+        let cases: [String; 10] = [
             String::new(),
             "x".into(),
-            "Suite: x\n".into(),
             TEXT.replace("Date: Sat", "Date: Xyz"),
             TEXT.replace("Date:", "Dat:"),
-            TEXT.replace("SHA256:", "SHA512:"),
             TEXT.replace("ba7816bf", "ba7816b"),
             TEXT.replace("ba7816bf", "ba7816bg"),
             TEXT.replace(" 3 main", " 99999999999999999999999 main"),
@@ -337,8 +398,27 @@ mod tests {
             format!("{TEXT}\n{TEXT}"),
         ];
         for text in cases {
-            assert!(matches!(Release::parse(text.as_bytes()), Err(ReleaseError::Malformed(_))), "{text}");
+            assert!(
+                matches!(Release::parse(text.as_bytes()), Err(ReleaseError::Malformed(_) | ReleaseError::WeakDigests)),
+                "{text}"
+            );
         }
         assert!(Release::parse(b"Suite: \xff\n").is_err());
+        for weak in [TEXT.replace("SHA256:", "SHA512:"), "Suite: x\n".into()] {
+            assert!(matches!(Release::parse(weak.as_bytes()), Err(ReleaseError::WeakDigests)), "{weak}");
+        }
+        // The same line twice does no harm; another size or digest of a file does.
+        let line = TEXT.lines().last().unwrap();
+        assert!(Release::parse(format!("{TEXT}{line}\n").as_bytes()).is_ok());
+        for (old, new) in [(" 3 ", " 4 "), ("ba78", "ba79")] {
+            let text = format!("{TEXT}{}\n", line.replace(old, new));
+            assert!(matches!(Release::parse(text.as_bytes()), Err(ReleaseError::Contradiction { .. })), "{text}");
+        }
+        for twice in
+            ["Date: Sat, 21 Nov 2026 09:15:44 UTC", "valid-until: Sat, 21 Nov 2027 09:15:44 UTC", "SHA256:\n x 1 y"]
+        {
+            let error = Release::parse(format!("{TEXT}{twice}\n").as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("twice"), "{twice}: {error}");
+        }
     }
 }

@@ -8,7 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::civil::Date;
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::Offset,
+};
+
+use super::suites::SuiteRequest;
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// Largest apt source file that is read, bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -28,6 +35,8 @@ pub struct MirrorInputs {
     pub apt_dir: PathBuf,
     /// The value of `COMPOSE_SNAPSHOT`: where Debian's snapshot archive lies, the URL that has `debian/` below it.
     pub snapshot: Option<String>,
+    /// `[debian] snapshot`: as it was then, and not as any mirror has it.
+    pub pin: Option<Timestamp>,
     /// For the snapshot archive.
     pub today: Date,
 }
@@ -63,6 +72,8 @@ pub enum MirrorSource {
     Apt(PathBuf),
     /// Nobody but `COMPOSE_SNAPSHOT`: the snapshot archive at today's date.
     Snapshot,
+    /// `COMPOSE_SNAPSHOT`, at the date of `[debian] snapshot`.
+    Pinned,
 }
 
 impl fmt::Display for MirrorSource {
@@ -75,6 +86,7 @@ impl fmt::Display for MirrorSource {
             Self::Snapshot => {
                 f.write_str("no mirror is configured, so the snapshot archive of COMPOSE_SNAPSHOT as of today")
             }
+            Self::Pinned => f.write_str("COMPOSE_SNAPSHOT"),
         }
     }
 }
@@ -87,6 +99,32 @@ pub enum SourcesError {
         "no Debian mirror is known: this machine's apt has none; name one with --mirror, in [debian] mirror or in COMPOSE_MIRROR, or Debian's snapshot archive in COMPOSE_SNAPSHOT"
     )]
     None,
+    /// A pin, and nobody says where the past is.
+    #[error(
+        "debian.snapshot is {pin}, and where Debian's snapshot archive lies is not known; say so in COMPOSE_SNAPSHOT (the URL that has debian/ below it)"
+    )]
+    NoSnapshots {
+        /// The date.
+        pin: Timestamp,
+    },
+    /// A pin, and a mirror that is not that state.
+    #[error(
+        "debian.snapshot is {pin}, and {url} is not the archive of that time; resolve without --mirror, and with COMPOSE_SNAPSHOT, which says where Debian's snapshot archive lies (the URL that has debian/ below it)"
+    )]
+    NotPinned {
+        /// The date.
+        pin: Timestamp,
+        /// The mirror, without user name and password.
+        url: String,
+    },
+    /// A pin that is not of the past.
+    #[error("debian.snapshot is {pin}, and now it is {now:.0}: a snapshot is of the past; write an earlier date")]
+    PinAhead {
+        /// The date.
+        pin: Timestamp,
+        /// The time.
+        now: Timestamp,
+    },
     /// Not a URL of a kind that is fetched.
     #[error("“{url}” ({from}) is not a mirror's URL; it starts with https://, http:// or file:///")]
     BadUrl {
@@ -107,12 +145,28 @@ pub enum SourcesError {
     },
 }
 
+impl Refuses for SourcesError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::None => refusal::NO_MIRROR,
+            Self::NoSnapshots { .. } => refusal::NO_SNAPSHOT_ARCHIVE,
+            Self::NotPinned { .. } => refusal::MIRROR_INSTEAD_OF_SNAPSHOT,
+            Self::PinAhead { .. } => refusal::SNAPSHOT_IN_FUTURE,
+            Self::BadUrl { .. } => refusal::BAD_MIRROR,
+            Self::NoSecurity { .. } => refusal::NO_SECURITY_MIRROR,
+        }
+    }
+}
+
 /// Decides on both mirrors.
 ///
 /// Whoever names the main mirror decides on the security mirror too: it is the sibling `/debian-security` of a main
 /// mirror that ends in `/debian` (also in snapshot form, `/archive/debian/20261121T000000Z`). `security-mirror` in the
 /// manifest says otherwise, except against `--mirror` with such a sibling. A file of apt that cannot be read is
 /// passed over, as the next source may do.
+///
+/// A pin comes before all but `--mirror`, if it is known where the past is. Otherwise a mirror will do for a build from a
+/// lock, whose packages it may still have; [`check_pin`] tells before anything is resolved.
 ///
 /// # Errors
 /// When a URL is none, or no security mirror can be told.
@@ -127,12 +181,19 @@ pub fn discover(inputs: &MirrorInputs) -> Result<Mirrors, SourcesError> {
         Some(url) => Some(checked(url, MirrorSource::Manifest)?),
         None => None,
     };
-    let (debian, apt_security) = match named {
-        Some((url, from)) => (checked(url, from)?, None),
-        None => match from_apt(&inputs.apt_dir) {
+    let archive = inputs.snapshot.as_deref().filter(|base| !base.is_empty());
+    let (debian, apt_security) = match (named, inputs.pin.zip(archive)) {
+        (Some((url, from @ MirrorSource::CommandLine)), _) => (checked(url, from)?, None),
+        (_, Some((pin, base))) => {
+            let url = snapshot(base, "debian", Offset::UTC.to_datetime(pin));
+            (checked(&url, MirrorSource::Pinned)?, None)
+        }
+        (Some((url, from)), None) => (checked(url, from)?, None),
+        (None, None) => match from_apt(&inputs.apt_dir) {
             (Some(debian), security) => (debian, security),
             (None, _) => {
-                let base = inputs.snapshot.as_deref().filter(|base| !base.is_empty()).ok_or(SourcesError::None)?;
+                let none = || inputs.pin.map_or(SourcesError::None, |pin| SourcesError::NoSnapshots { pin });
+                let base = archive.ok_or_else(none)?;
                 let url = snapshot(base, "debian", inputs.today.to_datetime(jiff::civil::Time::midnight()));
                 (checked(&url, MirrorSource::Snapshot)?, None)
             }
@@ -154,12 +215,29 @@ pub fn snapshot(base: &str, archive: &str, time: jiff::civil::DateTime) -> Strin
     format!("{}/{archive}/{}", base.trim().trim_end_matches('/'), time.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-/// Whether a base URL is a state of the past that never changes: its last part is a time such as `20261121T000000Z`.
-pub fn is_snapshot(base: &str) -> bool {
-    let last = base.trim_end_matches('/').rsplit('/').next().unwrap_or_default().as_bytes();
-    last.len() == 16 && last[8] == b'T' && last[15] == b'Z' && {
-        let digits = |b: &[u8]| b.iter().all(u8::is_ascii_digit);
-        digits(&last[..8]) && digits(&last[9..15])
+/// The state of the past that a base URL stands for, which never changes: its last part is a time such as
+/// `20261121T000000Z`.
+pub fn snapshot_time(base: &str) -> Option<Timestamp> {
+    let last = base.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let shape = last.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
+    let time = shape.eq(*b"00000000T000000Z").then(|| DateTime::strptime("%Y%m%dT%H%M%SZ", last).ok())??;
+    Offset::UTC.to_timestamp(time).ok()
+}
+
+/// Whether Debian's suites are to be had as they were at `pin`, before anything is resolved.
+///
+/// # Errors
+/// When they are not, or `pin` is yet to come.
+pub fn check_pin(pin: Timestamp, suites: &[SuiteRequest], now: Timestamp) -> Result<(), SourcesError> {
+    if pin > now {
+        return Err(SourcesError::PinAhead { pin, now });
+    }
+    match suites.iter().find(|suite| suite.is_debian() && suite.pin() != Some(pin)) {
+        Some(suite) => {
+            let url = suite.bases.first().map(|base| super::fetch::shown(base)).unwrap_or_default();
+            Err(SourcesError::NotPinned { pin, url })
+        }
+        None => Ok(()),
     }
 }
 
@@ -187,7 +265,7 @@ fn sibling(url: &str) -> Option<String> {
         return Some(format!("{above}/debian-security"));
     }
     let (above, time) = url.rsplit_once('/')?;
-    (is_snapshot(url)).then(|| above.strip_suffix("/debian").map(|a| format!("{a}/debian-security/{time}")))?
+    snapshot_time(url).and_then(|_| above.strip_suffix("/debian").map(|a| format!("{a}/debian-security/{time}")))
 }
 
 /// The first entry for `/debian` and the first for `/debian-security`, in apt's order: `sources.list`, then the files
@@ -245,7 +323,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// `deb [options] uri suite component…`, one on a line.
-fn one_line(text: &str) -> Vec<String> {
+pub(super) fn one_line(text: &str) -> Vec<String> {
     let entry = |line: &str| {
         let line = line.split('#').next().unwrap_or_default().trim();
         let rest = line.strip_prefix("deb")?;
@@ -260,7 +338,7 @@ fn one_line(text: &str) -> Vec<String> {
 }
 
 /// Stanzas of fields, one entry each.
-fn deb822(text: &str) -> Vec<String> {
+pub(super) fn deb822(text: &str) -> Vec<String> {
     let mut uris = Vec::new();
     let mut stanza: Vec<(String, String)> = Vec::new();
     for line in text.lines().chain([""]) {
@@ -319,7 +397,18 @@ mod tests {
             env: None,
             snapshot: Some("https://snapshot.example.com/archive/".into()),
             apt_dir: dir.into(),
+            pin: None,
             today: jiff::civil::date(2026, 11, 5),
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_snapshot_is_in_its_url() {
+        let base = "https://snapshot.example.com/archive/debian";
+        let time = snapshot_time(&format!("{base}/20261001T020304Z/"));
+        assert_eq!(time, Some("2026-10-01T02:03:04Z".parse().unwrap()));
+        for other in ["", "/20261301T020304Z", "/20261001T020304", "/20261001T020304Z/x", "/2026100 T020304Z"] {
+            assert_eq!(snapshot_time(&format!("{base}{other}")), None, "{other}");
         }
     }
 
@@ -372,6 +461,17 @@ mod tests {
         assert_eq!(urls(&odd), pair("http://u:secret@o.example.com/x", "http://x.example.com/sec"));
         let alone = urls(&MirrorInputs { security_mirror: None, ..odd }).unwrap_err();
         assert!(alone.contains("security-mirror") && !alone.contains("secret"), "{alone}");
+        // A pin comes before all but the command line; without a place for it a mirror is named all the same.
+        let pin = Some("2026-10-01T02:03:04Z".parse().unwrap());
+        let pinned = MirrorInputs { pin, ..env.clone() };
+        let then = |area| format!("https://snapshot.example.com/archive/{area}/20261001T020304Z");
+        assert_eq!(urls(&pinned), Ok((then("debian"), then("debian-security"))));
+        let cli = MirrorInputs { cli: Some("file:///srv/debian".into()), ..pinned.clone() };
+        assert_eq!(urls(&cli).unwrap().0, "file:///srv/debian");
+        let nowhere = MirrorInputs { snapshot: None, ..pinned };
+        assert_eq!(urls(&nowhere).unwrap().0, "http://e.example.com/debian");
+        let nothing = MirrorInputs { env: None, apt_dir: "/nonexistent".into(), ..nowhere };
+        assert!(matches!(discover(&nothing), Err(SourcesError::NoSnapshots { .. })));
         for bad in
             ["example.com/debian", "ftp://example.com/debian", "http:///debian", "file:x/debian", "http://a b/debian"]
         {

@@ -4,9 +4,12 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::manifest::{Debian, Manifest, Repository};
 
-use super::sources::{Mirrors, is_fetchable, is_snapshot};
+use super::sources::{Mirrors, is_fetchable, snapshot_time};
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// One suite to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +76,30 @@ pub enum SuitesError {
     RemoteTrusted(String),
 }
 
+impl Refuses for SuitesError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Nothing => refusal::NO_REPOSITORY,
+            Self::NoMirror => refusal::INTERNAL,
+            Self::Twice(_) => refusal::REPOSITORY_TWICE,
+            Self::BadWord { .. } => refusal::BAD_SUITE_NAME,
+            Self::BadUri { .. } => refusal::BAD_REPOSITORY_URI,
+            Self::RemoteTrusted(_) => refusal::REMOTE_TRUSTED,
+        }
+    }
+}
+
 impl SuiteRequest {
-    /// Whether every base URL is a snapshot, which is old by intention: Valid-Until and rollback do not apply.
-    pub fn is_snapshot(&self) -> bool {
-        self.bases.iter().all(|base| is_snapshot(base))
+    /// The newest time of its base URLs if each is a snapshot, which is old by intention: Valid-Until and rollback do
+    /// not apply, and nothing may be newer.
+    pub fn pin(&self) -> Option<Timestamp> {
+        let times: Option<Vec<_>> = self.bases.iter().map(|base| snapshot_time(base)).collect();
+        times?.into_iter().max()
+    }
+
+    /// Whether it is of `[debian]`.
+    pub fn is_debian(&self) -> bool {
+        Debian::has(&self.name)
     }
 }
 
@@ -172,6 +195,7 @@ mod tests {
             components: vec!["main".into()],
             mirror: None,
             security_mirror: None,
+            snapshot: None,
         });
         Manifest {
             file: "m.toml".into(),
@@ -188,6 +212,7 @@ mod tests {
             image: Default::default(),
             sbom: Default::default(),
             policy: Default::default(),
+            limits: Default::default(),
         }
     }
 

@@ -19,6 +19,7 @@ pub fn hasty() -> Fetcher {
         backoff: Duration::from_millis(1),
         connect_timeout: Duration::from_secs(5),
         stall_timeout: Duration::from_secs(2),
+        longest_wait: Duration::from_millis(20),
         ..FetchSettings::default()
     })
 }

@@ -7,15 +7,20 @@
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::{
+        fd::BorrowedFd,
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{FlockOperation, OFlags, flock},
+    fs::{AtFlags, FlockOperation, Mode, OFlags, flock},
     io::Errno,
 };
 use tempfile::{Builder, NamedTempFile};
+
+use super::live::{self, Watched};
 
 /// What temporary names begin with: hidden, and short enough whatever the final name is. With so many letters and
 /// digits after it, it is nobody's own file.
@@ -34,30 +39,48 @@ pub fn folder(path: &Path) -> &Path {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn file(folder: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    let make = || builder().permissions(Permissions::from_mode(mode)).tempfile_in(folder);
+pub fn file(folder: &Path, mode: u32) -> io::Result<Watched<NamedTempFile>> {
+    let make = || Watched::file(|| builder().permissions(Permissions::from_mode(mode)).tempfile_in(folder));
     for _ in 1..TRIES {
         let temp = make()?;
-        if is_held(temp.as_file(), temp.path()) {
+        if is_held(temp.as_file(), || fs::symlink_metadata(temp.path()).map(|there| (there.dev(), there.ino()))) {
             return Ok(temp);
         }
     }
     make()
 }
 
-/// A new folder in `folder`, mode 0700; it is the caller's to remove, and held while the file lives.
+/// A new folder in `folder`, which is open as `parent`: mode 0700, the caller's to `remove`, held while the file lives,
+/// which is the folder itself whatever comes to have its name.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn dir(folder: &Path) -> io::Result<(PathBuf, File)> {
-    let make = || -> io::Result<(PathBuf, File)> {
-        let path = builder().tempdir_in(folder)?.keep();
-        let held = File::open(&path)?;
-        Ok((path, held))
+pub fn dir(
+    parent: BorrowedFd<'_>,
+    folder: &Path,
+    remove: fn(&Path) -> io::Result<()>,
+) -> io::Result<Watched<(PathBuf, File)>> {
+    let make = || {
+        let make = || -> io::Result<(PathBuf, File)> {
+            let made = builder().disable_cleanup(true).make_in(folder, |path| {
+                let name = path.file_name().unwrap_or_default();
+                rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                Ok(File::from(rustix::fs::openat(parent, name, flags, Mode::empty())?))
+            })?;
+            let (held, path) = made.into_parts();
+            Ok((path.to_path_buf(), held))
+        };
+        Watched::new(make, |(path, _)| path, remove)
+    };
+    // In the folder itself, whatever has its path by now.
+    let there = |path: &Path| {
+        let stat = rustix::fs::statat(parent, path.file_name().unwrap_or_default(), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((stat.st_dev, stat.st_ino))
     };
     for _ in 1..TRIES {
         match make() {
-            Ok((path, held)) if is_held(&held, &path) => return Ok((path, held)),
+            Ok(made) if is_held(&made.1, || there(&made.0)) => return Ok(made),
             Err(error) if error.kind() != io::ErrorKind::NotFound || !folder.is_dir() => return Err(error),
             _ => {}
         }
@@ -71,18 +94,26 @@ fn builder() -> Builder<'static, 'static> {
     builder
 }
 
-/// Locks a new file; whether it is still the one at `path`. Where there are no locks, nobody takes it either.
-fn is_held(file: &File, path: &Path) -> bool {
+/// Locks a new file; whether it is still the one that is `there`. Where there are no locks, nobody takes it either.
+fn is_held(file: &File, there: impl FnOnce() -> io::Result<(u64, u64)>) -> bool {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         // Another run has taken it for a leftover, and is about to remove it.
         Err(Errno::WOULDBLOCK) => return false,
         Err(_) => return true,
     }
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
+    file.metadata().is_ok_and(|mine| there().is_ok_and(|there| there == (mine.dev(), mine.ino())))
+}
+
+/// Whether there is no room: on the disk, in a quota, or below the size that a file may have.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The failure of a write of so many bytes in all, which it says if there is no room for them.
+pub fn needing(error: io::Error, bytes: u64) -> io::Error {
+    if is_full(&error) { io::Error::new(error.kind(), format!("{error}; it needs {bytes} bytes")) } else { error }
 }
 
 /// What killed runs left in `folder`; each is locked while its file lives, and to be removed.
@@ -119,15 +150,21 @@ pub fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
         // Of folders others know more; what cannot be removed does no harm.
         let _ = fs::remove_file(leftover);
     }
-    let mut temp = file(folder, mode)?;
-    io::Write::write_all(&mut temp, text)?;
-    temp.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let needing = |error| needing(error, text.len() as u64);
+    let mut temp = file(folder, mode).map_err(needing)?;
+    io::Write::write_all(&mut temp, text).map_err(needing)?;
+    live::commit(|done| {
+        temp.persist(path).map_err(|error| error.error)?;
+        done.push(path.into());
+        Ok(())
+    })
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::os::fd::AsFd as _;
+
     use super::*;
 
     #[test]
@@ -140,7 +177,10 @@ mod tests {
             names.sort();
             names
         };
-        let (file, (dir, held)) = (file(folder.path(), 0o600).unwrap(), super::dir(folder.path()).unwrap());
+        let (file, held) = (
+            file(folder.path(), 0o600).unwrap(),
+            super::dir(File::open(folder.path()).unwrap().as_fd(), folder.path(), |path| fs::remove_dir(path)).unwrap(),
+        );
         assert!(found().is_empty(), "both are held");
         let (leftover, old) = (".compose-tmp-0123456789abcdEF", ".compose-tmp-aaaaaaaaaaaaaaaa.old");
         for name in
@@ -152,6 +192,7 @@ mod tests {
         std::os::unix::fs::symlink(leftover, at(".compose-tmp-linkedlinkedlink")).unwrap();
         fs::create_dir(at(old)).unwrap();
         assert_eq!(found(), [leftover, old]);
+        let dir = held.0.clone();
         drop(held);
         assert_eq!(found().len(), 3);
         fs::remove_dir(dir).unwrap();

@@ -1,9 +1,12 @@
 //! The words every other module speaks: digests, paths inside the rootfs, names, architectures, progress,
-//! and the codes of what can be found wrong with an image.
+//! the codes of what can be found wrong with an image and of every reason to refuse, and the exit codes.
 //!
 //! In: raw text and bytes at the edge. Out: values that are valid by construction.
 
 pub mod aside;
+pub mod exit;
+pub mod live;
+pub mod refusal;
 pub mod words;
 mod arch;
 mod code;

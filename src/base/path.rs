@@ -1,5 +1,6 @@
 //! Paths inside the rootfs: bytes, never UTF-8 by assumption, ordered by component.
 
+use super::refusal::{self, Refusal};
 use std::{cmp::Ordering, fmt, os::unix::ffi::OsStrExt, path::Path};
 
 /// A path inside the rootfs: components joined by `/`, no leading or trailing `/`, no empty, `.` or `..`
@@ -20,8 +21,19 @@ pub enum BadPath {
     #[error("“{0}” holds a NUL byte")]
     Nul(String),
     /// More than `PATH_MAX` bytes, or a component of more than `NAME_MAX`.
-    #[error("“{0}…” is longer than Linux allows (4,096 bytes, 255 in a component)")]
+    #[error("“{0}” is longer than Linux allows (4,096 bytes, 255 in a component)")]
     TooLong(String),
+}
+
+impl BadPath {
+    /// Which refusal it is, of a name that comes from outside.
+    pub fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Upwards(_) => refusal::PATH_UPWARDS,
+            Self::Nul(_) => refusal::PATH_WITH_NUL,
+            Self::TooLong(_) => refusal::PATH_TOO_LONG,
+        }
+    }
 }
 
 impl RootPath {
@@ -36,7 +48,7 @@ impl RootPath {
     /// # Errors
     /// `..`, NUL, or a path longer than Linux allows (`PATH_MAX` 4,096, `NAME_MAX` 255, limits.h).
     pub fn parse(raw: &[u8]) -> Result<Self, BadPath> {
-        let show = || String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned();
+        let show = || super::words::shown(raw);
         if raw.contains(&0) {
             return Err(BadPath::Nul(show()));
         }

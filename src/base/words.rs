@@ -23,6 +23,16 @@ pub fn quote(text: &str, most: usize) -> String {
     out
 }
 
+/// Bytes from outside, fit for a message: escaped, and cut to a length.
+pub(crate) fn shown(raw: &[u8]) -> String {
+    let cut = &raw[..raw.len().min(200)];
+    let dots = if cut.len() < raw.len() { "…" } else { "" };
+    match std::str::from_utf8(cut) {
+        Ok(text) if !text.chars().any(is_unseen) => format!("{text}{dots}"),
+        _ => format!("{}{dots}", cut.escape_ascii()),
+    }
+}
+
 /// Control characters, and those of Unicode that turn, join or hide what is beside them.
 fn is_unseen(c: char) -> bool {
     c.is_control()

@@ -8,9 +8,13 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 use super::bytecode::{self, BytecodeError, Interpreter};
 use super::supply::{Download, Job, Supplier, SupplyError, locked_wheels};
 use crate::{
-    base::{Arch, PackageName},
+    base::{
+        Arch, PackageName,
+        refusal::{self, Refusal, Refuses},
+    },
     check::{self, Finding},
     control::{Clauses, Op, Paragraphs, Version},
+    deb::shown,
     finish::{self, FinishError, ReleaseFacts, Shipped},
     image::{pieces, total},
     inventory::{self, Inventory},
@@ -72,6 +76,18 @@ pub enum AssembleError {
         /// In the lock.
         locked: Version,
     },
+    /// A package is for another machine than the lock says.
+    #[error(
+        "{package}: its control file says architecture {found}, the lock says {locked}; the archive gave another package under this name"
+    )]
+    Arch {
+        /// The package.
+        package: PackageName,
+        /// In the `.deb`.
+        found: String,
+        /// In the lock.
+        locked: String,
+    },
     /// Packages that do not fit.
     #[error("different things are to be at the same path:\n{}\n  next step: do without one of the two, or leave the path out with rootfs.remove, which takes it from both", list(.0))]
     Conflicts(Vec<Conflict>),
@@ -90,6 +106,24 @@ pub enum AssembleError {
     /// `sbom.rootfs`.
     #[error(transparent)]
     Sbom(#[from] sbom::PlaceError),
+}
+
+impl Refuses for AssembleError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Supply(error) => error.refusal(),
+            Self::Site(error) => error.refusal(),
+            Self::Pattern(error) => error.refusal(),
+            Self::Version { .. } => refusal::OTHER_VERSION,
+            Self::Arch { .. } => refusal::OTHER_ARCHITECTURE,
+            Self::Conflicts(_) => refusal::PATH_CONFLICT,
+            Self::Bytecode(error) => error.refusal(),
+            Self::Files(error) => error.refusal(),
+            Self::Finish(error) => error.refusal(),
+            Self::Inventory(_) => refusal::IMAGE_FILE_UNREADABLE,
+            Self::Sbom(error) => error.refusal(),
+        }
+    }
 }
 
 fn list(conflicts: &[Conflict]) -> String {
@@ -123,7 +157,7 @@ pub struct Plan<'a> {
 pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) -> Result<Assembled, AssembleError> {
     let Plan { manifest, inputs, lock, arch, target, epoch, providers } = plan;
     let filter = filter(&manifest.rootfs)?;
-    let supplier = Supplier { filter: &filter, codecs, download };
+    let supplier = Supplier { filter: &filter, limits: &manifest.limits, codecs, download };
     let jobs: Vec<Job<'_>> = manifest.tarballs.iter().map(Job::Tarball).collect();
     let tarballs = supplier.segments(&jobs)?;
     let site = match inputs.want_python(manifest.python.as_ref()) {
@@ -140,7 +174,7 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let wheels = wheels.iter().map(Job::Wheel);
     let jobs: Vec<Job<'_>> = target.packages.iter().map(Job::Deb).chain(wheels).collect();
     let mut segments = supplier.segments(&jobs)?;
-    check_versions(&target.packages, &segments)?;
+    check_identities(&target.packages, &segments)?;
     let packages = target.packages.len();
     segments.extend(tarballs);
 
@@ -234,8 +268,8 @@ fn inventory(tree: &mut Tree, plan: &Plan<'_>) -> Result<Inventory, AssembleErro
 pub fn controls(manifest: &Manifest, target: &Target, download: Download<'_>) -> Result<String, AssembleError> {
     let filter = filter(&manifest.rootfs)?;
     let jobs: Vec<Job<'_>> = target.packages.iter().map(Job::Deb).collect();
-    let segments = Supplier { filter: &filter, codecs: &[], download }.segments(&jobs)?;
-    check_versions(&target.packages, &segments)?;
+    let segments = Supplier { filter: &filter, limits: &manifest.limits, codecs: &[], download }.segments(&jobs)?;
+    check_identities(&target.packages, &segments)?;
     let mut text = String::new();
     for (package, segment) in target.packages.iter().zip(segments) {
         for (name, value) in Paragraphs::new(&segment.control).flatten().flat_map(|p| p.fields().collect::<Vec<_>>()) {
@@ -272,14 +306,24 @@ fn field<'a>(segment: &'a Segment, name: &str) -> Option<&'a str> {
     Paragraphs::new(&segment.control).next()?.ok()?.get(name)
 }
 
-fn check_versions(packages: &[LockedPackage], segments: &[Segment]) -> Result<(), AssembleError> {
+/// The index is believed about a package only as far as the package agrees. Segments of the store, too, are asked: an
+/// index may name the digest of a file that was right elsewhere.
+fn check_identities(packages: &[LockedPackage], segments: &[Segment]) -> Result<(), AssembleError> {
     for (package, segment) in packages.iter().zip(segments) {
-        let found = field(segment, "Version").unwrap_or("none");
-        if found != package.version.as_str() {
+        let of = |name| field(segment, name).unwrap_or("none");
+        let (version, arch) = (of("Version"), of("Architecture"));
+        if version != package.version.as_str() {
             return Err(AssembleError::Version {
                 package: package.name.clone(),
-                found: found.into(),
+                found: shown(version.as_bytes()),
                 locked: package.version.clone(),
+            });
+        }
+        if arch != package.arch {
+            return Err(AssembleError::Arch {
+                package: package.name.clone(),
+                found: shown(arch.as_bytes()),
+                locked: package.arch.clone(),
             });
         }
     }

@@ -30,7 +30,7 @@ pub struct Gathered {
 pub fn gather(plan: Plan<'_>, download: Download<'_>) -> Result<Gathered, AssembleError> {
     let Plan { manifest, inputs, arch, target, .. } = plan;
     let filter = filter(&manifest.rootfs)?;
-    let supplier = Supplier { filter: &filter, codecs: &[], download };
+    let supplier = Supplier { filter: &filter, limits: &manifest.limits, codecs: &[], download };
     let tarballs: Vec<Job<'_>> = manifest.tarballs.iter().map(Job::Tarball).collect();
     // Which Python there is decides for whom pip is asked; a tarball may hold it.
     let site = match target.wheels.is_empty() {

@@ -19,13 +19,16 @@ use super::{
 };
 use crate::{
     archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
-    base::{Arch, Line, PackageName, RootPath, Sha256},
+    base::{
+        Arch, Line, PackageName, RootPath, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     control::RelationError,
     deb::shown,
     elf::ElfError,
     inventory,
     lock::{CutEdge, Lock, LockedPackage, LockedRepository, Target},
-    manifest::Manifest,
+    manifest::{Debian, Manifest},
     python::{self, Inputs, InputsError, Site, SiteError},
     solve::{self, Price, Problem, Solution, SolveError},
     tree::Origin,
@@ -119,6 +122,27 @@ pub enum ResolveError {
         /// Why.
         source: ElfError,
     },
+}
+
+impl Refuses for ResolveError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::For { source, .. } => source.refusal(),
+            Self::Archive(error) => error.refusal(),
+            Self::Universe(error) => error.refusal(),
+            Self::Request { .. } => refusal::BAD_REQUEST,
+            Self::Solve(error) => error.refusal(),
+            Self::NobodyShips { .. } => refusal::NOBODY_SHIPS,
+            Self::Unprovided { .. } => refusal::UNPROVIDED_LIBRARY,
+            Self::NotLocked { .. } => refusal::LOCK_INCOMPLETE,
+            Self::Inputs(error) => error.refusal(),
+            Self::Site(error) => error.refusal(),
+            Self::Unstable { .. } => refusal::UNSTABLE_PYTHON,
+            Self::Pattern(error) => error.refusal(),
+            Self::Supply(error) => error.refusal(),
+            Self::Elf { .. } => refusal::ELF_MALFORMED,
+        }
+    }
 }
 
 fn did_you_mean(near: &[String]) -> String {
@@ -238,6 +262,7 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
         })?;
         targets.insert(arch, target);
         all_more.insert(arch, more);
+        let pin = order.manifest.debian.as_ref().and_then(|debian| debian.snapshot);
         for suite in loaded {
             let release = suite.release;
             let repository = LockedRepository {
@@ -246,6 +271,7 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
                 origin: release.origin,
                 codename: release.codename,
                 version: release.version,
+                snapshot: pin.filter(|_| Debian::has(&suite.name)),
                 date: release.date,
                 release: release.sha256,
             };
@@ -313,7 +339,7 @@ fn target(
     let filter = filter(&manifest.rootfs)?;
     let bases = BTreeMap::new();
     let download = Download { fetcher: loader.fetcher, store: loader.store, bases: &bases, progress: loader.progress };
-    let supplier = Supplier { filter: &filter, codecs: &[], download };
+    let supplier = Supplier { filter: &filter, limits: &manifest.limits, codecs: &[], download };
     let mut finder = Finder::new(loader, loaded, universe, arch);
     let own = Needs { clauses: finder.requested(&manifest.packages.install)?, ..Needs::default() };
 

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cve::CveArgs;
-use crate::{base::Arch, image::open::ImageRef};
+use crate::{base::Arch, deb::Limits, image::open::ImageRef, manifest};
 
 /// What `compose --help` says after the options.
 const AFTER: &str = "\
 Examples:
   compose python3.toml                       python3-amd64.oci.tar, for docker load
   compose python3.toml -o rootfs/ -o x.tar   a directory and a tar of the same tree
+  compose python3.toml -o docker://registry.example.com/team/python3:1.0
+                                             to a registry, all architectures
   compose python3.toml --update              today's packages, and a new lock
   compose python3.toml --platform linux/amd64,linux/arm64 -o oci:python3
                                              one index of two images
@@ -22,9 +24,12 @@ one it solves and writes one.
 A build fails by what its checks find; `compose checks` lists every kind by its
 code, and --format json or sarif gives what was found to other programs.
 
+Each error has a code, such as error[E0412 signature-expired]: `compose explain
+E0412` says what it means, why compose refuses, and what to do.
+
 Exit codes: 0 done, 1 internal, 2 usage or manifest, 3 no solution, 4 network or
 mirror, 5 signature or digest, 6 check or policy, 7 differs from the lock, 8 output
-or disk.";
+or disk, 130 interrupted (143 SIGTERM, 129 SIGHUP).";
 
 /// Turns a manifest.toml into a reproducible, shell-less root filesystem and container image.
 #[derive(Debug, Parser)]
@@ -94,6 +99,8 @@ pub enum Command {
     Groups,
     /// List every kind of finding by its code: what is checked in an image, and what [policy] can ask for
     Checks(ChecksArgs),
+    /// Say what a refusal (E0412, signature-expired) or a finding (setuid) means, and what to do about it
+    Explain(ExplainArgs),
     /// Show, tidy and check the cache: packages, wheels, indexes, and what was made of them
     ///
     /// It is $COMPOSE_CACHE, else $XDG_CACHE_HOME/compose, else ~/.cache/compose; runs share it. When a build has made it
@@ -245,9 +252,32 @@ pub struct AuditArgs {
     /// Print the JSON Schema of --format json, and do nothing else
     #[arg(long, exclusive = true)]
     pub schema: bool,
+    /// How much an image may hold.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Known vulnerabilities.
     #[command(flatten)]
     pub cve: CveArgs,
+}
+
+/// How much an image may hold that is read back.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LimitArgs {
+    /// For an image: how much it may hold, a key of the manifest's [limits], such as unpacked="64 GiB"; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub limit: Vec<String>,
+}
+
+impl LimitArgs {
+    /// With the defaults of what is not told.
+    ///
+    /// # Errors
+    /// What is wrong with one, in words.
+    pub fn of_images(&self) -> Result<Limits, String> {
+        let mut told = manifest::Limits::default();
+        self.limit.iter().try_for_each(|text| told.set(text)).map_err(|why| format!("--limit: {why}"))?;
+        Ok(Limits::from(&told))
+    }
 }
 
 /// A comparison.
@@ -272,6 +302,9 @@ pub struct DiffArgs {
     /// Exit with 7 if anything is different
     #[arg(long)]
     pub exit_code: bool,
+    /// How much an image may hold.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: DiffFormat,
@@ -344,10 +377,11 @@ pub struct BuildArgs {
     /// What and from where.
     #[command(flatten)]
     pub resolve: ResolveArgs,
-    /// Where to: DIR/, x.tar, x.tar.gz, x.tar.zst, oci:DIR or x.oci.tar; repeatable [default: NAME-ARCH.oci.tar]
+    /// Where to: DIR/, x.tar, x.tar.gz, x.tar.zst, oci:DIR, x.oci.tar or docker://REGISTRY/NAME:TAG; repeatable [default:
+    /// NAME-ARCH.oci.tar]
     ///
-    /// Of several architectures oci:DIR and x.oci.tar hold an index; {arch} in a name stands for the architecture, and each
-    /// then has an output of its own: rootfs-{arch}/.
+    /// Of several architectures oci:DIR, x.oci.tar and docker:// hold an index; {arch} in a name stands for the
+    /// architecture, and each then has an output of its own: rootfs-{arch}/.
     #[arg(short, long, value_name = "OUT")]
     pub output: Vec<String>,
     /// Fail if the lock is missing or stale, or if the build differs from it
@@ -383,6 +417,35 @@ pub struct ChecksArgs {
     /// Form of the list on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: Format,
+}
+
+/// A look at the tables of refusals and findings.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Codes or names, such as E0412, signature-expired or setuid; all without
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// Form of the list on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub format: Format,
+}
+
+impl Cli {
+    /// Whether what standard output gets is JSON, also where nothing but a failure is to be said.
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            None => self.build.format == Report::Json,
+            Some(Command::Lock(args)) => args.format == Format::Json,
+            Some(Command::Why(args)) => args.format == Format::Json,
+            Some(Command::Verify(args)) => args.format == Format::Json,
+            Some(Command::Audit(args)) => args.format == AuditFormat::Json,
+            Some(Command::Diff(args)) => args.format == DiffFormat::Json,
+            Some(Command::Vendor(args)) => args.format == Format::Json,
+            Some(Command::Checks(args)) => args.format == Format::Json,
+            Some(Command::Explain(args)) => args.format == Format::Json,
+            Some(Command::Graph(_) | Command::Groups | Command::Cache(_)) => false,
+        }
+    }
 }
 
 /// How results are printed.

@@ -6,7 +6,7 @@ use super::{
     args::{AuditArgs, AuditFormat},
     cve::{self, Means},
     desk::cache_folder,
-    exit::{self, Failure},
+    exit::Failure,
     look::{Look, look},
     print,
     progress::Shown,
@@ -15,6 +15,7 @@ use crate::{
     advisory::Report,
     archive::{FetchSettings, Fetcher},
     audit::{self, Audit, Looked},
+    base::refusal,
     sbom,
     store::Store,
     tree::Tree,
@@ -25,7 +26,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.schema {
         return print(audit::SCHEMA);
     }
-    let look = look(&args.resolve(), args.lock.as_deref())?;
+    let look = look(&args.resolve(), args.lock.as_deref(), &args.limits)?;
     let form = match args.format {
         AuditFormat::Human | AuditFormat::Json => None,
         AuditFormat::Spdx => Some(sbom::Form::Spdx2),
@@ -35,7 +36,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if let Some(form) = form {
         if args.cve.cve {
             let words = "an SBOM lists no vulnerabilities, so --cve would go unheard; use --format human or json for it, or leave it out";
-            return Err(Failure::words(exit::USAGE, words));
+            return Err(Failure::words(refusal::BAD_OPTION, words));
         }
         let Look { subject, inventory, .. } = &look;
         let subject = sbom::Subject { manifest: subject.manifest, tree: subject.tree };
@@ -45,7 +46,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     // The rest of it stays until the end: the files' bytes may lie there.
     let Look { subject, inventory, tree, scripts, .. } = look;
     let files = tree.as_ref().map(|tree| audit::files(tree, inventory.arch)).transpose();
-    let files = files.map_err(|error| Failure::new(exit::OUTPUT, error))?;
+    let files = files.map_err(|error| Failure::new(refusal::IMAGE_FILE_UNREADABLE, error))?;
     let audit = Audit { subject, inventory, scripts, files, vulnerabilities };
     print(&match args.format {
         AuditFormat::Json => format!("{:#}\n", audit::json(&audit)),

@@ -2,25 +2,27 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, fs};
 
 use jiff::Timestamp;
 
 use super::{
     args::{BuildArgs, LockArgs, Report},
     cache,
-    desk::Desk,
-    exit::{self, Failure},
+    desk::{Desk, logins},
+    exit::Failure,
     print,
     report::{self, BuiltImage},
 };
 use crate::{
-    base::{Arch, Progress, Sha256, aside},
+    base::{Arch, Progress, Sha256, aside, refusal},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
     image::{
-        Attached, FORMAT, ImageError, ImageSpec, Output, ToWrite, Written, WrittenOutput, check, codecs, tree_digest,
-        write_images,
+        Attached, Destination, FORMAT, ImageError, ImageSpec, Output, Pushable, ToWrite, Written, WrittenOutput, check,
+        codecs, place,
+        registry::{Actions, Client, Credentials, Pushed, Reference, RegistryError, push},
+        tree_digest, write_images,
     },
     lock::{Built, Lock, Target},
     manifest::Manifest,
@@ -32,7 +34,7 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     if args.proof.is_some() && desk.archs.len() > 1 {
         let text = "--proof names one file, and the manifest has several architectures; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
     // What an unreadable lock said is no reason not to replace it.
     let before = Lock::read(&desk.lock_path).unwrap_or_default();
@@ -40,7 +42,8 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
     let proof = desk.archs.first().and_then(|arch| resolved.more.get(arch)?.proof.as_deref());
     if let Some((file, text)) = args.proof.as_deref().zip(proof) {
         aside::write(file, text.as_bytes(), 0o666).map_err(|source| {
-            Failure::words(exit::OUTPUT, format!("cannot write the proof {}: {}", file.display(), source.kind()))
+            let text = format!("cannot write the proof {}: {}", file.display(), source.kind());
+            Failure::words(refusal::of_output(&source), text)
         })?;
     }
     resolved.lock.write(&desk.lock_path)?;
@@ -52,7 +55,7 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
 pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let limit = cache::limit()?;
     let desk = Desk::open(&args.resolve)?;
-    let outputs = Outputs::read(args, &desk)?;
+    let wanted = Wanted::read(args, &desk)?;
     let (mut lock, solved) = locked_or_solved(args, &desk)?;
     let epoch = epoch(&lock)?;
     let found = lock.clone();
@@ -60,14 +63,14 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     // Nothing is written before all of them are as they must be.
     let mut ready = Vec::new();
     for &arch in &desk.archs {
-        ready.push((arch, assembled(&desk, &lock, arch, &outputs.all(arch), epoch)?));
+        ready.push((arch, assembled(&desk, &lock, arch, &wanted, epoch)?));
     }
     let findings: Vec<_> = ready.iter().map(|(arch, assembled)| (*arch, &assembled.findings[..])).collect();
     passed(&desk, &findings, args.format)?;
     for (arch, assembled) in &ready {
         as_locked(args, &desk, &lock, *arch, assembled)?;
     }
-    let (written, shared) = write(args, &desk, &ready, &outputs, epoch)?;
+    let (written, shared) = write(args, &desk, &ready, &wanted, epoch)?;
     for ((arch, assembled), written) in ready.into_iter().zip(written) {
         images.push(noted(&mut lock, arch, assembled, written));
     }
@@ -75,6 +78,8 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     if !args.locked && (solved || lock != found) {
         lock.write(&desk.lock_path)?;
     }
+    // What is on this machine's disk is done, whatever a registry says.
+    let pushed = pushed(&desk, &wanted, &images, &shared)?;
     // A cache that cannot be tidied is the next run's trouble, not this one's.
     if let Ok(removed) = desk.store.clone().collect_if_idle(limit)
         && removed.entries > 0
@@ -82,14 +87,15 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         desk.shown.notice(&format!("The cache was full: {} entries unused for longest were removed", removed.entries));
     }
     desk.shown.clear();
-    print(&report::build(&desk, &lock, &images, &shared, solved, args.format))
+    print(&report::build(&desk, &lock, &images, &shared, &pushed, solved, args.format))
 }
 
 /// The date of what is built: the lock's, unless `SOURCE_DATE_EPOCH` is set (reproducible-builds.org's specification).
 pub fn epoch(lock: &Lock) -> Result<Timestamp, Failure> {
     match env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or_else(|| {
-            Failure::words(exit::USAGE, format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970"))
+            let text = format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970");
+            Failure::words(refusal::BAD_ENVIRONMENT, text)
         }),
         Err(_) => Ok(lock.epoch),
     }
@@ -115,66 +121,151 @@ pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Resu
             text += &format!("\n  [{}] {finding}\n      {}", finding.code, finding.hint);
         }
     }
-    Err(Failure::words(exit::CHECK, text))
+    text += &format!("\n  next step: {}", refusal::CHECKS_FAILED.next_step);
+    Err(Failure::words(refusal::CHECKS_FAILED, text).reported())
 }
 
 /// What stands for the architecture in the name of an output.
 const ARCH: &str = "{arch}";
 
-/// What is written.
-struct Outputs {
-    /// Of each architecture alone.
+/// Where images are to go.
+struct Wanted {
+    /// On this machine, each architecture alone.
     own: BTreeMap<Arch, Vec<Output>>,
-    /// Of all of them together.
+    /// On this machine, all of them together.
     shared: Vec<Output>,
+    /// Each with the architecture that alone goes there, or with none if all do, under one tag.
+    registries: Vec<(Reference, Option<Arch>)>,
+    credentials: Credentials,
 }
 
-impl Outputs {
+impl Wanted {
     fn read(args: &BuildArgs, desk: &Desk) -> Result<Self, Failure> {
-        let mut out = Self { own: desk.archs.iter().map(|arch| (*arch, Vec::new())).collect(), shared: Vec::new() };
-        let parse = |name: &str| Output::parse(name).map_err(|error| Failure::new(exit::USAGE, error));
+        let mut out = Self {
+            own: desk.archs.iter().map(|arch| (*arch, Vec::new())).collect(),
+            shared: Vec::new(),
+            registries: Vec::new(),
+            credentials: Credentials::default(),
+        };
         let default = [format!("{}-{ARCH}.oci.tar", desk.manifest.name)];
         for name in if args.output.is_empty() { &default[..] } else { &args.output[..] } {
             if name.contains(ARCH) || desk.archs.len() == 1 {
-                for (arch, outputs) in &mut out.own {
-                    outputs.push(parse(&name.replace(ARCH, arch.as_str()))?);
+                for &arch in &desk.archs {
+                    out.add(Destination::parse(&name.replace(ARCH, arch.as_str()))?, Some(arch))?;
                 }
-                continue;
+            } else {
+                out.add(Destination::parse(name)?, None)?;
             }
-            let output = parse(name)?;
-            if !output.is_oci() {
-                return Err(ImageError::OneTree { path: output.path().into() }.into());
+        }
+        if let Some((reference, _)) = out.registries.first() {
+            if desk.fetcher.is_offline() {
+                return Err(RegistryError::OfflinePush(reference.to_string()).into());
             }
-            out.shared.push(output);
+            out.credentials = logins()?;
         }
         // Before the work, not after it.
-        check(&out.own.values().flatten().chain(&out.shared).cloned().collect::<Vec<_>>())?;
+        let here: Vec<Output> = out.own.values().flatten().chain(&out.shared).cloned().collect();
+        check(&here)?;
+        here.iter().try_for_each(|output| apart(desk, output))?;
         Ok(out)
     }
 
-    /// Everything that an architecture goes into.
-    fn all(&self, arch: Arch) -> Vec<Output> {
+    /// Notes where all architectures go, or one.
+    fn add(&mut self, to: Destination, arch: Option<Arch>) -> Result<(), Failure> {
+        match (to, arch) {
+            (Destination::Here(output), Some(arch)) => self.own.entry(arch).or_default().push(output),
+            (Destination::Here(output), None) if output.is_oci() => self.shared.push(output),
+            (Destination::Here(output), None) => {
+                return Err(ImageError::OneTree { path: output.path().into() }.into());
+            }
+            (Destination::Registry(reference), _) if self.registries.iter().any(|(other, _)| *other == reference) => {
+                let text = format!("{reference} is asked for twice; name each output once");
+                return Err(Failure::words(refusal::OUTPUT_TWICE, text));
+            }
+            (Destination::Registry(reference), arch) => self.registries.push((reference, arch)),
+        }
+        Ok(())
+    }
+
+    /// Every file and directory that an architecture goes into.
+    fn here(&self, arch: Arch) -> Vec<Output> {
         self.own.get(&arch).into_iter().flatten().chain(&self.shared).cloned().collect()
     }
 }
 
-/// The lock on disk, and why it cannot be used if it cannot.
-pub fn read_lock(desk: &Desk) -> Result<(Option<Lock>, Option<String>), Failure> {
-    let lock = Lock::read(&desk.lock_path)?;
+/// Pushes the images to every registry.
+fn pushed(
+    desk: &Desk,
+    wanted: &Wanted,
+    images: &[BuiltImage],
+    shared: &[WrittenOutput],
+) -> Result<Vec<Pushed>, Failure> {
+    let mut done: Vec<Pushed> = Vec::new();
+    for (reference, only) in &wanted.registries {
+        let images_there = images.iter().filter(|image| only.is_none_or(|arch| image.arch == arch));
+        let ready: Vec<Pushable> = images_there.filter_map(|image| image.written.pushable.clone()).collect();
+        let to = |reference| {
+            let client = Client::new(&desk.fetcher, &wanted.credentials, reference, Actions::PullPush, &desk.shown)?;
+            push(&client, &ready, &desk.store)
+        };
+        match to(reference) {
+            Ok(one) => done.push(one),
+            Err(error) => {
+                desk.shown.clear();
+                let files = images.iter().flat_map(|image| &image.written.outputs).chain(shared);
+                let files = files.map(|output| output.path.display().to_string());
+                let there: Vec<String> = files.chain(done.iter().map(|one| one.reference.to_string())).collect();
+                let mut failure = Failure::from(error);
+                if !there.is_empty() {
+                    failure.message += &format!("\n  done before that, and left: {}", there.join(", "));
+                }
+                return Err(failure);
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Fails if an output would be written into the cache, which is tidied, or take its place.
+fn apart(desk: &Desk, output: &Output) -> Result<(), Failure> {
+    let (cache, at) = (fs::canonicalize(desk.store.root()).unwrap_or_default(), place(output));
+    if !at.starts_with(&cache) && !cache.starts_with(&at) {
+        return Ok(());
+    }
+    let (path, cache) = (output.path().display(), cache.display());
+    let text = format!(
+        "{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it"
+    );
+    Err(Failure::words(refusal::OUTPUT_IN_CACHE, text))
+}
+
+/// What the lock on disk is good for.
+pub enum OnDisk {
+    /// It answers the manifest.
+    Good(Lock),
+    /// Another's, if there is one; and why it does not.
+    Bad(Option<Lock>, Failure),
+}
+
+/// Reads the lock.
+pub fn read_lock(desk: &Desk) -> Result<OnDisk, Failure> {
     let path = desk.lock_path.display();
-    let stale = match &lock {
-        None => Some(format!("{path} does not exist")),
-        Some(lock) if lock.manifest != desk.meaning => {
-            let file = desk.manifest.file.display();
-            let python = if desk.inputs.is_empty() { "" } else { ", or what its [python] names," };
-            Some(format!("{path} was made for another manifest: {file}{python} has changed since"))
-        }
-        Some(lock) => {
-            let missing = desk.archs.iter().find(|arch| !lock.targets.contains_key(arch));
-            missing.map(|arch| format!("{path} has nothing for {arch}"))
-        }
+    let Some(lock) = Lock::read(&desk.lock_path)? else {
+        return Ok(OnDisk::Bad(None, Failure::words(refusal::NO_LOCK, format!("{path} does not exist"))));
     };
-    Ok((lock, stale))
+    if lock.manifest != desk.meaning {
+        let file = desk.manifest.file.display();
+        let python = if desk.inputs.is_empty() { "" } else { ", or what its [python] names," };
+        let text = format!("{path} was made for another manifest: {file}{python} has changed since");
+        return Ok(OnDisk::Bad(Some(lock), Failure::words(refusal::STALE_LOCK, text)));
+    }
+    Ok(match desk.archs.iter().find(|arch| !lock.targets.contains_key(arch)) {
+        Some(arch) => {
+            let text = format!("{path} has nothing for {arch}");
+            OnDisk::Bad(Some(lock), Failure::words(refusal::LOCK_OTHER_ARCH, text))
+        }
+        None => OnDisk::Good(lock),
+    })
 }
 
 /// Wheels on this machine that the lock has under the same name and with another digest, a line each, if there are any.
@@ -196,18 +287,16 @@ fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failu
         let before = Lock::read(&desk.lock_path).unwrap_or_default();
         return Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true));
     }
-    let (lock, stale) = read_lock(desk)?;
-    match (lock, stale) {
-        (Some(lock), None) => Ok((lock, false)),
-        (_, Some(why)) if args.locked => {
-            let text = format!(
-                "{why}, and --locked forbids to make it\n  next step: run without --locked, and commit the lock"
-            );
-            Err(Failure::words(exit::USAGE, text))
+    match read_lock(desk)? {
+        OnDisk::Good(lock) => Ok((lock, false)),
+        OnDisk::Bad(_, why) if args.locked => {
+            let next = "run without --locked, and commit the lock";
+            let text = format!("{}, and --locked forbids to make it\n  next step: {next}", why.message);
+            Err(Failure::words(why.refusal, text))
         }
-        (before, stale) => {
-            if let (Some(why), true) = (stale, before.is_some()) {
-                desk.shown.notice(&format!("Resolving anew: {why}"));
+        OnDisk::Bad(before, why) => {
+            if before.is_some() {
+                desk.shown.notice(&format!("Resolving anew: {}", why.message));
             }
             Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true))
         }
@@ -236,9 +325,9 @@ pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, F
 }
 
 /// The tree of one architecture.
-fn assembled(desk: &Desk, lock: &Lock, arch: Arch, outputs: &[Output], epoch: Timestamp) -> Result<Assembled, Failure> {
+fn assembled(desk: &Desk, lock: &Lock, arch: Arch, wanted: &Wanted, epoch: Timestamp) -> Result<Assembled, Failure> {
     let bases = desk.bases(lock);
-    let codecs = codecs(outputs, desk.manifest.image.compression);
+    let codecs = codecs(&wanted.here(arch), !wanted.registries.is_empty(), desk.manifest.image.compression);
     let providers = desk.providers(arch);
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
     Ok(assemble(plan, &codecs, desk.download(&bases))?)
@@ -250,10 +339,11 @@ fn as_locked(args: &BuildArgs, desk: &Desk, lock: &Lock, arch: Arch, assembled: 
     let before = lock.targets.get(&arch).and_then(|target| target.built.as_ref());
     if args.locked
         && let Some(before) = before
-        && before.tree != tree_digest(&assembled.tree).map_err(|error| Failure::new(exit::OUTPUT, error))?
+        && before.tree
+            != tree_digest(&assembled.tree).map_err(|error| Failure::new(refusal::IMAGE_FILE_UNREADABLE, error))?
     {
         let text = "the build differs from the lock: its tree digest is another one, and nothing was written\n  next step: build without --locked and look at the lock's changes";
-        return Err(Failure::words(exit::DIFFERS, text));
+        return Err(Failure::words(refusal::BUILD_DIFFERS, text));
     }
     Ok(())
 }
@@ -263,7 +353,7 @@ fn write(
     args: &BuildArgs,
     desk: &Desk,
     ready: &[(Arch, Assembled)],
-    outputs: &Outputs,
+    wanted: &Wanted,
     epoch: Timestamp,
 ) -> Result<(Vec<Written>, Vec<WrittenOutput>), Failure> {
     let Manifest { name, image, sbom, .. } = &desk.manifest;
@@ -275,16 +365,16 @@ fn write(
         let attached = inventory.map(|inventory| Attached { forms, inventory });
         specs.push(ImageSpec { name, arch: *arch, epoch, user, image, attached });
     }
-    let none = Vec::new();
     let images: Vec<ToWrite<'_>> = ready
         .iter()
         .zip(&specs)
         .map(|((arch, assembled), spec)| {
-            let outputs = outputs.own.get(arch).unwrap_or(&none);
+            let outputs = wanted.own.get(arch).map_or(&[][..], Vec::as_slice);
             ToWrite { tree: &assembled.tree, spec, outputs }
         })
         .collect();
-    Ok(write_images(&images, &outputs.shared, args.force, &desk.store, &desk.shown)?)
+    let (to_registry, force) = (!wanted.registries.is_empty(), args.force);
+    Ok(write_images(&images, &wanted.shared, to_registry, force, &desk.store, &desk.shown)?)
 }
 
 /// Notes in the lock what was built of one architecture.

@@ -4,16 +4,10 @@
 
 use std::{env, fmt::Write as _, fs::File, io};
 
-use super::{
-    args::CacheCommand,
-    desk::cache_folder,
-    exit::{self, Failure},
-    print,
-    report::mb,
-};
+use super::{args::CacheCommand, desk::cache_folder, exit::Failure, print, report::mb};
 use crate::{
     advisory, archive,
-    base::Sha256,
+    base::{Sha256, refusal},
     build::bytecode,
     image, manifest,
     store::{Shelf, Store, StoreError},
@@ -52,7 +46,8 @@ pub fn limit() -> Result<u64, Failure> {
 
 fn size(what: &str, text: &str) -> Result<u64, Failure> {
     let wrong = || format!("{what} is “{text}”, which is no size; write such as \"5 GiB\" or \"500 MB\"");
-    manifest::size(text).ok_or_else(|| Failure::words(exit::USAGE, wrong()))
+    let refusal = if what.starts_with('-') { refusal::BAD_OPTION } else { refusal::BAD_ENVIRONMENT };
+    manifest::size(text).ok_or_else(|| Failure::words(refusal, wrong()))
 }
 
 fn info(store: &Store) -> Result<(), Failure> {
@@ -121,7 +116,7 @@ fn verify(store: &Store) -> Result<(), Failure> {
     print(&text)?;
     if damaged > 0 {
         let words = format!("{damaged} damaged entries were removed from the cache; the next build makes them anew");
-        return Err(Failure::words(exit::CHECK, words));
+        return Err(Failure::words(refusal::CACHE_MENDED, words));
     }
     Ok(())
 }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::{
     args::{ChecksArgs, Format},
-    exit::{self, Failure},
+    exit::Failure,
     print,
 };
 use crate::{
     base::{
-        Asked, CODES, Code, UNHARDENED,
+        Asked, CODES, Code, UNHARDENED, refusal,
         words::{self, say},
     },
     check::report,
@@ -50,5 +50,5 @@ fn unknown(name: &str) -> Failure {
     let near = words::nearest(name, CODES.iter().map(|code| code.name));
     let next = near.map_or("run `compose checks` for the list".into(), |near| format!("did you mean “{near}”?"));
     let name = words::quote(name, 60);
-    Failure::words(exit::USAGE, format!("there is no check “{name}”\n  next step: {next}"))
+    Failure::words(refusal::UNKNOWN_NAME, format!("there is no check “{name}”\n  next step: {next}"))
 }

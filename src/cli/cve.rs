@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::exit::{self, Failure};
+use super::exit::Failure;
 use crate::{
-    advisory::{self, AdvisoryClass, AdvisoryError, Level, Report},
+    advisory::{self, Level, Report},
     archive::Fetcher,
-    base::{Progress, Sha256},
+    base::{Progress, Sha256, refusal},
     inventory::Inventory,
     store::Store,
     tree::Tree,
@@ -119,7 +119,7 @@ pub fn failing(args: &CveArgs, report: &Report) -> Result<(), Failure> {
     let Some(limit) = args.fail_on.map(FailOn::level) else { return Ok(()) };
     if report.is_blind() {
         let words = "--fail-on: nothing in this image could be looked up, or not all of its packages can be read, so it cannot pass; see “not looked up” and the notes in the report";
-        return Err(Failure::words(exit::CHECK, words));
+        return Err(Failure::words(refusal::AUDIT_BLIND, words).reported());
     }
     let found: Vec<_> = report.failing(limit).collect();
     if found.is_empty() {
@@ -138,19 +138,5 @@ pub fn failing(args: &CveArgs, report: &Report) -> Result<(), Failure> {
     let s = if found.len() == 1 { "vulnerability counts" } else { "vulnerabilities count" };
     let words =
         format!("--fail-on {}: {} {s} for that or more: {}; {next}", limit.as_str(), found.len(), names.join(", "));
-    Err(Failure::words(exit::CHECK, words))
-}
-
-impl From<AdvisoryError> for Failure {
-    fn from(error: AdvisoryError) -> Self {
-        let code = match error.class() {
-            AdvisoryClass::Usage => exit::USAGE,
-            AdvisoryClass::NoData => exit::NETWORK,
-            AdvisoryClass::Disk => exit::OUTPUT,
-        };
-        match error {
-            AdvisoryError::Store(error) => error.into(),
-            error => Self::new(code, error),
-        }
-    }
+    Err(Failure::words(refusal::VULNERABILITIES_FOUND, words).reported())
 }

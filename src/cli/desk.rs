@@ -11,13 +11,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{args::ResolveArgs, exit, exit::Failure, look, progress::Shown};
+use super::{args::ResolveArgs, exit::Failure, look, progress::Shown};
 use crate::{
     archive::{
         self, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource, Mirrors, Sonames, SuiteRequest,
         Vendored, sources::Mirror, vendored::KEYRING,
     },
-    base::{Arch, PackageName, Sha256},
+    base::{Arch, PackageName, Sha256, refusal},
     build::{Download, Order, Plan},
     image::{open::ImageRef, registry::Credentials},
     lock::Lock,
@@ -63,13 +63,15 @@ impl Desk {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(jobs.get().min(MOST_THREADS))
                 .build_global()
-                .map_err(|error| Failure::new(exit::INTERNAL, error))?;
+                .map_err(|error| Failure::new(refusal::INTERNAL, error))?;
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
         look::refuse_lock(file)?;
         let mut manifest = manifest::load(file)?;
         if let Some(suite) = &args.suite {
-            manifest.take_suite(suite).map_err(|text| Failure::words(exit::USAGE, format!("--suite: {text}")))?;
+            manifest
+                .take_suite(suite)
+                .map_err(|text| Failure::words(refusal::BAD_OPTION, format!("--suite: {text}")))?;
         }
         let inputs = Inputs::read(manifest.python.as_ref())?;
         let meaning = inputs.meaning(manifest::meaning(&manifest));
@@ -95,6 +97,7 @@ impl Desk {
                     security_mirror: debian.security_mirror.clone(),
                     env,
                     snapshot: snapshot_archive(),
+                    pin: debian.snapshot,
                     apt_dir: "/etc/apt".into(),
                     today: jiff::tz::Offset::UTC.to_datetime(now).date(),
                 })
@@ -104,8 +107,7 @@ impl Desk {
         let mut suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
         for suite in &mut suites {
             suite.bases = vendored.as_ref().map_or_else(|| suite.bases.clone(), |vendored| vec![vendored.base()]);
-            let is_debian = ["debian", "debian-updates", "debian-security"].contains(&suite.name.as_str());
-            if let Some(file) = args.signed_by.as_ref().filter(|_| vendored.is_some() || is_debian) {
+            if let Some(file) = args.signed_by.as_ref().filter(|_| vendored.is_some() || suite.is_debian()) {
                 suite.keys = Keys::File(file.clone());
             }
         }
@@ -131,6 +133,9 @@ impl Desk {
         let known: OnceCell<Sonames> = OnceCell::new();
         move |soname| {
             let load = || {
+                if self.check_trust().is_err() {
+                    return Sonames::default();
+                }
                 let loader = self.loader();
                 loader.load_all(&self.suites, arch).and_then(|suites| loader.sonames(&suites, arch)).unwrap_or_default()
             };
@@ -138,30 +143,38 @@ impl Desk {
         }
     }
 
-    /// Whether there is anything that vouches for the indexes of a vendored folder, before they are asked for. A build
-    /// from a lock does without.
+    /// Whether indexes may be asked for: whether there is anything that vouches for those of a vendored folder, and
+    /// whether a pinned archive is to be had as it was. A build from a lock does without.
     ///
     /// # Errors
-    /// When it is not signed, or nobody said by whom it may be.
+    /// When it is not signed, or nobody said by whom it may be; when only today's archive is to be had.
     pub fn check_trust(&self) -> Result<(), Failure> {
-        let Some(vendored) = self.fetcher.vendored() else { return Ok(()) };
+        let Some(vendored) = self.fetcher.vendored() else {
+            let pin = self.manifest.debian.as_ref().and_then(|debian| debian.snapshot);
+            let checked = pin.map_or(Ok(()), |pin| archive::check_pin(pin, &self.suites, self.now));
+            return Ok(checked.map_err(archive::ArchiveError::from)?);
+        };
         let (folder, key) = (vendored.root().display(), vendored.root().join(KEYRING));
         for suite in &self.suites {
-            let text = match &suite.keys {
+            let (refusal, text) = match &suite.keys {
                 Keys::Unsigned => continue,
                 _ if !vendored.is_signed(&suite.suite) && vendored.root().join("dists").join(&suite.suite).is_dir() => {
-                    format!(
+                    let text = format!(
                         "{folder} is not signed, so nothing can be resolved from it\n  next step: build from the lock, which needs no signature; or make the folder anew with compose vendor --sign-with KEY, and run with --signed-by {}",
                         key.display()
-                    )
+                    );
+                    (refusal::NO_SIGNATURE, text)
                 }
-                Keys::Debian => format!(
-                    "{folder} is signed by whoever made it, and not by Debian\n  next step: compare its key with theirs, and run with --signed-by {}",
-                    key.display()
-                ),
+                Keys::Debian => {
+                    let text = format!(
+                        "{folder} is signed by whoever made it, and not by Debian\n  next step: compare its key with theirs, and run with --signed-by {}",
+                        key.display()
+                    );
+                    (refusal::VENDORED_KEY_NOT_NAMED, text)
+                }
                 Keys::File(_) => continue,
             };
-            return Err(Failure::words(exit::TRUST, text));
+            return Err(Failure::words(refusal, text));
         }
         Ok(())
     }
@@ -205,7 +218,7 @@ fn snapshot_archive() -> Option<String> {
 fn absolute(mirror: &str) -> Result<String, Failure> {
     let relative = mirror.strip_prefix("file:").filter(|path| !path.is_empty() && !path.starts_with('/'));
     let Some(relative) = relative else { return Ok(mirror.to_owned()) };
-    let here = env::current_dir().map_err(|error| Failure::new(exit::USAGE, error))?;
+    let here = env::current_dir().map_err(|error| Failure::new(refusal::TARGET_UNREADABLE, error))?;
     // What is written is a URL already; the folder it starts from is none yet.
     Ok(format!("{}/{relative}", archive::vendored::file_url(&here).trim_end_matches('/')))
 }
@@ -224,10 +237,21 @@ pub fn cache_folder() -> Result<PathBuf, Failure> {
         .or_else(|| set("HOME").map(|home| home.join(".cache/compose")))
         .ok_or_else(|| {
             Failure::words(
-                exit::USAGE,
+                refusal::BAD_ENVIRONMENT,
                 "no place for the cache: set COMPOSE_CACHE to a folder (HOME is not set either)",
             )
         })
+}
+
+/// Who one is to the registry of an image; nobody to a file.
+///
+/// # Errors
+/// As [`logins`].
+pub fn credentials(image: &ImageRef) -> Result<Credentials, Failure> {
+    match image {
+        ImageRef::Path(_) => Ok(Credentials::default()),
+        ImageRef::Registry(_) => logins(),
+    }
 }
 
 /// What `podman login` and `docker login` have kept: `$REGISTRY_AUTH_FILE` alone if it is set, else podman's file and then
@@ -235,10 +259,7 @@ pub fn cache_folder() -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// When a file is malformed.
-pub fn credentials(image: &ImageRef) -> Result<Credentials, Failure> {
-    if matches!(image, ImageRef::Path(_)) {
-        return Ok(Credentials::default());
-    }
+pub fn logins() -> Result<Credentials, Failure> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = |path: &str| set("HOME").map(|home| home.join(path));
     let files: Vec<PathBuf> = match set("REGISTRY_AUTH_FILE") {

@@ -4,16 +4,19 @@
 
 use super::{
     args::{DiffArgs, DiffFormat},
-    exit::{self, Failure},
+    exit::Failure,
     look::{Look, at, look, unreadable},
     print,
 };
-use crate::diff::{Side, diff as compared, json, markdown, text};
+use crate::{
+    base::refusal,
+    diff::{Side, diff as compared, json, markdown, text},
+};
 
 /// Runs the command.
 pub fn diff(args: &DiffArgs) -> Result<(), Failure> {
-    let one = look(&at(args.from.clone(), args.arch, args.offline), None)?;
-    let two = look(&at(args.to.clone(), args.arch, args.offline), None)?;
+    let one = look(&at(args.from.clone(), args.arch, args.offline), None, &args.limits)?;
+    let two = look(&at(args.to.clone(), args.arch, args.offline), None, &args.limits)?;
     let found = compared(side(&one), side(&two), args.times).map_err(unreadable)?;
     print(&match args.format {
         DiffFormat::Human => text(&found, args.show),
@@ -21,10 +24,10 @@ pub fn diff(args: &DiffArgs) -> Result<(), Failure> {
         DiffFormat::Json => format!("{:#}\n", json(&found)),
     })?;
     match args.exit_code && !found.is_empty() {
-        true => Err(Failure::words(
-            exit::DIFFERS,
-            format!("{} and {} are not the same", found.from.target, found.to.target),
-        )),
+        true => {
+            let text = format!("{} and {} are not the same", found.from.target, found.to.target);
+            Err(Failure::words(refusal::TARGETS_DIFFER, text).reported())
+        }
         false => Ok(()),
     }
 }

@@ -12,17 +12,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    args::ResolveArgs,
+    args::{LimitArgs, ResolveArgs},
     build::epoch,
     desk::{Desk, cache_folder, credentials},
-    exit::{self, Failure},
+    exit::Failure,
     progress::Shown,
     report, why,
 };
 use crate::{
     archive::{FetchSettings, Fetcher},
     audit::{Looked, Subject},
-    base::{Arch, PackageName, words},
+    base::{Arch, PackageName, live::Watched, refusal, words},
     build::assemble,
     deb::Limits,
     image::open::{ImageRef, Remote, open_target},
@@ -45,7 +45,7 @@ pub struct Look {
     /// Maintainer scripts whose effect is not in it, where they are known.
     pub scripts: Option<Vec<(PackageName, Box<str>)>>,
     /// The bytes of the files may lie here, in a store that is in use until the end.
-    _scratch: Option<(TempDir, Store)>,
+    _scratch: Option<(Watched<TempDir>, Store)>,
 }
 
 /// What a target can be.
@@ -57,18 +57,19 @@ enum Target {
 }
 
 /// Opens what `args.manifest` names, which need be no manifest. `lock` adds to an image what only its lock knows.
-pub fn look(args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
+pub fn look(args: &ResolveArgs, lock: Option<&Path>, limits: &LimitArgs) -> Result<Look, Failure> {
+    let limits = limits.of_images().map_err(|error| Failure::words(refusal::BAD_OPTION, error))?;
     let target = args.manifest.as_deref().unwrap_or(Path::new(""));
-    let image = ImageRef::parse(&target.to_string_lossy()).map_err(|error| Failure::new(exit::USAGE, error))?;
+    let image = ImageRef::parse(&target.to_string_lossy())?;
     let path = match &image {
-        ImageRef::Registry(_) => return of_image(&image, args, lock),
+        ImageRef::Registry(_) => return of_image(&image, args, lock, &limits),
         ImageRef::Path(_) if target.to_str().is_none() => target,
         ImageRef::Path(path) => path,
     };
     match kind(path)? {
         Target::Manifest => of_manifest(args),
         Target::Lock => of_lock(path, args.arch.first().copied()),
-        Target::Image => of_image(&ImageRef::from(path), args, lock),
+        Target::Image => of_image(&ImageRef::from(path), args, lock, &limits),
     }
 }
 
@@ -79,7 +80,7 @@ fn kind(path: &Path) -> Result<Target, Failure> {
             "cannot read {}: {error}\n  next step: name a manifest, a lock, an image (OCI layout, .oci.tar, docker save, docker://…) or a rootfs (folder, tar)",
             path.display()
         );
-        Failure::words(exit::USAGE, text)
+        Failure::words(refusal::TARGET_UNREADABLE, text)
     };
     let info = fs::metadata(path).map_err(failed)?;
     if !info.is_file() {
@@ -121,7 +122,7 @@ pub fn refuse_lock(path: &Path) -> Result<(), Failure> {
         }
         _ => return Ok(()),
     };
-    Err(Failure::words(exit::USAGE, format!("{} {text}", path.display())))
+    Err(Failure::words(refusal::WRONG_TARGET, format!("{} {text}", path.display())))
 }
 
 /// The one architecture of a lock that is meant.
@@ -133,11 +134,14 @@ fn arch_of(path: &Path, lock: &Lock, arch: Option<Arch>) -> Result<Arch, Failure
         (asked, all) => {
             let list = all.iter().map(Arch::to_string).collect::<Vec<_>>().join(", ");
             let path = path.display();
-            let text = match asked {
-                Some(arch) => format!("{path} has nothing for {arch}, but for {list}"),
-                None => format!("{path} is for several architectures; choose one of {list} with --arch"),
+            let (refusal, text) = match asked {
+                Some(arch) => (refusal::LOCK_OTHER_ARCH, format!("{path} has nothing for {arch}, but for {list}")),
+                None => {
+                    let text = format!("{path} is for several architectures; choose one of {list} with --arch");
+                    (refusal::SEVERAL_ARCHS, text)
+                }
             };
-            Err(Failure::words(exit::USAGE, text))
+            Err(Failure::words(refusal, text))
         }
     }
 }
@@ -145,7 +149,7 @@ fn arch_of(path: &Path, lock: &Lock, arch: Option<Arch>) -> Result<Arch, Failure
 fn read_lock(path: &Path) -> Result<Lock, Failure> {
     Lock::read(path)?.ok_or_else(|| {
         let text = "does not exist\n  next step: name the lock that the image was built from, or leave it out";
-        Failure::words(exit::USAGE, format!("{} {text}", path.display()))
+        Failure::words(refusal::NO_LOCK, format!("{} {text}", path.display()))
     })
 }
 
@@ -153,8 +157,9 @@ fn of_lock(path: &Path, arch: Option<Arch>) -> Result<Look, Failure> {
     let lock = read_lock(path)?;
     let arch = arch_of(path, &lock, arch)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let inventory = inventory::locked(&name, &lock, arch)
-        .ok_or_else(|| Failure::words(exit::USAGE, format!("{} has nothing for {arch}", path.display())))?;
+    let inventory = inventory::locked(&name, &lock, arch).ok_or_else(|| {
+        Failure::words(refusal::LOCK_OTHER_ARCH, format!("{} has nothing for {arch}", path.display()))
+    })?;
     let subject = of_built(path, Looked::Lock, &lock, arch, None);
     Ok(Look { subject, inventory, tree: None, config: None, scripts: None, _scratch: None })
 }
@@ -176,7 +181,7 @@ fn of_manifest(args: &ResolveArgs) -> Result<Look, Failure> {
     let desk = Desk::open(args)?;
     let [arch] = desk.archs[..] else {
         let text = "one architecture is looked at, and the manifest has several; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     };
     let lock = why::lock(&desk)?;
     let bases = desk.bases(&lock);
@@ -196,14 +201,14 @@ fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
     }
 }
 
-fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>) -> Result<Look, Failure> {
+fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>, limits: &Limits) -> Result<Look, Failure> {
     let store = Store::open(&cache_folder()?)?;
     let scratch = store.temp_dir()?;
     let (arch, shown) = (args.arch.first().copied(), Shown::stderr());
     let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
     let credentials = credentials(image)?;
     let remote = Remote { fetcher: &fetcher, credentials: &credentials, progress: &shown };
-    let mut opened = open_target(image, arch, scratch.path(), &Limits::default(), remote)?;
+    let mut opened = open_target(image, arch, scratch.path(), limits, remote)?;
     shown.clear();
     let target = image.to_string();
     // The file's name, or the repository's last part.
@@ -215,7 +220,7 @@ fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>) -> Result
     let is_of_one = inventory.packages.iter().any(|one| one.arch != "all");
     if let Some(asked) = arch.filter(|asked| is_of_one && !has(*asked)) {
         let text = format!("{target} has no package for {asked}\n  next step: leave --arch out, or name another image");
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::IMAGE_OTHER_ARCH, text));
     }
     let created = opened.config.as_ref().and_then(|config| config.get("created")?.as_str()?.parse().ok());
     inventory.created = created;
@@ -251,7 +256,7 @@ fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>) -> Result
 
 /// A file of an image that cannot be read.
 pub fn unreadable(error: std::io::Error) -> Failure {
-    Failure::words(exit::OUTPUT, format!("cannot read a file of the image: {error}"))
+    Failure::words(refusal::IMAGE_FILE_UNREADABLE, format!("cannot read a file of the image: {error}"))
 }
 
 /// The arguments of a look at `target`.

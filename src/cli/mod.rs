@@ -11,10 +11,12 @@ mod cve;
 mod desk;
 mod diff;
 pub mod exit;
-mod failure;
+mod explain;
 mod look;
+mod panic;
 mod progress;
 mod report;
+mod signals;
 mod vendor;
 mod verify;
 mod why;
@@ -30,11 +32,20 @@ use self::{
     args::{Cli, Command},
     exit::Failure,
 };
-use crate::manifest::OMIT_GROUPS;
+use crate::{
+    base::{live, refusal},
+    manifest::OMIT_GROUPS,
+};
 
 /// Runs `compose` with the process's arguments.
 pub fn main() -> ExitCode {
+    ExitCode::from(panic::guarded(run))
+}
+
+fn run() -> u8 {
     let cli = Cli::parse();
+    let wants_json = cli.wants_json();
+    signals::hear();
     let done = match (cli.command, cli.build) {
         (Some(Command::Lock(args)), _) => build::lock(&args),
         (Some(Command::Why(args)), _) => why::why(&args),
@@ -48,14 +59,21 @@ pub fn main() -> ExitCode {
             print(&lines.collect::<String>())
         }
         (Some(Command::Checks(args)), _) => checks::checks(&args),
+        (Some(Command::Explain(args)), _) => explain::explain(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (None, args) => build::build(&args),
     };
+    // What an interruption has taken away is no other failure.
+    live::go_on();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => exit::DONE,
         Err(failure) => {
-            tell(failure.text.trim_end());
-            ExitCode::from(failure.code)
+            if let Some(json) = failure.json().filter(|_| wants_json) {
+                // Whoever does not read it has the exit code.
+                let _ = print(&format!("{json:#}\n"));
+            }
+            tell(&failure.human());
+            failure.refusal.exit
         }
     }
 }
@@ -70,7 +88,7 @@ fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::words(exit::OUTPUT, format!("cannot write to standard output: {error}")))
+            Err(Failure::words(refusal::STDOUT_UNWRITABLE, format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }

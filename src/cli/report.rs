@@ -9,13 +9,19 @@ use serde_json::{Value, json};
 use super::{
     args::{Format, Report},
     desk::Desk,
-    exit::{self, Failure},
+    exit::Failure,
 };
 use crate::{
-    base::{Arch, PackageName, RootPath, words::say},
+    base::{
+        Arch, PackageName, RootPath, Sha256, refusal,
+        words::{self, say},
+    },
     build::{More, OpenChoice, Resolved, option},
     check::{self, Finding},
-    image::{Written, WrittenOutput},
+    image::{
+        Written, WrittenOutput,
+        registry::{Count, Pushed},
+    },
     lock::{Lock, LockedNeed, LockedWheel, Target},
     manifest::Manifest,
     solve::Price,
@@ -57,7 +63,7 @@ pub fn run_as(manifest: &Manifest, tree: &Tree) -> Result<Option<String>, Failur
             let text = format!(
                 "accounts.run-as names “{user}”, and the image has no such user\n  next step: add it to accounts.users"
             );
-            Err(Failure::words(exit::USAGE, text))
+            Err(Failure::words(refusal::NO_SUCH_USER, text))
         }
     }
 }
@@ -82,6 +88,7 @@ pub fn build(
     lock: &Lock,
     images: &[BuiltImage],
     shared: &[WrittenOutput],
+    pushed: &[Pushed],
     solved: bool,
     format: Report,
 ) -> String {
@@ -91,7 +98,8 @@ pub fn build(
         Report::Json => {
             let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
             let (schema, lock) = (SCHEMA, &desk.lock_path);
-            let mut all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images });
+            let pushed: Vec<_> = pushed.iter().map(pushed_json).collect();
+            let mut all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images, "pushed": pushed });
             if !shared.is_empty() {
                 all["outputs"] = shared.iter().map(output_json).collect();
             }
@@ -143,6 +151,10 @@ pub fn build(
             say!(out, "  scripts not reproduced: {}", list.join(", "));
         }
     }
+    for one in pushed {
+        say!(out, "{}", one.reference);
+        say!(out, "  {}", pushed_line(one));
+    }
     let how = if solved { "written" } else { "used" };
     say!(
         out,
@@ -152,6 +164,46 @@ pub fn build(
         desk.shown.elapsed().as_secs_f64()
     );
     out
+}
+
+/// “2 blobs of 15.0 MB uploaded, 1 there already; 1 manifest written”.
+fn pushed_line(pushed: &Pushed) -> String {
+    let blobs = |count: &Count, how: &str| {
+        let noun = if count.blobs == 1 { "blob" } else { "blobs" };
+        format!("{} {noun} of {} {how}", count.blobs, words::bytes(count.bytes))
+    };
+    let all = [
+        (&pushed.uploaded, "uploaded"),
+        (&pushed.mounted, "taken from another repository there"),
+        (&pushed.present, "there already"),
+    ];
+    let mut parts: Vec<String> =
+        all.iter().filter(|(count, _)| count.blobs > 0).map(|(count, how)| blobs(count, how)).collect();
+    if pushed.images.len() > 1 {
+        parts.push(format!("an index of {} images", pushed.images.len()));
+    }
+    if !pushed.referrers.is_empty() {
+        parts.push(format!("SBOMs: {}", pushed.referrers.len()));
+    }
+    if pushed.manifests == 0 {
+        parts.push("nothing written".into());
+    }
+    parts.join(", ")
+}
+
+fn pushed_json(pushed: &Pushed) -> Value {
+    let count = |count: &Count| json!({ "blobs": count.blobs, "bytes": count.bytes });
+    let image = |(arch, digest): &(Arch, Sha256)| json!({ "arch": arch.as_str(), "digest": digest.to_string() });
+    json!({
+        "reference": pushed.reference.to_string(),
+        "digest": pushed.digest.to_string(),
+        "images": pushed.images.iter().map(image).collect::<Vec<_>>(),
+        "uploaded": count(&pushed.uploaded),
+        "mounted": count(&pushed.mounted),
+        "present": count(&pushed.present),
+        "manifests-written": pushed.manifests,
+        "referrers": pushed.referrers.iter().map(Sha256::to_string).collect::<Vec<_>>(),
+    })
 }
 
 fn image_json(lock: &Lock, image: &BuiltImage) -> Value {

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::{
     args::{Format, VendorArgs},
-    build::read_lock,
+    build::{OnDisk, read_lock},
     desk::Desk,
-    exit::{self, Failure},
+    exit::Failure,
     print,
     report::mb,
 };
@@ -30,11 +30,11 @@ use crate::{
 pub fn vendor(args: &VendorArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     let lock = match read_lock(&desk)? {
-        (Some(lock), None) => lock,
-        (_, why) => {
-            let (why, file) = (why.unwrap_or_default(), desk.manifest.file.display());
-            let text = format!("{why}, so there is nothing to vendor\n  next step: run compose lock {file}");
-            return Err(Failure::words(exit::USAGE, text));
+        OnDisk::Good(lock) => lock,
+        OnDisk::Bad(_, why) => {
+            let file = desk.manifest.file.display();
+            let text = format!("{}, so there is nothing to vendor\n  next step: run compose lock {file}", why.message);
+            return Err(Failure::words(why.refusal, text));
         }
     };
     // What can be told before the work.

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Format, Report, VerifyArgs},
-    build::{changed_wheels, epoch, passed, read_lock},
+    build::{OnDisk, changed_wheels, epoch, passed, read_lock},
     desk::{Desk, credentials},
     exit::{self, Failure},
     print, report,
 };
 use crate::{
-    base::{Arch, RootPath, Sha256, words::say},
+    base::{Arch, RootPath, Sha256, refusal, words::say},
     build::{OwnFile, assemble, inputs},
     deb::Limits,
     image::{
@@ -28,7 +28,7 @@ use crate::{
         tree_digest, write_all,
     },
     lock::{Built, FileIs, Lock, LockedFile},
-    store::Store,
+    store::{Store, StoreError},
     tree::{Tree, compare},
 };
 use cached::Damaged;
@@ -79,22 +79,22 @@ impl Verdict {
 pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let mut desk = Desk::open(&args.resolve)?;
     let lock = match read_lock(&desk)? {
-        (Some(lock), None) => lock,
-        (lock, why) if lock.as_ref().is_some_and(|lock| changed_wheels(&desk, lock).is_some()) => {
+        OnDisk::Good(lock) => lock,
+        OnDisk::Bad(lock, why) if lock.as_ref().is_some_and(|lock| changed_wheels(&desk, lock).is_some()) => {
             let wheels = lock.and_then(|lock| changed_wheels(&desk, &lock)).unwrap_or_default();
             let next = "restore it, or build anew and look at the lock's changes";
-            let text = format!("{}:\n{wheels}\n  next step: {next}", why.unwrap_or_default());
-            return Err(Failure::words(exit::DIFFERS, text));
+            let text = format!("{}:\n{wheels}\n  next step: {next}", why.message);
+            return Err(Failure::words(refusal::WHEELS_CHANGED, text));
         }
-        (_, why) => {
-            let why = why.unwrap_or_default();
-            let text = format!("{why}, so there is nothing to verify\n  next step: build once, and commit the lock");
-            return Err(Failure::words(exit::USAGE, text));
+        OnDisk::Bad(_, why) => {
+            let next = "build once, and commit the lock";
+            let text = format!("{}, so there is nothing to verify\n  next step: {next}", why.message);
+            return Err(Failure::words(why.refusal, text));
         }
     };
     if args.image.is_some() && desk.archs.len() > 1 {
         let text = "an image is of one architecture, and the manifest has several; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
     // In use until the end: a store that nobody uses is swept, and the scratch folder lies in it.
     let own = desk.store.clone();
@@ -116,7 +116,11 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         }
     };
     print(&text)?;
-    if good { Ok(()) } else { Err(Failure::words(exit::DIFFERS, "not what the lock says")) }
+    if good {
+        Ok(())
+    } else {
+        Err(Failure::words(refusal::BUILD_DIFFERS, "not what the lock says; see the report").reported())
+    }
 }
 
 fn one(
@@ -136,16 +140,16 @@ fn one(
         let text = format!(
             "{path} has no digests for {arch}: it was never built from\n  next step: build once, and commit the lock"
         );
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::NEVER_BUILT, text));
     };
     let epoch = epoch(lock)?;
     let bases = desk.bases(lock);
     let folder = scratch.join(format!("rebuilt-{arch}"));
     let mut outputs = vec![Output::OciDir(folder.clone())];
     if let Some((ImageRef::Path(path), image)) = &image {
-        outputs.extend(forms(path, image.as_ref().ok(), scratch).map_err(|error| Failure::new(exit::USAGE, error))?);
+        outputs.extend(forms(path, image.as_ref().ok(), scratch).map_err(unread)?);
     }
-    let codecs = codecs(&outputs, desk.manifest.image.compression);
+    let codecs = codecs(&outputs, false, desk.manifest.image.compression);
     let plan = desk.plan(lock, arch, epoch);
     let mut damaged = cached::check(&inputs(plan), own, &desk.store)?;
     let assembled = assemble(plan, &codecs, desk.download(&bases)).map_err(Failure::from);
@@ -178,9 +182,9 @@ fn one(
             let is_whole = image.is_ok();
             let mut verdict = match image {
                 Ok(image) => {
-                    let layout = opened(&folder, arch, scratch, "layout").map_err(|e| Failure::new(exit::USAGE, e))?;
+                    let layout = opened(&folder, arch, scratch, "layout", &(&desk.manifest.limits).into())?;
                     judged(name, image, &promised, (&assembled.tree, &layout))
-                        .map_err(|error| Failure::words(exit::USAGE, format!("{name}: {error}")))?
+                        .map_err(|error| Failure::words(refusal::IMAGE_UNREADABLE, format!("{name}: {error}")))?
                 }
                 Err(error) => unreadable(name, &error),
             };
@@ -190,7 +194,7 @@ fn one(
                 && promised.format == FORMAT
             {
                 let places = byte_by_byte(path, &outputs, is_whole);
-                verdict.places = places.map_err(|error| Failure::new(exit::USAGE, error))?.list;
+                verdict.places = places.map_err(unread)?.list;
                 if verdict.wrong.is_empty() && !verdict.places.is_empty() {
                     verdict.wrong.push("bytes".into());
                 } else if verdict.read.is_some() && verdict.places.len() > DAMAGED {
@@ -209,38 +213,44 @@ fn one(
 fn with(mut why: Failure, damaged: &[Damaged]) -> Failure {
     if !damaged.is_empty() {
         let lines: String = damaged.iter().map(|damaged| format!("\n  {}", damaged.human())).collect();
-        why.text = format!("error: damaged:{lines}\n{}", why.text);
-        why.code = if why.code == exit::TRUST { exit::TRUST } else { exit::DIFFERS };
+        why.message = format!("damaged:{lines}\n{}", why.human());
+        if why.refusal.exit != exit::TRUST {
+            why.refusal = refusal::INPUTS_DAMAGED;
+        }
     }
     why
 }
 
+fn unread(error: io::Error) -> Failure {
+    Failure::new(refusal::IMAGE_UNREADABLE, error)
+}
+
 /// Reads an image into a folder of its own below `scratch`.
-fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str) -> Result<Opened, OpenError> {
+fn opened(path: &Path, arch: Arch, scratch: &Path, name: &str, limits: &Limits) -> Result<Opened, OpenError> {
     let scratch = scratch.join(name);
     let made = fs::create_dir_all(&scratch);
     made.map_err(|source| OpenError {
         path: path.into(),
         fault: OpenFault::Scratch { path: scratch.clone(), source },
     })?;
-    open(path, Some(arch), &scratch, &Limits::default())
+    open(path, Some(arch), &scratch, limits)
 }
 
 /// The image that is to be judged, or why it cannot be read, where that may be for a change in it.
 fn looked_at(desk: &Desk, image: &ImageRef, arch: Arch, scratch: &Path) -> Result<Result<Opened, OpenError>, Failure> {
+    let limits = Limits::from(&desk.manifest.limits);
     let ImageRef::Path(path) = image else {
         let scratch = scratch.join("image");
-        fs::create_dir_all(&scratch).map_err(|error| Failure::new(exit::OUTPUT, error))?;
+        fs::create_dir_all(&scratch).map_err(StoreError::at("create", &scratch))?;
         let credentials = credentials(image)?;
         let remote = Remote { fetcher: &desk.fetcher, credentials: &credentials, progress: &desk.shown };
-        return Ok(Ok(open_target(image, Some(arch), &scratch, &Limits::default(), remote)?));
+        return Ok(Ok(open_target(image, Some(arch), &scratch, &limits, remote)?));
     };
-    match opened(path, arch, scratch, "image") {
-        Err(error) if matches!(error.fault, OpenFault::Scratch { .. }) => Err(Failure::new(exit::OUTPUT, error)),
-        Err(error) if matches!(error.fault, OpenFault::Read(_) | OpenFault::Special) => {
-            Err(Failure::new(exit::USAGE, error))
+    match opened(path, arch, scratch, "image", &limits) {
+        Err(error) if matches!(error.fault, OpenFault::Scratch { .. } | OpenFault::Read(_) | OpenFault::Special) => {
+            Err(error.into())
         }
-        Err(error) if !is_damage(&error.fault) && is_foreign(path) => Err(Failure::new(exit::USAGE, error)),
+        Err(error) if !is_damage(&error.fault) && is_foreign(path) => Err(Failure::new(refusal::NOT_AN_IMAGE, error)),
         other => Ok(other),
     }
 }

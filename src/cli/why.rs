@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Drawing, Format, GraphArgs, WhyArgs},
-    build::{read_lock, solve},
+    build::{OnDisk, read_lock, solve},
     desk::Desk,
     exit::{self, Failure},
     print, report,
 };
 use crate::{
-    base::{Arch, Progress as _, RootPath, aside, words::say},
+    base::{Arch, Progress as _, RootPath, aside, refusal, words::say},
     build::{
         Answer, Ask, Explainer, Page, PulledIn, Wishes, assemble, controls, dot, load, mermaid, open_choices, page,
     },
@@ -32,7 +32,7 @@ pub fn why(args: &WhyArgs) -> Result<(), Failure> {
     let lock = lock(&desk)?;
     if args.what.trim_matches('/').is_empty() {
         let text = "name a package, a wheel, a path such as /usr/bin/python3, or a file's name such as libz.so.1";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::BAD_OPTION, text));
     }
     let mut answers = Vec::new();
     for &arch in &desk.archs {
@@ -41,7 +41,9 @@ pub fn why(args: &WhyArgs) -> Result<(), Failure> {
     // What is unknown for one architecture may well be in another's image.
     let is_known = answers.iter().any(Result::is_ok);
     let told = |answer: Result<Told, Failure>| match answer {
-        Err(failure) if is_known && failure.code == exit::USAGE => Ok(Told::Out { why: vec![failure.text] }),
+        Err(failure) if is_known && failure.refusal == refusal::UNKNOWN_NAME => {
+            Ok(Told::Out { why: vec![failure.message] })
+        }
         other => other,
     };
     let answers: Vec<Told> = answers.into_iter().map(told).collect::<Result<_, _>>()?;
@@ -71,7 +73,7 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
     let [arch] = desk.archs[..] else {
         let text = "a drawing has one architecture, and the manifest has several; choose one with --arch";
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     };
     let lock = lock(&desk)?;
     if let Some(file) = &args.html {
@@ -96,8 +98,9 @@ fn html(desk: &Desk, lock: &Lock, arch: Arch, file: &Path) -> Result<(), Failure
     })?;
     desk.shown.clear();
     aside::write(file, text.as_bytes(), 0o644).map_err(|error| {
+        let refusal = refusal::of_output(&error);
         let (file, next) = (file.display(), "name a file in a folder that is there and that you may write to");
-        Failure::words(exit::OUTPUT, format!("cannot write the page {file}: {error}\n  next step: {next}"))
+        Failure::words(refusal, format!("cannot write the page {file}: {error}\n  next step: {next}"))
     })?;
     print(&format!("{}  {}\n", file.display(), report::mb(text.len() as u64)))
 }
@@ -105,11 +108,9 @@ fn html(desk: &Desk, lock: &Lock, arch: Arch, file: &Path) -> Result<(), Failure
 /// The lock on disk if it is good, else what a build would write; nothing is written here.
 pub fn lock(desk: &Desk) -> Result<Lock, Failure> {
     match read_lock(desk)? {
-        (Some(lock), None) => Ok(lock),
-        (before, why) => {
-            if let Some(why) = why {
-                desk.shown.notice(&format!("Resolving anew: {why}"));
-            }
+        OnDisk::Good(lock) => Ok(lock),
+        OnDisk::Bad(before, why) => {
+            desk.shown.notice(&format!("Resolving anew: {}", why.message));
             Ok(solve(desk, before.as_ref(), Ask::default())?.lock)
         }
     }
@@ -128,7 +129,7 @@ fn explained<T>(
     let wishes = Wishes::locked(&desk.manifest, target)?;
     // The indexes know what else would have done, and what it costs.
     match load(&desk.suites, arch, &desk.loader()).map_err(Failure::from) {
-        Err(failure) if failure.code == exit::NETWORK => {}
+        Err(failure) if failure.refusal.exit == exit::NETWORK => {}
         Err(failure) => return Err(failure),
         Ok((universe, _)) => {
             let problem = wishes.problem(&universe);
@@ -150,7 +151,7 @@ fn explained<T>(
         Some(explainer) => work(&explainer, false),
         None => {
             let text = "the locked packages are not what the lock says of them\n  next step: run with --update to make it anew";
-            Err(Failure::words(exit::TRUST, text))
+            Err(Failure::words(refusal::LOCK_CONTRADICTED, text))
         }
     }
 }
@@ -205,7 +206,7 @@ fn tree(desk: &Desk, lock: &Lock, arch: Arch) -> Result<Tree, Failure> {
 }
 
 fn place(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Place, Failure> {
-    let bad = |why: String| Failure::words(exit::USAGE, format!("“{what}”: {why}"));
+    let bad = |why: String| Failure::words(refusal::UNKNOWN_NAME, format!("“{what}”: {why}"));
     let path = RootPath::parse(what.as_bytes()).map_err(|error| bad(error.to_string()))?;
     let tree = tree(desk, lock, arch)?;
     let found = tree.get(&path).map(|node| (path.clone(), node)).or_else(|| {
@@ -273,7 +274,7 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         let near = explainer.suggest(&name);
         let hint = if near.is_empty() { String::new() } else { format!("\n  did you mean {}?", near.join(", ")) };
         let text = format!("“{name}” is neither a package of the indexes nor a wheel or a file of the image{hint}");
-        return Err(Failure::words(exit::USAGE, text));
+        return Err(Failure::words(refusal::UNKNOWN_NAME, text));
     };
     let path = format!("/{}", String::from_utf8_lossy(path.as_bytes()));
     answer(desk, lock, arch, explainer, Found::Path(Place { path, origin: node.origin.clone() }))

@@ -89,7 +89,7 @@ pub(super) fn layout(file: &File, length: u64, limits: &Limits) -> Result<Layout
     while at < length {
         count += 1;
         if count > limits.members {
-            return Err(LimitReached { what: "archive members", limit: limits.members.into() }.into());
+            return Err(LimitReached::new("archive members", limits.members.into()).into());
         }
         let member = member(file, at, length)?;
         at = member.offset + member.size + member.size % 2;

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read};
 
 use liblzma::stream::{CONCATENATED, Stream};
 
-use super::{LimitReached, Limits};
+use super::{LimitReached, Limits, limits::Bound};
 
 /// A compression of `control.tar` or `data.tar` (deb(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,73 +53,119 @@ impl Codec {
     }
 }
 
-/// Decompresses `input`, at most `limit` bytes; `what` names them in the error.
+/// How many compressed streams may follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Streams {
+    /// As dpkg reads a package: of xz, zstd and bzip2 it takes the first and passes over the rest, so that what lies there
+    /// is seen by some readers and not by others. gzip alone may have several members.
+    One,
+    /// As the codecs' own programs do.
+    Several,
+}
+
+/// Decompresses `input`, as much as `bound` allows.
 ///
 /// # Errors
 /// When the decoder cannot be set up.
 pub(super) fn decoder<'a>(
     codec: Codec,
     input: impl BufRead + Send + 'a,
-    limit: u64,
-    what: &'static str,
+    streams: Streams,
+    bound: &Bound,
     limits: &Limits,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let one = streams == Streams::One;
     let memory = limits.decoder_memory;
+    let full = LimitReached::new(bound.what, (bound.limit)(limits)).key(bound.key);
     Ok(match codec {
-        Codec::Plain => capped(input, limit, what),
-        Codec::Gzip => capped(flate2::bufread::MultiGzDecoder::new(input), limit, what),
+        Codec::Plain => capped(input, memory, full),
+        Codec::Gzip => capped(flate2::bufread::MultiGzDecoder::new(input), memory, full),
         Codec::Xz => {
-            let stream = Stream::new_stream_decoder(memory, CONCATENATED).map_err(io::Error::other)?;
-            capped(liblzma::bufread::XzDecoder::new_stream(input, stream), limit, what)
+            let flags = if one { 0 } else { CONCATENATED };
+            let stream = Stream::new_stream_decoder(memory, flags).map_err(io::Error::other)?;
+            let decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
+            if one { sole(decoder, |d| at_end(d.get_mut()), memory, full) } else { capped(decoder, memory, full) }
         }
         Codec::Lzma => {
             let stream = Stream::new_lzma_decoder(memory).map_err(io::Error::other)?;
-            capped(Sole { decoder: liblzma::bufread::XzDecoder::new_stream(input, stream), done: false }, limit, what)
+            let decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
+            sole(decoder, |d| at_end(d.get_mut()), memory, full)
         }
         Codec::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
             // The window is the decoder's memory: a power of two.
             decoder.window_log_max(memory.max(1 << 10).ilog2().min(31))?;
-            capped(decoder, limit, what)
+            match one {
+                true => sole(decoder.single_frame(), |d| at_end(d.get_mut()), memory, full),
+                false => capped(decoder, memory, full),
+            }
         }
-        Codec::Bzip2 => capped(bzip2::bufread::MultiBzDecoder::new(input), limit, what),
+        Codec::Bzip2 if one => sole(bzip2::bufread::BzDecoder::new(input), |d| at_end(d.get_mut()), memory, full),
+        Codec::Bzip2 => capped(bzip2::bufread::MultiBzDecoder::new(input), memory, full),
     })
 }
 
-fn capped<'a>(inner: impl Read + Send + 'a, limit: u64, what: &'static str) -> Box<dyn Read + Send + 'a> {
-    Box::new(Capped { inner, left: limit, limit, what })
+fn capped<'a>(inner: impl Read + Send + 'a, memory: u64, full: LimitReached) -> Box<dyn Read + Send + 'a> {
+    Box::new(Capped { inner, left: full.limit, memory, full })
 }
 
-/// Fails as soon as more than `limit` bytes come.
+/// Fails as soon as more bytes come than `full` says.
 struct Capped<R> {
     inner: R,
     left: u64,
-    limit: u64,
-    what: &'static str,
+    /// What the decoder was told that it may take.
+    memory: u64,
+    full: LimitReached,
 }
 
 impl<R: Read> Read for Capped<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buf)?;
-        self.left = (self.left.checked_sub(n as u64))
-            .ok_or_else(|| io::Error::other(LimitReached { what: self.what, limit: self.limit }))?;
+        let n = self.inner.read(buf).map_err(|error| match wants_memory(&error) {
+            true => io::Error::other(
+                LimitReached::new("bytes of memory for its decoder", self.memory).key("decoder-memory"),
+            ),
+            false => error,
+        })?;
+        self.left = (self.left.checked_sub(n as u64)).ok_or_else(|| io::Error::other(self.full.clone()))?;
         Ok(n)
     }
 }
 
-/// `.lzma` has no concatenation, so its decoder stops at the end of the stream: look whether anything follows.
-struct Sole<R> {
-    decoder: liblzma::bufread::XzDecoder<R>,
+/// Whether a decoder failed for want of the memory that it may take.
+fn wants_memory(error: &io::Error) -> bool {
+    use liblzma::stream::Error::MemLimit;
+    let lzma = error.get_ref().and_then(|inner| inner.downcast_ref::<liblzma::stream::Error>());
+    // zstd has no type for it: ZSTD_error_frameParameter_windowTooLarge, by its text.
+    matches!(lzma, Some(MemLimit)) || error.to_string().contains("Frame requires too much memory")
+}
+
+/// A decoder that stops at the end of its stream; `at_end` tells whether the input does so too.
+struct Sole<D> {
+    decoder: D,
+    at_end: fn(&mut D) -> io::Result<bool>,
     done: bool,
 }
 
-impl<R: BufRead> Read for Sole<R> {
+fn sole<'a, D: Read + Send + 'a>(
+    decoder: D,
+    at_end: fn(&mut D) -> io::Result<bool>,
+    memory: u64,
+    full: LimitReached,
+) -> Box<dyn Read + Send + 'a> {
+    capped(Sole { decoder, at_end, done: false }, memory, full)
+}
+
+fn at_end(input: &mut impl BufRead) -> io::Result<bool> {
+    input.fill_buf().map(<[u8]>::is_empty)
+}
+
+impl<D: Read> Read for Sole<D> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = if self.done { 0 } else { self.decoder.read(buf)? };
         if n == 0 && !buf.is_empty() && !self.done {
             self.done = true;
-            if !self.decoder.get_mut().fill_buf()?.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "data behind the end of the lzma stream"));
+            if !(self.at_end)(&mut self.decoder)? {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "data behind the end of the compressed stream"));
             }
         }
         Ok(n)
@@ -134,7 +180,7 @@ mod tests {
 
     fn read(codec: Codec, packed: &[u8], limits: &Limits) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        decoder(codec, packed, limits.data, "bytes", limits)?.read_to_end(&mut out)?;
+        decoder(codec, packed, Streams::Several, &super::super::limits::FILES, limits)?.read_to_end(&mut out)?;
         Ok(out)
     }
 
@@ -163,7 +209,8 @@ mod tests {
         for codec in [Codec::Xz, Codec::Lzma, Codec::Zstd] {
             let packed = super::super::fixture::pack(codec, &vec![1; 9 << 20]);
             assert!(read(codec, &packed, &Limits::default()).is_ok(), "{codec:?}");
-            assert!(read(codec, &packed, &limits).is_err(), "{codec:?}");
+            let error = read(codec, &packed, &limits).unwrap_err();
+            assert_eq!(error.downcast::<LimitReached>().unwrap().key, Some("decoder-memory"), "{codec:?}");
         }
     }
 }

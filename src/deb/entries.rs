@@ -131,7 +131,7 @@ impl<R: Read> Entries<R> {
             }
             self.count += 1;
             if self.count > self.limits.entries {
-                return Err(LimitReached { what: "entries", limit: self.limits.entries }.into());
+                return Err(LimitReached::new("entries", self.limits.entries).key("entries").into());
             }
             self.check_sum(&header)?;
             let size = self.number(&header.as_old().size, "size")?;
@@ -177,7 +177,8 @@ impl<R: Read> Entries<R> {
         let attributes: usize = pax.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
         self.metadata += (path.len() + link.len() + attributes) as u64;
         if self.metadata > self.limits.metadata {
-            return Err(LimitReached { what: "bytes of names and attributes", limit: self.limits.metadata }.into());
+            let limit = LimitReached::new("bytes of names and attributes", self.limits.metadata);
+            return Err(limit.key("names").into());
         }
         let size = match pax.size {
             None => size,
@@ -226,7 +227,10 @@ impl<R: Read> Entries<R> {
     fn extension_block(&mut self, size: u64) -> Result<Vec<u8>, TarFault> {
         let limit = self.limits.extension;
         if size > limit {
-            return Err(LimitReached { what: "bytes in one extended header", limit }.into());
+            return Err(LimitReached::new("bytes in one extended header", limit)
+                .key("extended-header")
+                .found(size)
+                .into());
         }
         let mut block = vec![0; usize::try_from(size).unwrap_or_default()];
         self.read_exact(&mut block)?;

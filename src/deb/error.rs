@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::LimitReached;
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// A `.deb` that cannot be used: which, and why.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,12 @@ pub struct DebError {
     /// What is wrong with it.
     #[source]
     pub fault: DebFault,
+}
+
+impl Refuses for DebError {
+    fn refusal(&self) -> &'static Refusal {
+        self.fault.refusal()
+    }
 }
 
 impl DebError {
@@ -72,6 +79,9 @@ pub enum DebFault {
     /// Text that Policy 5.1 wants in UTF-8.
     #[error("“{0}” in its control archive is not UTF-8")]
     NotUtf8(&'static str),
+    /// A `control` that is not one paragraph (Policy 5.3).
+    #[error("“control” in its control archive cannot be used: {0}")]
+    BadControl(String),
     /// A control file that occurs twice.
     #[error("“{0}” occurs twice in its control archive")]
     ControlTwice(String),
@@ -89,13 +99,33 @@ pub enum DebFault {
     Limit(#[from] LimitReached),
 }
 
+impl Refuses for DebFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read(_) => refusal::DEB_UNREADABLE,
+            Self::NotAnArchive => refusal::NOT_A_DEB,
+            Self::MemberHeader { .. } => refusal::DEB_MEMBER_HEADER,
+            Self::Truncated { .. } => refusal::DEB_TRUNCATED,
+            Self::MemberOrder { .. } => refusal::DEB_MEMBER_ORDER,
+            Self::MissingMember(_) => refusal::DEB_MEMBER_MISSING,
+            Self::Version(_) => refusal::DEB_VERSION,
+            Self::NoControl => refusal::DEB_NO_CONTROL,
+            Self::NotUtf8(_) => refusal::DEB_NOT_UTF8,
+            Self::BadControl(_) => refusal::BAD_CONTROL,
+            Self::ControlTwice(_) => refusal::DEB_CONTROL_TWICE,
+            Self::Tar { fault, .. } => fault.refusal(),
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
+}
+
 impl DebFault {
     /// What a person can do about it.
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Read(_) => "check the file and its permissions",
             Self::Limit(_) | Self::Tar { fault: TarFault::Limit(_), .. } => {
-                "if the package is meant to be that large, raise the limit; otherwise leave it out"
+                "leave the package out; if it is meant to be that large, raise that limit in the manifest"
             }
             Self::Truncated { .. } | Self::Tar { fault: TarFault::Read(_) | TarFault::Truncated, .. } => {
                 "remove the file, so that it is fetched again"
@@ -171,6 +201,25 @@ pub enum TarFault {
     Limit(#[from] LimitReached),
 }
 
+impl Refuses for TarFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read(_) => refusal::TAR_UNDECODABLE,
+            Self::Truncated => refusal::TAR_TRUNCATED,
+            Self::Checksum { .. } => refusal::TAR_CHECKSUM,
+            Self::Trailing => refusal::TAR_TRAILING_DATA,
+            Self::Number { .. } => refusal::TAR_BAD_NUMBER,
+            Self::Extension { .. } => refusal::TAR_BAD_EXTENSION,
+            Self::SizeConflict { .. } => refusal::TAR_SIZE_CONFLICT,
+            Self::UnexpectedContent(_) => refusal::TAR_UNEXPECTED_CONTENT,
+            Self::Type { .. } => refusal::SPECIAL_FILE,
+            Self::Newline(_) => refusal::NEWLINE_IN_NAME,
+            Self::LinkTarget(_) => refusal::BAD_LINK_TARGET,
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
+}
+
 /// What stands for the entry before the first.
 pub(crate) const START: &str = "(start)";
 
@@ -191,15 +240,5 @@ impl TarFault {
                 Err(error) => Self::Read(error),
             },
         }
-    }
-}
-
-/// Bytes from outside, fit for a message: escaped, and cut to a length.
-pub(crate) fn shown(raw: &[u8]) -> String {
-    let cut = &raw[..raw.len().min(200)];
-    let dots = if cut.len() < raw.len() { "…" } else { "" };
-    match std::str::from_utf8(cut) {
-        Ok(text) if !text.chars().any(char::is_control) => format!("{text}{dots}"),
-        _ => format!("{}{dots}", cut.escape_ascii()),
     }
 }

@@ -9,6 +9,8 @@ mod entries;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod limits;
 mod pax;
 #[cfg(test)]
@@ -22,16 +24,19 @@ use std::{
 };
 
 use ar::{Layout, Member};
-use compression::Codec;
+use compression::{Codec, Streams};
+use limits::{Bound, CONTROL};
 
-pub(crate) use error::{START, shown};
+pub(crate) use crate::base::words::shown;
+pub(crate) use error::START;
+pub(crate) use limits::FILES;
 pub use {
     entries::{End, Entries, TarEntry, TarKind},
     error::{DebError, DebFault, TarFault},
     limits::{LimitReached, Limits},
 };
 
-use crate::base::RootPath;
+use crate::{base::RootPath, control::Paragraphs};
 
 /// A `.deb` whose outer archive is sound.
 #[derive(Debug)]
@@ -86,7 +91,7 @@ impl Deb {
     /// # Errors
     /// When the decoder cannot be set up.
     pub fn data(&self) -> Result<Entries<Box<dyn Read + Send + '_>>, DebError> {
-        self.archive(&self.layout.data, self.limits.data, "bytes of files")
+        self.archive(&self.layout.data, &FILES)
     }
 
     /// A fault in the data archive, with the name of its member.
@@ -97,12 +102,11 @@ impl Deb {
     fn archive(
         &self,
         (member, codec): &(Member, Codec),
-        limit: u64,
-        what: &'static str,
+        bound: &Bound,
     ) -> Result<Entries<Box<dyn Read + Send + '_>>, DebError> {
         let window = Window { file: &self.file, at: member.offset, end: member.offset + member.size };
         let input = BufReader::with_capacity(128 << 10, window);
-        let reader = compression::decoder(*codec, input, limit, what, &self.limits);
+        let reader = compression::decoder(*codec, input, Streams::One, bound, &self.limits);
         let reader = reader.map_err(|error| self.tar_error(&member.name, TarFault::Read(error)))?;
         Ok(Entries::new(reader, &self.limits))
     }
@@ -117,7 +121,7 @@ impl Deb {
     /// When it is malformed or lacks the file `control`.
     pub fn control(&self) -> Result<Control, DebError> {
         let name = &self.layout.control.0.name;
-        let mut entries = self.archive(&self.layout.control, self.limits.control, "bytes of control files")?;
+        let mut entries = self.archive(&self.layout.control, &CONTROL)?;
         let fault = |fault| self.tar_error(name, fault);
         let fail = |fault| DebError { deb: self.path.clone(), fault };
         let mut files = std::collections::BTreeMap::new();
@@ -136,6 +140,7 @@ impl Deb {
         }
         let paragraph = files.remove("control").ok_or_else(|| fail(DebFault::NoControl))?;
         let paragraph = String::from_utf8(paragraph).map_err(|_| fail(DebFault::NotUtf8("control")))?;
+        sole(&paragraph).map_err(fail)?;
         let md5sums = files.remove("md5sums").map(|text| md5sums(&text)).unwrap_or_default();
         let conffiles = files.remove("conffiles").map(|text| conffiles(&text)).unwrap_or_default();
         Ok(Control { paragraph, md5sums, conffiles, scripts: files.into_iter().collect() })
@@ -152,22 +157,21 @@ pub fn open_tarball(path: &Path, limits: &Limits) -> Result<Entries<Box<dyn Read
     let n = file.read_at(&mut head, 0).map_err(TarFault::Read)?;
     let codec = Codec::of_magic(head.get(..n).unwrap_or_default());
     let input = BufReader::with_capacity(128 << 10, file);
-    let reader = compression::decoder(codec, input, limits.data, "bytes of files", limits).map_err(TarFault::Read)?;
+    let reader = compression::decoder(codec, input, Streams::Several, &FILES, limits).map_err(TarFault::Read)?;
     Ok(Entries::new(reader, limits))
 }
 
-/// Decompresses `input` in the way that its beginning shows, at most `limit` bytes, which `what` names.
+/// Decompresses `input` in the way that its beginning shows, as much as `bound` allows.
 ///
 /// # Errors
 /// When it cannot be read, or the decoder cannot be set up.
 pub(crate) fn decompress<'a>(
     mut input: impl BufRead + Send + 'a,
-    limit: u64,
-    what: &'static str,
+    bound: &Bound,
     limits: &Limits,
 ) -> io::Result<Box<dyn Read + Send + 'a>> {
     let codec = codec(input.fill_buf()?);
-    compression::decoder(codec, input, limit, what, limits)
+    compression::decoder(codec, input, Streams::Several, bound, limits)
 }
 
 /// Whether a file that begins like this, 512 bytes if it has as many, is compressed. What has a tar header's magic is
@@ -180,6 +184,18 @@ fn codec(head: &[u8]) -> Codec {
     match head.get(257..262) {
         Some(b"ustar") => Codec::Plain,
         _ => Codec::of_magic(head),
+    }
+}
+
+/// One paragraph and no more, as dpkg wants it: two readers of two could each see another package.
+fn sole(control: &str) -> Result<(), DebFault> {
+    let mut paragraphs = Paragraphs::new(control);
+    let first = paragraphs.next().map(|first| first.map(drop));
+    match (first, paragraphs.next()) {
+        (Some(Ok(())), None) => Ok(()),
+        (Some(Err(error)), _) | (_, Some(Err(error))) => Err(DebFault::BadControl(error.to_string())),
+        (None, _) => Err(DebFault::BadControl("it holds no paragraph".into())),
+        (_, Some(Ok(_))) => Err(DebFault::BadControl("it holds more than one paragraph".into())),
     }
 }
 

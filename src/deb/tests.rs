@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod hostile;
+
 use std::io::Read;
 
 use proptest::prelude::*;

@@ -3,6 +3,7 @@
 //! In: a directory's file descriptor, a path below it. Out: a file descriptor, or everything there removed.
 
 use std::{
+    fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
@@ -15,11 +16,20 @@ use rustix::{
 
 use crate::base::RootPath;
 
+/// A file that nobody else has made.
+pub(super) const NEW_FILE: OFlags =
+    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens a directory by its path on this machine.
 pub(super) fn open_root(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())?)
+}
+
+/// Opens the folder that something is to be made in by its path, which may lead through links.
+pub(super) fn open_parent(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(CWD, path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?)
 }
 
 /// Opens the directory at `path` below `root`. Every component must be a true directory on the same mount.
@@ -50,6 +60,22 @@ fn walk(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<OwnedFd> {
         }
     }
     Ok(at)
+}
+
+/// Creates the file at `path` below `root`, and the directories that it lies in where they are missing.
+pub(super) fn create(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<File> {
+    let folder = path.parent().unwrap_or_else(RootPath::root);
+    let mut above = RootPath::root();
+    for part in folder.components() {
+        let parent = open_dir(root, &above)?;
+        above = above.join(part).map_err(io::Error::other)?;
+        match rustix::fs::mkdirat(&parent, part, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
+    Ok(rustix::fs::openat(open_dir(root, &folder)?, path.file_name(), NEW_FILE, mode)?.into())
 }
 
 /// Removes the file, or the directory with all that is in it, called `name` in `parent`. Nothing on another mount is
@@ -104,6 +130,39 @@ mod tests {
             assert_eq!(open_dir(root.as_fd(), &path).is_ok(), fine, "{path}");
             assert_eq!(walk(root.as_fd(), &path).is_ok(), fine, "{path}, by steps");
         }
+    }
+
+    #[test]
+    fn nor_one_that_comes_meanwhile() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        for folder in ["root/a/b", "canary/b"] {
+            fs::create_dir_all(at(folder)).unwrap();
+        }
+        let root = open_root(&at("root")).unwrap();
+        let path = RootPath::literal("a/b");
+        let inside = open_dir(root.as_fd(), &path).and_then(|dir| Ok(rustix::fs::fstat(dir)?.st_ino)).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    fs::rename(at("root/a"), at("root/away")).unwrap();
+                    symlink(at("canary"), at("root/a")).unwrap();
+                    fs::remove_file(at("root/a")).unwrap();
+                    fs::rename(at("root/away"), at("root/a")).unwrap();
+                }
+            });
+            let mut refused = 0;
+            for i in 0..20_000 {
+                let opened = if i % 2 == 0 { open_dir(root.as_fd(), &path) } else { walk(root.as_fd(), &path) };
+                match opened {
+                    Ok(dir) => assert_eq!(rustix::fs::fstat(dir).unwrap().st_ino, inside),
+                    Err(_) => refused += 1,
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(refused > 0);
+        });
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{
 
 use rayon::prelude::*;
 use rustix::{
-    fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags},
+    fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags},
     io::Errno,
 };
 
@@ -50,12 +50,17 @@ fn content_len(node: &Node) -> u64 {
 /// # Errors
 /// When it cannot be written, or content not be read.
 pub fn lay_out(tree: &Tree, at: &Path, progress: &dyn Progress) -> Result<(), ImageError> {
-    fill(tree, at, at, progress).map(drop).map_err(|error| error.needing(at, needed(tree)))
+    let root = beneath::open_root(at).map_err(ImageError::at("open", at))?;
+    fill(tree, root.as_fd(), at, progress).map(drop).map_err(|error| error.needing(at, needed(tree)))
 }
 
-/// Fills the empty directory `at`; errors call it `shown`. Returns notes.
-pub(super) fn fill(tree: &Tree, at: &Path, shown: &Path, progress: &dyn Progress) -> Result<Vec<String>, ImageError> {
-    let root = beneath::open_root(at).map_err(ImageError::at("open", shown))?;
+/// Fills the empty directory that is open as `root`; errors call it `shown`. Returns notes.
+pub(super) fn fill(
+    tree: &Tree,
+    root: BorrowedFd<'_>,
+    shown: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, ImageError> {
     let writer = Writer { root, shown, lost: Mutex::default(), progress };
 
     let mut groups: BTreeMap<RootPath, Vec<(&RootPath, &Node)>> = BTreeMap::new();
@@ -85,7 +90,7 @@ pub(super) fn fill(tree: &Tree, at: &Path, shown: &Path, progress: &dyn Progress
 }
 
 struct Writer<'a> {
-    root: OwnedFd,
+    root: BorrowedFd<'a>,
     shown: &'a Path,
     lost: Mutex<BTreeMap<&'static str, Lost>>,
     progress: &'a dyn Progress,
@@ -117,7 +122,7 @@ impl Writer<'_> {
 
     fn open(&self, path: &RootPath) -> Result<OwnedFd, ImageError> {
         let shown = self.shown.join(path.as_path());
-        beneath::open_dir(self.root.as_fd(), path).map_err(ImageError::at("open", &shown))
+        beneath::open_dir(self.root, path).map_err(ImageError::at("open", &shown))
     }
 
     fn make_dir(&self, parent: &RootPath, path: &RootPath) -> Result<(), ImageError> {
@@ -129,8 +134,7 @@ impl Writer<'_> {
         let name = path.file_name();
         match &node.kind {
             Kind::File(content) => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let file = rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR);
+                let file = rustix::fs::openat(dir, name, beneath::NEW_FILE, Mode::RUSR | Mode::WUSR);
                 let mut file = std::fs::File::from(file.map_err(self.fail("create", path))?);
                 self.copy(content, &mut file, path)?;
                 self.describe(file.as_fd(), path, &node.meta)
@@ -280,7 +284,8 @@ pub(super) mod tests {
         let (mut tree, _keep) = testing::tree();
         tree.get_mut(&RootPath::root()).unwrap().meta.mode = 0o751;
         let temp = tempfile::tempdir().unwrap();
-        let notes = fill(&tree, temp.path(), Path::new("rootfs"), &Silent).unwrap();
+        let notes =
+            fill(&tree, beneath::open_root(temp.path()).unwrap().as_fd(), Path::new("rootfs"), &Silent).unwrap();
         let mut want = testing::listing(&tree);
         let root = rustix::process::geteuid().is_root();
         if !root {
@@ -305,7 +310,8 @@ pub(super) mod tests {
         let (tree, _keep) = testing::tree();
         let temp = tempfile::tempdir().unwrap();
         fs::create_dir_all(temp.path().join("etc")).unwrap();
-        let error = fill(&tree, temp.path(), Path::new("out/rootfs"), &Silent).unwrap_err();
+        let error = fill(&tree, beneath::open_root(temp.path()).unwrap().as_fd(), Path::new("out/rootfs"), &Silent)
+            .unwrap_err();
         insta::assert_snapshot!(error, @"cannot create out/rootfs/etc");
     }
 

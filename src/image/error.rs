@@ -5,7 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::store::StoreError;
+use crate::{
+    base::{
+        aside::is_full,
+        refusal::{self, Refusal, Refuses},
+    },
+    store::StoreError,
+};
 
 /// An output could not be written. Nothing is left under its name but what was there before.
 /// All of these are class 8, output or disk, of the exit codes.
@@ -89,6 +95,23 @@ pub enum ImageError {
     },
 }
 
+impl Refuses for ImageError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Io { source, .. } => refusal::of_output(source),
+            Self::Full { .. } => refusal::OUTPUT_FULL,
+            Self::Segment { .. } => refusal::CACHE_DAMAGED,
+            Self::Changed => refusal::SOURCE_CHANGED,
+            Self::Store(error) => error.refusal(),
+            Self::Occupied { .. } => refusal::OUTPUT_OCCUPIED,
+            Self::WrongKind { .. } => refusal::OUTPUT_WRONG_KIND,
+            Self::Inside { .. } => refusal::OUTPUT_INSIDE_OUTPUT,
+            Self::OneTree { .. } => refusal::ONE_ARCHITECTURE_OUTPUT,
+            Self::Twice { .. } => refusal::OUTPUT_TWICE,
+        }
+    }
+}
+
 impl ImageError {
     /// For `map_err`; a full disk is told apart by [`ImageError::needing`].
     pub(super) fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
@@ -102,11 +125,6 @@ impl ImageError {
             other => other,
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 #[cfg(test)]

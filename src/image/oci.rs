@@ -15,7 +15,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{ImageError, pack::Pack};
+use super::{ImageError, pack::Pack, stage::StagedDir};
 use crate::{
     base::{Arch, RootPath, Sha256, Sha256Writer},
     inventory::Inventory,
@@ -27,15 +27,17 @@ use crate::{
 /// Where programs are when the manifest does not say; `/sbin` and `/bin` are links to the last two.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The type of a manifest.
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The type of an index.
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The annotation of `index.json` that holds the tree digest, and tells a layout that compose wrote.
 pub(super) const TREE: &str = "compose.tree";
 /// The annotation of a bill of materials in `index.json`: its form.
 const SBOM: &str = "compose.sbom";
-/// The type of a configuration that says nothing, `{}`.
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// The type of a configuration that says nothing, which is all of it.
+const EMPTY: (&str, &[u8]) = ("application/vnd.oci.empty.v1+json", b"{}");
 
 /// What an image is called and how it starts.
 #[derive(Debug, Clone)]
@@ -158,6 +160,7 @@ struct Index<'a> {
     schema_version: u8,
     media_type: &'a str,
     manifests: Vec<Descriptor<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<&'a str, String>,
 }
 
@@ -195,17 +198,20 @@ struct DockerArchive {
 /// The JSON of an image.
 #[derive(Debug, Clone)]
 pub(super) struct Documents {
-    config: Vec<u8>,
-    manifest: Vec<u8>,
+    pub(super) arch: Arch,
+    pub(super) config: Vec<u8>,
+    pub(super) manifest: Vec<u8>,
     /// What indexes say of it.
     image: Descriptor<'static>,
     /// And of what is attached to it.
     attached: Vec<Descriptor<'static>>,
     docker: DockerArchive,
     repository: String,
-    tree: Sha256,
-    /// Of what is attached.
-    more: Vec<Vec<u8>>,
+    pub(super) tree: Sha256,
+    /// Manifests of what is attached.
+    pub(super) artifacts: Vec<Vec<u8>>,
+    /// What these name.
+    pub(super) more: Vec<Vec<u8>>,
 }
 
 impl Documents {
@@ -242,18 +248,22 @@ impl Documents {
             layers: layers.iter().map(|l| Descriptor::new(l.media_type, l.digest, l.size)).collect(),
             annotations: &image.annotations,
         });
-        let platform = Some(Platform { architecture, os: "linux", variant });
-        let image = Descriptor { platform, ..Descriptor::of(MANIFEST, &manifest) };
-        let mut more = Vec::new();
+        let image = Descriptor { platform: platform(spec.arch), ..Descriptor::of(MANIFEST, &manifest) };
+        let (mut artifacts, mut more) = (Vec::new(), Vec::new());
         let attached = spec.attached.as_ref();
-        let attached = attached.map(|all| attach(all, spec.name, &created, tree, &manifest, &mut more));
+        let attached = attached.map(|all| attach(all, spec.name, &created, tree, &manifest, &mut artifacts, &mut more));
         let docker = DockerArchive {
             config: blob(Sha256::of(&config)),
             repo_tags: Vec::new(),
             layers: layers.iter().map(|l| blob(l.digest)).collect(),
         };
         let repository = repository(spec.name);
-        Self { config, manifest, image, attached: attached.unwrap_or_default(), docker, repository, tree, more }
+        let attached = attached.unwrap_or_default();
+        Self { arch: spec.arch, config, manifest, image, attached, docker, repository, tree, artifacts, more }
+    }
+
+    fn attachments(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.more.iter().chain(&self.artifacts)
     }
 }
 
@@ -274,14 +284,31 @@ impl Descriptor<'_> {
     }
 }
 
-/// Adds to `blobs` what belongs to each bill of materials of the image whose manifest is given. Returns their
-/// descriptors: in a layout, referrers are listed beside what they refer to.
+fn platform(arch: Arch) -> Option<Platform<'static>> {
+    let (architecture, variant) = arch.oci();
+    Some(Platform { architecture, os: "linux", variant })
+}
+
+/// One index of the images of several architectures, by their manifests, with their tree digests: the same in a layout and
+/// in a registry.
+pub(super) fn index<'a>(images: impl Iterator<Item = (Arch, Sha256, &'a [u8])>) -> Vec<u8> {
+    let one = |(arch, tree, manifest): (_, Sha256, _)| {
+        let annotations = BTreeMap::from([(TREE, tree.to_string())]);
+        Descriptor { platform: platform(arch), annotations, ..Descriptor::of(MANIFEST, manifest) }
+    };
+    let manifests = images.map(one).collect();
+    json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations: BTreeMap::new() })
+}
+
+/// Adds to `artifacts` a manifest for each bill of materials of the image whose manifest is given, and to `blobs` what
+/// that names. Returns their descriptors: in a layout, referrers are listed beside what they refer to.
 fn attach(
     attached: &Attached<'_>,
     name: &str,
     created: &str,
     tree: Sha256,
     manifest: &[u8],
+    artifacts: &mut Vec<Vec<u8>>,
     blobs: &mut Vec<Vec<u8>>,
 ) -> Vec<Descriptor<'static>> {
     let subject = Subject { tree: Some(tree), manifest: Some(Sha256::of(manifest)) };
@@ -293,7 +320,7 @@ fn attach(
             schema_version: 2,
             media_type: MANIFEST,
             artifact_type: form.media_type(),
-            config: Descriptor::of(EMPTY, b"{}"),
+            config: Descriptor::of(EMPTY.0, EMPTY.1),
             layers: [Descriptor { annotations: title, ..Descriptor::of(form.media_type(), &text) }],
             subject: Descriptor::of(MANIFEST, manifest),
             annotations: BTreeMap::from([("org.opencontainers.image.created", created.to_owned())]),
@@ -301,10 +328,11 @@ fn attach(
         let annotations = BTreeMap::from([(SBOM, form.as_str().to_owned())]);
         let artifact_type = Some(form.media_type());
         out.push(Descriptor { artifact_type, annotations, ..Descriptor::of(MANIFEST, &artifact) });
-        blobs.extend([text, artifact]);
+        blobs.push(text);
+        artifacts.push(artifact);
     }
     if !out.is_empty() {
-        blobs.push(b"{}".to_vec());
+        blobs.push(EMPTY.1.to_vec());
     }
     out
 }
@@ -328,15 +356,8 @@ impl Layout {
             ("io.containerd.image.name", format!("docker.io/library/{repository}:latest")),
             ("org.opencontainers.image.ref.name", "latest".into()),
         ]);
-        let index =
-            |manifests, annotations| json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations });
-        let inner = (images.len() != 1).then(|| {
-            let named = |image: &Documents| {
-                let annotations = BTreeMap::from([(TREE, image.tree.to_string())]);
-                Descriptor { annotations, ..image.image.clone() }
-            };
-            index(images.iter().map(named).collect(), BTreeMap::new())
-        });
+        let inner = (images.len() != 1)
+            .then(|| index(images.iter().map(|image| (image.arch, image.tree, &image.manifest[..]))));
         let first = match (&inner, &images[..]) {
             (None, [only]) => only.image.clone(),
             (inner, _) => Descriptor::of(INDEX, inner.as_deref().unwrap_or_default()),
@@ -345,7 +366,8 @@ impl Layout {
         let manifests = [Descriptor { annotations: names, ..first }];
         let manifests = manifests.into_iter().chain(images.iter().flat_map(|image| image.attached.clone())).collect();
         let trees: Vec<String> = images.iter().map(|image| image.tree.to_string()).collect();
-        let index = index(manifests, BTreeMap::from([(TREE, trees.join(","))]));
+        let annotations = BTreeMap::from([(TREE, trees.join(","))]);
+        let index = json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations });
         // It knows no platforms: each image has a tag of its own.
         let tag = |image: &Documents| match (&inner, &image.image.platform) {
             (Some(_), Some(platform)) => format!("{repository}:{}", platform.tag()),
@@ -360,8 +382,10 @@ impl Layout {
     fn files(&self, docker: bool) -> BTreeMap<String, &[u8]> {
         let mut files: BTreeMap<String, &[u8]> =
             BTreeMap::from([("oci-layout".into(), LAYOUT), ("index.json".into(), &*self.index)]);
-        let documents =
-            self.images.iter().flat_map(|image| [&image.config, &image.manifest].into_iter().chain(&image.more));
+        let documents = self
+            .images
+            .iter()
+            .flat_map(|image| [&image.config, &image.manifest].into_iter().chain(image.attachments()));
         files.extend(documents.chain(&self.inner).map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
         if docker {
             files.insert("manifest.json".into(), &self.docker);
@@ -371,7 +395,7 @@ impl Layout {
 
     /// Bytes of what is attached.
     pub(super) fn attached(&self) -> u64 {
-        self.images.iter().flat_map(|image| &image.more).map(|bytes| bytes.len() as u64).sum()
+        self.images.iter().flat_map(Documents::attachments).map(|bytes| bytes.len() as u64).sum()
     }
 }
 
@@ -388,21 +412,27 @@ pub(super) struct Blob<'a> {
     pub(super) packs: &'a [Pack],
 }
 
-/// Fills the empty directory `at`, called `shown` in errors, with the layout. Returns the bytes written.
-pub(super) fn write_dir(docs: &Layout, blobs: &[Blob<'_>], at: &Path, shown: &Path) -> Result<u64, ImageError> {
-    let failed = || ImageError::at("write", shown);
-    fs::create_dir_all(at.join("blobs/sha256")).map_err(failed())?;
+/// Fills an empty directory with the layout, for whomever the umask lets read it. Returns the bytes written.
+pub(super) fn write_dir(docs: &Layout, blobs: &[Blob<'_>], dir: &StagedDir) -> Result<u64, ImageError> {
+    let failed = || ImageError::at("write", dir.target());
+    let create = |name: &str| {
+        let path = RootPath::parse(name.as_bytes()).map_err(io::Error::other).map_err(failed())?;
+        dir.create(&path).map_err(failed())
+    };
     let mut bytes = 0;
     for (name, content) in docs.files(false) {
-        fs::write(at.join(name), content).map_err(failed())?;
+        create(&name)?.write_all(content).map_err(failed())?;
         bytes += content.len() as u64;
     }
     let mut seen = BTreeSet::new();
     for Blob { layer, packs } in blobs.iter().filter(|blob| seen.insert(blob.layer.digest)) {
-        let mut out = fs::File::create(at.join(blob(layer.digest))).map_err(failed())?;
+        let mut out = create(&blob(layer.digest))?;
         packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
         bytes += layer.size;
     }
+    let blobs = dir.open(&RootPath::literal("blobs")).map_err(failed())?;
+    let open_to = blobs.metadata().map_err(failed())?.permissions();
+    dir.open(&RootPath::root()).and_then(|top| top.set_permissions(open_to)).map_err(failed())?;
     Ok(bytes)
 }
 

@@ -4,31 +4,37 @@
 //! removes it and leaves what was there before.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs, io,
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{CWD, RenameFlags},
-    io::Errno,
-};
+use rustix::{fs::RenameFlags, io::Errno};
 use tempfile::NamedTempFile;
 
 use super::{ImageError, beneath};
-use crate::base::{RootPath, aside};
+use crate::base::{RootPath, aside, live::Watched};
 
 /// A file on its way.
 pub(super) struct StagedFile {
-    temp: NamedTempFile,
+    temp: Watched<NamedTempFile>,
     target: PathBuf,
 }
 
 impl StagedFile {
     /// Opens an empty file beside `target`.
     pub(super) fn new(target: &Path) -> Result<Self, ImageError> {
-        if target.is_dir() {
-            return Err(ImageError::WrongKind { path: target.into(), found: "a directory", wanted: "a file" });
+        let found = match fs::metadata(target) {
+            Ok(there) if there.is_dir() => Some("a directory"),
+            Ok(there) if !there.is_file() => Some("a device, pipe or socket, which takes no image"),
+            _ => None,
+        };
+        if let Some(found) = found {
+            return Err(ImageError::WrongKind { path: target.into(), found, wanted: "a file" });
         }
         let temp = aside::file(aside::folder(target), 0o666)
             .map_err(|error| ImageError::at("create", target)(plain(target, error)))?;
@@ -45,21 +51,41 @@ impl StagedFile {
         self.temp.as_file_mut()
     }
 
-    /// Gives it its name.
-    pub(super) fn commit(self) -> Result<(), ImageError> {
+    /// Gives it its name, which `done` is told.
+    pub(super) fn commit(self, done: &mut Vec<PathBuf>) -> Result<(), ImageError> {
         let Self { temp, target } = self;
         temp.persist(&target).map_err(|error| ImageError::at("replace", &target)(error.error))?;
+        done.push(target);
         Ok(())
     }
 }
 
 /// A directory on its way.
+///
+/// It and the folder that it lies in are held open: whatever comes to have their names while it is filled, it is this
+/// directory that gets its name there. Whoever may not look into the result may not look into it either: it is its
+/// maker's alone until then.
 pub(crate) struct StagedDir {
-    /// Removed on drop.
-    temp: PathBuf,
-    _held: fs::File,
+    parent: OwnedFd,
+    /// Its name in `parent`; what has that is removed on drop.
+    temp: OsString,
+    dir: Watched<(PathBuf, fs::File)>,
     target: PathBuf,
     replaces: bool,
+}
+
+/// What a directory has replaced, if there was anything.
+pub(crate) struct Replaced(StagedDir);
+
+impl Replaced {
+    /// Removes it; the notes say what could not be removed.
+    pub(crate) fn remove(self) -> Vec<String> {
+        let StagedDir { target, .. } = &self.0;
+        let left = aside::folder(target).join(&self.0.temp);
+        let note =
+            |error| format!("the previous content of {} is left in {}: {error}", target.display(), left.display());
+        self.0.remove().err().map(note).into_iter().collect()
+    }
 }
 
 impl StagedDir {
@@ -93,9 +119,14 @@ impl StagedDir {
             }
             Err(error) => return Err(ImageError::at("look at", &target)(error)),
         };
-        let made = aside::dir(aside::folder(&target));
-        let (temp, held) = made.map_err(|error| ImageError::at("create", &target)(plain(&target, error)))?;
-        Ok(Self { temp, _held: held, target, replaces })
+        let folder = aside::folder(&target);
+        let made = beneath::open_parent(folder).and_then(|parent| {
+            let dir = aside::dir(parent.as_fd(), folder, remove)?;
+            Ok((parent, dir))
+        });
+        let (parent, dir) = made.map_err(|error| ImageError::at("create", &target)(plain(&target, error)))?;
+        let temp = dir.0.file_name().unwrap_or_default().to_owned();
+        Ok(Self { parent, temp, dir, target, replaces })
     }
 
     /// The name that it will have.
@@ -103,33 +134,45 @@ impl StagedDir {
         &self.target
     }
 
-    /// Where it is now.
-    pub(crate) fn path(&self) -> &Path {
-        &self.temp
+    /// The directory itself.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.dir.1.as_fd()
     }
 
-    /// Gives it its name, in one step also when a directory is there already; that one is removed afterwards. The
-    /// notes say what could not be removed.
-    pub(crate) fn commit(mut self) -> Result<Vec<String>, ImageError> {
+    /// Opens the directory at `path` in it.
+    pub(crate) fn open(&self, path: &RootPath) -> io::Result<fs::File> {
+        beneath::open_dir(self.root(), path).map(Into::into)
+    }
+
+    /// Creates the file at `path` in it, and the directories above that.
+    pub(crate) fn create(&self, path: &RootPath) -> io::Result<fs::File> {
+        beneath::create(self.root(), path)
+    }
+
+    /// Gives it its name, which `done` is told, in one step also when a directory is there already; that one is the
+    /// caller's to remove.
+    pub(crate) fn commit(mut self, done: &mut Vec<PathBuf>) -> Result<Replaced, ImageError> {
+        let name = self.target.file_name().unwrap_or_default().to_owned();
         let flags = if self.replaces { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
-        let rename = |from: &Path, to: &Path| rustix::fs::rename(from, to);
-        let done = match rustix::fs::renameat_with(CWD, &self.temp, CWD, &self.target, flags) {
+        let rename = |from: &OsStr, to: &OsStr| rustix::fs::renameat(&self.parent, from, &self.parent, to);
+        let renamed = match rustix::fs::renameat_with(&self.parent, &self.temp, &self.parent, &name, flags) {
             // File systems without these flags (some network and layered ones): two steps, the first undone when
             // the second fails.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if self.replaces => {
-                let aside = self.temp.with_extension("old");
-                rename(&self.target, &aside)
+                let mut aside = self.temp.clone();
+                aside.push(".old");
+                rename(&name, &aside)
                     .and_then(|()| {
-                        rename(&self.temp, &self.target).inspect_err(|_| {
-                            let _ = rename(&aside, &self.target);
+                        rename(&self.temp, &name).inspect_err(|_| {
+                            let _ = rename(&aside, &name);
                         })
                     })
                     .map(|()| self.temp = aside)
             }
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename(&self.temp, &self.target),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename(&self.temp, &name),
             other => other,
         };
-        match done {
+        match renamed {
             Err(Errno::BUSY | Errno::XDEV) => Err(ImageError::WrongKind {
                 path: self.target.clone(),
                 found: "a mount point",
@@ -140,23 +183,22 @@ impl StagedDir {
                 Err(ImageError::at("create", &self.target)(io::Error::new(io::ErrorKind::AlreadyExists, words)))
             }
             Err(error) => Err(ImageError::at("replace", &self.target)(error.into())),
-            Ok(()) => Ok(match remove(&self.temp) {
-                Ok(()) => Vec::new(),
-                Err(error) => {
-                    vec![format!(
-                        "the previous content of {} is left in {}: {error}",
-                        self.target.display(),
-                        self.temp.display()
-                    )]
-                }
-            }),
+            Ok(()) => {
+                done.push(self.target.clone());
+                Ok(Replaced(self))
+            }
         }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        let name = RootPath::parse(self.temp.as_encoded_bytes()).map_err(io::Error::other)?;
+        beneath::remove(self.parent.as_fd(), &name)
     }
 }
 
 impl Drop for StagedDir {
     fn drop(&mut self) {
-        let _ = remove(&self.temp);
+        let _ = self.remove();
     }
 }
 
@@ -231,7 +273,7 @@ mod tests {
         assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names(temp.path())), ("old", vec!["x.tar".into()]));
         let mut staged = StagedFile::new(&target).unwrap();
         staged.file().write_all(b"new").unwrap();
-        staged.commit().unwrap();
+        staged.commit(&mut Vec::new()).unwrap();
         assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names(temp.path())), ("new", vec!["x.tar".into()]));
     }
 
@@ -240,11 +282,13 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let target = temp.path().join("rootfs");
         let stage = |ours: fn(&Path) -> bool, force| StagedDir::new(&target, ours, force);
-        let write = |staged: &StagedDir, text: &str| fs::write(staged.path().join(text), text).unwrap();
+        let write = |staged: &StagedDir, text: &'static str| {
+            staged.create(&RootPath::literal(text)).unwrap().write_all(text.as_bytes()).unwrap()
+        };
 
         let staged = stage(|_| false, false).unwrap();
         write(&staged, "one");
-        staged.commit().unwrap();
+        assert_eq!(staged.commit(&mut Vec::new()).unwrap().remove(), [""; 0]);
         assert_eq!((names(&target), names(temp.path())), (vec!["one".into()], vec!["rootfs".into()]));
 
         assert!(matches!(stage(|_| false, false), Err(ImageError::Occupied { .. })));
@@ -253,7 +297,7 @@ mod tests {
         for (ours, force, name) in [((|_| true) as fn(&Path) -> bool, false, "two"), (|_| false, true, "three")] {
             let staged = stage(ours, force).unwrap();
             write(&staged, name);
-            assert_eq!(staged.commit().unwrap(), [""; 0]);
+            assert_eq!(staged.commit(&mut Vec::new()).unwrap().remove(), [""; 0]);
             assert_eq!((names(&target), names(temp.path())), (vec![name.into()], vec!["rootfs".into()]));
         }
     }

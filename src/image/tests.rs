@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod hostile;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -475,7 +477,7 @@ fn images_of_several_platforms_share_an_index() {
     let shared = outputs(at, &["oci:layout", "x.oci.tar"]);
     // Twice: the layout is replaced without force, since compose made it.
     for _ in 0..2 {
-        let (written, together) = write_images(&to_write, &shared, false, &store, &Silent).unwrap();
+        let (written, together) = write_images(&to_write, &shared, false, false, &store, &Silent).unwrap();
         assert_eq!((written.len(), together.len()), (2, 2));
         assert_eq!(names(at), ["a.tar", "b", "layout", "store", "x.oci.tar"]);
         for name in ["layout", "x.oci.tar"] {
@@ -495,6 +497,6 @@ fn images_of_several_platforms_share_an_index() {
     }
     let index: serde_json::Value = serde_json::from_slice(&fs::read(at.join("layout/index.json")).unwrap()).unwrap();
     assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
-    let error = write_images(&to_write, &outputs(at, &["x.tar"]), false, &store, &Silent).unwrap_err();
+    let error = write_images(&to_write, &outputs(at, &["x.tar"]), false, false, &store, &Silent).unwrap_err();
     assert!(matches!(error, ImageError::OneTree { .. }), "{error}");
 }

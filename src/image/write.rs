@@ -6,7 +6,7 @@
 //! compressed ones, go side by side, and each output is put together from what is there.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -22,10 +22,11 @@ use super::{
     oci::{self, Blob, Documents, Layout},
     origin,
     pack::{self, Pack, Packed, PlainError},
-    stage::{self, StagedDir, StagedFile},
+    pushable::Pushable,
+    stage::{self, Replaced, StagedDir, StagedFile},
 };
 use crate::{
-    base::{Progress, Sha256},
+    base::{Progress, Sha256, aside, live},
     manifest::{Compression, Layers},
     store::Store,
     tree::Tree,
@@ -49,6 +50,8 @@ pub struct Written {
     pub outputs: Vec<WrittenOutput>,
     /// What a person should know, and that is no failure.
     pub notes: Vec<String>,
+    /// For a registry, if one was asked for.
+    pub pushable: Option<Pushable>,
 }
 
 /// One output.
@@ -62,13 +65,14 @@ pub struct WrittenOutput {
     pub sha256: Option<Sha256>,
 }
 
-/// The compressions that `outputs` need of an image whose layers have `layers`.
-pub fn codecs(outputs: &[Output], layers: Compression) -> Vec<Compression> {
+/// The compressions that `outputs`, and a registry, need of an image whose layers have `layers`.
+pub fn codecs(outputs: &[Output], for_registry: bool, layers: Compression) -> Vec<Compression> {
     let is_wanted = |codec: &Compression| {
-        outputs.iter().any(|output| match output {
-            Output::OciDir(_) | Output::OciTar(_) => *codec == layers,
-            _ => archive(output) == Some(Some(*codec)),
-        })
+        (for_registry && *codec == layers)
+            || outputs.iter().any(|output| match output {
+                Output::OciDir(_) | Output::OciTar(_) => *codec == layers,
+                _ => archive(output) == Some(Some(*codec)),
+            })
     };
     CODECS.into_iter().filter(is_wanted).collect()
 }
@@ -79,19 +83,30 @@ pub fn codecs(outputs: &[Output], layers: Compression) -> Vec<Compression> {
 /// # Errors
 /// [`ImageError::Twice`], [`ImageError::Inside`], or a folder that is missing.
 pub fn check(outputs: &[Output]) -> Result<(), ImageError> {
-    for (i, output) in outputs.iter().enumerate() {
-        if outputs.iter().take(i).any(|other| other.path().components().eq(output.path().components())) {
+    let places: Vec<PathBuf> = outputs.iter().map(place).collect();
+    for (i, (output, at)) in outputs.iter().zip(&places).enumerate() {
+        if places.iter().take(i).any(|other| other == at) {
             return Err(ImageError::Twice { path: output.path().into() });
         }
     }
-    let folders = outputs.iter().filter(|output| matches!(output, Output::Directory(_) | Output::OciDir(_)));
-    for outer in folders.map(Output::path) {
-        let is_inside = |path: &&Path| path.starts_with(outer) && path.components().ne(outer.components());
-        if let Some(path) = outputs.iter().map(Output::path).find(is_inside) {
-            return Err(ImageError::Inside { path: path.into(), outer: outer.into() });
+    let is_folder = |output: &Output| matches!(output, Output::Directory(_) | Output::OciDir(_));
+    for (outer, folder) in outputs.iter().zip(&places).filter(|(outer, _)| is_folder(outer)) {
+        let is_inside = |at: &PathBuf| at.starts_with(folder) && at != folder;
+        if let Some((inner, _)) = outputs.iter().zip(&places).find(|(_, at)| is_inside(at)) {
+            return Err(ImageError::Inside { path: inner.path().into(), outer: outer.path().into() });
         }
     }
     outputs.iter().try_for_each(|output| stage::has_parent(output.path()))
+}
+
+/// Where an output truly is, whatever links and `..` its path leads through: the directory that it replaces, or the name
+/// that it will have. As it is typed where there is nothing yet.
+pub fn place(output: &Output) -> PathBuf {
+    let path = output.path();
+    let is_replaced = matches!(output, Output::Directory(_) | Output::OciDir(_));
+    let folder = || Some(fs::canonicalize(aside::folder(path)).ok()?.join(path.file_name()?));
+    let there = is_replaced.then(|| fs::canonicalize(path).ok()).flatten();
+    there.or_else(folder).unwrap_or_else(|| path.components().collect())
 }
 
 /// The image of one platform.
@@ -117,13 +132,15 @@ pub fn write_all(
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Written, ImageError> {
-    let (written, _) = write_images(&[ToWrite { tree, spec, outputs }], &[], force, store, progress)?;
+    let images = [ToWrite { tree, spec, outputs }];
+    let (written, _) = write_images(&images, &[], false, force, store, progress)?;
     // One image in, one out.
     written.into_iter().next().ok_or(ImageError::Changed)
 }
 
 /// Writes each image to its own outputs, and all of them to each of `shared`: OCI layouts with an index of the platforms.
-/// `force` lets a directory that compose did not make be replaced.
+/// `for_registry` makes each ready for one too, which refers to the store; `force` lets a directory that compose did not
+/// make be replaced.
 ///
 /// Each group of a layer is compressed once, and kept in `store`. Nothing appears under an output's name before all
 /// outputs are complete.
@@ -134,6 +151,7 @@ pub fn write_all(
 pub fn write_images(
     images: &[ToWrite<'_>],
     shared: &[Output],
+    for_registry: bool,
     force: bool,
     store: &Store,
     progress: &dyn Progress,
@@ -150,7 +168,7 @@ pub fn write_images(
     let mut shared_stages = stage(shared)?;
     let mut made = Vec::new();
     for (image, stages) in images.iter().zip(&mut stages) {
-        made.push(make(image, stages, !shared.is_empty(), store, progress)?);
+        made.push(make(image, stages, for_registry || !shared.is_empty(), store, progress)?);
     }
     let mut written = Vec::new();
     if !shared.is_empty() {
@@ -161,17 +179,24 @@ pub fn write_images(
             written.push(write_oci(&docs, &blobs, epoch, output, stage)?);
         }
     }
-    let mut out: Vec<Written> = made.into_iter().map(|made| made.written).collect();
-    for (written, stages) in out.iter_mut().zip(stages) {
-        for stage in stages {
-            written.notes.extend(stage.commit()?);
-        }
+    let commit = |done: &mut Vec<PathBuf>| {
+        let mut each = |stages: Vec<Stage>| -> Result<Vec<Option<Replaced>>, ImageError> {
+            stages.into_iter().map(|stage| stage.commit(done)).collect()
+        };
+        let own = stages.into_iter().map(&mut each).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, ImageError>((own, each(shared_stages)?))
+    };
+    let (own, together) = live::commit(commit)?;
+    let notes = |replaced: Vec<Option<Replaced>>| replaced.into_iter().flatten().flat_map(Replaced::remove);
+    let mut out: Vec<Written> = Vec::with_capacity(made.len());
+    for (made, replaced) in made.into_iter().zip(own) {
+        let Made { mut written, docs, packs } = made;
+        written.notes.extend(notes(replaced));
+        written.pushable = for_registry.then(|| Pushable::new(docs, &written.layers, packs));
+        out.push(written);
     }
-    for stage in shared_stages {
-        let notes = stage.commit()?;
-        if let Some(first) = out.first_mut() {
-            first.notes.extend(notes);
-        }
+    if let Some(first) = out.first_mut() {
+        first.notes.extend(notes(together));
     }
     Ok((out, written))
 }
@@ -192,14 +217,14 @@ impl Made {
 fn make(
     image: &ToWrite<'_>,
     stages: &mut [Stage],
-    is_shared: bool,
+    packed: bool,
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Made, ImageError> {
     let &ToWrite { tree, spec, outputs } = image;
     let plans = Plan::all(tree, spec.image.layers);
     let whole = Whole::of(tree, &plans, outputs);
-    let is_oci = is_shared || outputs.iter().any(Output::is_oci);
+    let is_oci = packed || outputs.iter().any(Output::is_oci);
     let codec = spec.image.compression;
     let layer_pieces: Vec<&[Piece]> = plans.iter().map(|plan| &plan.pieces[..]).collect();
     let is_tar = |codec: &Compression| outputs.iter().any(|output| archive(output) == Some(Some(*codec)));
@@ -249,7 +274,7 @@ fn make(
     let digest = tree_digest(tree).map_err(unread)?;
     let docs = Documents::new(spec, digest, &layers);
     let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();
-    let written = Written { tree: digest, diff_ids, layers, outputs: Vec::new(), notes: Vec::new() };
+    let written = Written { tree: digest, diff_ids, layers, outputs: Vec::new(), notes: Vec::new(), pushable: None };
     let mut made = Made { written, docs, packs };
     let layout = Layout::new(vec![made.docs.clone()]);
 
@@ -264,7 +289,7 @@ fn make(
         }
         let (bytes, sha256) = match stage {
             Stage::Rootfs(dir) => {
-                let made = directory::fill(tree, dir.path(), dir.target(), progress);
+                let made = directory::fill(tree, dir.root(), dir.target(), progress);
                 notes.extend(made.map_err(|error| error.needing(dir.target(), directory::needed(tree)))?);
                 (directory::bytes(tree), None)
             }
@@ -296,7 +321,7 @@ fn write_oci(
     let needed = blobs.iter().map(|blob| blob.layer.size).sum::<u64>() + docs.attached() + OCI_EXTRA;
     let target = output.path();
     let made = match stage {
-        Stage::OciDir(dir) => oci::write_dir(docs, blobs, dir.path(), dir.target()).map(|bytes| (bytes, None)),
+        Stage::OciDir(dir) => oci::write_dir(docs, blobs, dir).map(|bytes| (bytes, None)),
         Stage::OciTar(file) => {
             let made = oci::write_tar(docs, blobs, epoch, file.file(), target);
             made.map(|(sha256, bytes)| (bytes, Some(sha256)))
@@ -421,10 +446,10 @@ impl Stage {
         })
     }
 
-    fn commit(self) -> Result<Vec<String>, ImageError> {
+    fn commit(self, done: &mut Vec<PathBuf>) -> Result<Option<Replaced>, ImageError> {
         match self {
-            Self::Rootfs(dir) | Self::OciDir(dir) => dir.commit(),
-            Self::OciTar(file) | Self::Tar(_, file) => file.commit().map(|()| Vec::new()),
+            Self::Rootfs(dir) | Self::OciDir(dir) => dir.commit(done).map(Some),
+            Self::OciTar(file) | Self::Tar(_, file) => file.commit(done).map(|()| None),
         }
     }
 }

@@ -31,6 +31,7 @@ struct RawRepository {
     origin: Option<String>,
     codename: Option<String>,
     version: Option<String>,
+    snapshot: Option<toml::value::Datetime>,
     date: toml::value::Datetime,
     release: String,
 }
@@ -147,8 +148,10 @@ pub(super) fn parse(text: &str) -> Result<Lock, String> {
 
 impl RawRepository {
     fn check(self) -> Result<LockedRepository, String> {
-        let Self { name, suite, origin, codename, version, date, release } = self;
-        Ok(LockedRepository { name, suite, origin, codename, version, date: time(&date)?, release: parsed(&release)? })
+        let Self { name, suite, origin, codename, version, snapshot, date, release } = self;
+        let snapshot = snapshot.as_ref().map(time).transpose()?;
+        let (date, release) = (time(&date)?, parsed(&release)?);
+        Ok(LockedRepository { name, suite, origin, codename, version, snapshot, date, release })
     }
 }
 

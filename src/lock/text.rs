@@ -24,6 +24,9 @@ impl std::fmt::Display for Lock {
                     writeln!(f, "{key} = {}", quote(value))?;
                 }
             }
+            if let Some(time) = repository.snapshot {
+                writeln!(f, "snapshot = {time}")?;
+            }
             writeln!(f, "date = {}\nrelease = \"{}\"", repository.date, repository.release)?;
         }
         for (arch, target) in &self.targets {

@@ -18,7 +18,7 @@ pub(super) fn accounts(mut table: Table<'_>) -> Accounts {
     for table in table.tables("users") {
         let (doc, span) = (table.doc, table.span());
         let Some(user) = user(table) else { continue };
-        let taken = |what: String| Fault::new(what).help("give this user another name or number");
+        let taken = |what: String| Fault::clash(what).help("give this user another name or number");
         if users.iter().any(|other| other.name == user.name) {
             doc.note(span, taken(format!("two users are called “{}”", user.name)));
         } else if let Some(other) = users.iter().find(|other| other.uid == user.uid) {
@@ -35,7 +35,10 @@ pub(super) fn accounts(mut table: Table<'_>) -> Accounts {
         let mut others = groups.iter().map(|other| (&other.name, other.gid)).chain(own);
         if let Some((name, gid)) = others.find(|(name, gid)| **name == group.name || *gid == group.gid) {
             let what = format!("the group “{}” ({}) clashes with “{name}” ({gid})", group.name, group.gid);
-            doc.note(span, Fault::new(what).help("a user has a group of its own name and number unless it has a gid"));
+            doc.note(
+                span,
+                Fault::clash(what).help("a user has a group of its own name and number unless it has a gid"),
+            );
         } else {
             groups.push(group);
         }
@@ -73,7 +76,7 @@ fn id(value: &Value<'_>) -> Option<u32> {
     let number = value.number(MAX_ID)?;
     // 0 is root; 65534 is nobody; 65535 is (uid_t) -1 where it has 16 bits (Policy 9.2.2).
     if matches!(number, 0 | 65534 | 65535) {
-        value.refuse(Fault::new(format!("{number} is taken by the system")).help("take another, such as 65532"));
+        value.refuse(Fault::clash(format!("{number} is taken by the system")).help("take another, such as 65532"));
         return None;
     }
     u32::try_from(number).ok()
@@ -91,7 +94,7 @@ fn member_name(text: &str) -> Result<String, Fault> {
 
 fn account_name(text: &str) -> Result<String, Fault> {
     if matches!(text, "root" | "nobody" | "nogroup") {
-        return Err(Fault::new(format!("“{text}” is there already")).help("take another name"));
+        return Err(Fault::clash(format!("“{text}” is there already")).help("take another name"));
     }
     member_name(text)
 }

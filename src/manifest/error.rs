@@ -11,18 +11,38 @@ use std::{
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-use crate::base::words;
+use crate::base::{
+    refusal::{self, Refusal},
+    words,
+};
 
 /// Why a value is refused, before its place in the file is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
+    pub refusal: &'static Refusal,
     pub what: String,
     pub help: Option<String>,
 }
 
 impl Fault {
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None }
+        Self { refusal: refusal::INVALID_VALUE, what: what.into(), help: None }
+    }
+
+    /// Something that is needed and is not there.
+    pub fn missing(what: impl Into<String>) -> Self {
+        Self { refusal: refusal::MISSING_KEY, ..Self::new(what) }
+    }
+
+    /// A file that is named and is not there.
+    pub fn no_file(path: &Path) -> Self {
+        let what = format!("there is no file {}", path.display());
+        Self { refusal: refusal::NAMED_FILE_MISSING, ..Self::new(what) }
+    }
+
+    /// Two places that cannot both be meant.
+    pub fn clash(what: impl Into<String>) -> Self {
+        Self { refusal: refusal::MANIFEST_CONTRADICTION, ..Self::new(what) }
     }
 
     pub fn help(self, help: impl Into<String>) -> Self {
@@ -54,6 +74,7 @@ pub(super) fn quote(text: &str) -> String {
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone)]
 pub struct ManifestError {
+    refusal: &'static Refusal,
     file: PathBuf,
     line: usize,
     column: usize,
@@ -67,7 +88,8 @@ impl ManifestError {
     pub(super) fn new(source: &Arc<NamedSource<String>>, file: &Path, span: Range<usize>, fault: Fault) -> Self {
         let (line, column) = position(source.inner(), span.start);
         let source = source.clone();
-        Self { file: file.into(), line, column, what: fault.what, help: fault.help, span, source }
+        let Fault { refusal, what, help } = fault;
+        Self { refusal, file: file.into(), line, column, what, help, span, source }
     }
 
     /// Line in the manifest, from 1.
@@ -108,6 +130,10 @@ impl fmt::Display for ManifestError {
 impl std::error::Error for ManifestError {}
 
 impl Diagnostic for ManifestError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(format!("error[{}]", self.refusal)))
+    }
+
     fn source_code(&self) -> Option<&dyn SourceCode> {
         Some(&*self.source)
     }
@@ -131,6 +157,10 @@ impl fmt::Display for Drawn<'_> {
 impl std::error::Error for Drawn<'_> {}
 
 impl Diagnostic for Drawn<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.code()
+    }
+
     fn source_code(&self) -> Option<&dyn SourceCode> {
         self.0.source_code()
     }
@@ -160,6 +190,15 @@ pub enum ManifestErrors {
 }
 
 impl ManifestErrors {
+    /// Which refusal it is: that of the first fault.
+    pub fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read { .. } => refusal::MANIFEST_UNREADABLE,
+            Self::TooLong { .. } => refusal::MANIFEST_TOO_LARGE,
+            Self::Invalid(faults) => faults.first().map_or(refusal::INVALID_VALUE, |fault| fault.refusal),
+        }
+    }
+
     /// Every fault with a place in the file, to be drawn one by one; empty when the file could not be read.
     pub fn faults(&self) -> &[ManifestError] {
         match self {

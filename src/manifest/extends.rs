@@ -14,7 +14,7 @@ use super::{
     error::{Fault, quote},
     reader::{Doc, Table, Value},
 };
-use crate::base::words;
+use crate::base::{refusal, words};
 
 /// How deep files may extend each other.
 const MAX_DEPTH: usize = 8;
@@ -83,11 +83,10 @@ fn named(doc: &Doc, mut each: impl FnMut(&Value<'_>)) {
 
 fn base(value: &Value<'_>, way: &[PathBuf]) -> Option<Layer> {
     let path = value.doc.resolve(value.text()?);
-    let shown = path.display();
     let text = match read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let fault = Fault::new(format!("there is no file {shown}"));
+            let fault = Fault::no_file(&path);
             value.refuse(match near(&path) {
                 Some(name) => fault.help(format!("did you mean “{}”?", quote(&name))),
                 None => fault.help("give a manifest, relative to this file"),
@@ -95,7 +94,9 @@ fn base(value: &Value<'_>, way: &[PathBuf]) -> Option<Layer> {
             return None;
         }
         Err(error) => {
-            value.refuse(Fault::new(format!("cannot read {shown}: {error}")).help("give a manifest that you may read"));
+            let what = format!("cannot read {}: {error}", path.display());
+            let fault = Fault { refusal: refusal::MANIFEST_UNREADABLE, ..Fault::new(what) };
+            value.refuse(fault.help("give a manifest that you may read"));
             return None;
         }
     };
@@ -103,7 +104,7 @@ fn base(value: &Value<'_>, way: &[PathBuf]) -> Option<Layer> {
     if let Some(start) = way.iter().position(|file| *file == identity) {
         let name = |path: &PathBuf| path.file_name().map(|name| quote(&name.to_string_lossy())).unwrap_or_default();
         let round: Vec<String> = way.iter().skip(start).chain([&identity]).map(name).collect();
-        let fault = Fault::new(format!("a file extends itself: {}", round.join(" → ")));
+        let fault = Fault::clash(format!("a file extends itself: {}", round.join(" → ")));
         value.refuse(fault.help("take one of them out"));
         return None;
     }

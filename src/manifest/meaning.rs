@@ -6,7 +6,7 @@
 //! Counted is what changes the solution or the bytes of an image. Not counted: where the manifest lies, where
 //! packages are fetched from and by which key they are believed (the lock holds on every mirror), `archs` (the lock
 //! has a table for each, so a missing one shows by itself), line numbers, where wheels, tarballs and the
-//! application's lock lie, `sbom.attach`, which goes beside the image, and `[policy]`, which only judges.
+//! application's lock lie, `sbom.attach`, which goes beside the image, `[policy]`, which only judges, and `[limits]`, which only refuse.
 //! Without `provided`, the digest says "the built-in list", so that a longer list does not make old locks stale.
 
 use std::path::Path;
@@ -35,6 +35,7 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
         image,
         sbom,
         policy: _,
+        limits: _,
     } = manifest;
     canon.text(name);
     canon.option(debian.as_ref(), self::debian);
@@ -63,9 +64,12 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
 }
 
 fn debian(canon: &mut Canon, table: &Debian) {
-    let Debian { suite, components, mirror: _, security_mirror: _ } = table;
+    let Debian { suite, components, mirror: _, security_mirror: _, snapshot } = table;
     canon.text(suite);
     canon.set(components);
+    if let Some(time) = snapshot {
+        canon.pair("snapshot", &time.to_string());
+    }
 }
 
 fn repository(canon: &mut Canon, table: &Repository) {

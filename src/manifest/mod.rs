@@ -4,7 +4,8 @@
 //! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
 //!
 //! ```text
-//! extends (which files)  →  reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy (one table each)  →  model  →  meaning
+//! extends (which files)  →  reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy, limits (one
+//! table each)  →  model  →  meaning
 //! ```
 
 mod accounts;
@@ -14,6 +15,7 @@ mod extends;
 mod extends_tests;
 mod groups;
 mod image;
+mod limits;
 mod meaning;
 mod model;
 mod policy;
@@ -29,6 +31,7 @@ mod tests;
 pub use error::{Drawn, ManifestError, ManifestErrors};
 pub use groups::{ContentRule, DEFAULT_OMIT, OMIT_GROUPS, OmitGroup, omit_group};
 pub use image::size_in_bytes as size;
+pub use limits::{LIMIT_KEYS, LimitKey, Limits};
 pub use meaning::meaning;
 pub use model::*;
 pub use policy::{Exception, Forbidden, Limit, Pattern, Policy};
@@ -36,7 +39,7 @@ pub use provided::default_provided;
 
 use std::{io::Read, path::Path};
 
-use crate::base::{Arch, PackageName};
+use crate::base::{Arch, PackageName, refusal};
 use error::Fault;
 use reader::{Doc, Table};
 
@@ -70,7 +73,10 @@ pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
         let (table, syntax) = toml::de::DeTable::parse_recoverable(doc.text());
         for error in syntax {
             let what = error.message().lines().collect::<Vec<_>>().join(", ");
-            doc.note(error.span().unwrap_or_default(), Fault::new(format!("not TOML: {what}")));
+            doc.note(
+                error.span().unwrap_or_default(),
+                Fault { refusal: refusal::MANIFEST_SYNTAX, ..Fault::new(format!("not TOML: {what}")) },
+            );
         }
         tables.push(table);
     }
@@ -103,14 +109,14 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
     let debian = root.table("debian").map(sources::debian);
     let repositories = sources::repositories(&mut root);
     if debian.is_none() && !root.has("debian") && !root.has("repositories") {
-        let fault = Fault::new("the manifest does not say where packages come from");
+        let fault = Fault::missing("the manifest does not say where packages come from");
         doc.note(0..0, fault.help("write [debian] with suite = \"trixie\", or [[repositories]]"));
     }
     let packages = match root.table("packages") {
         Some(table) => Some(sources::packages(table)),
         None => {
             if !root.has("packages") {
-                let fault = Fault::new("“packages” is missing");
+                let fault = Fault::missing("“packages” is missing");
                 doc.note(0..0, fault.help("write [packages] with install = [\"python3\"]"));
             }
             None
@@ -124,6 +130,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
     let image = root.table("image").map(image::image).unwrap_or_default();
     let sbom = root.table("sbom").map(image::sbom).unwrap_or_default();
     let policy = root.table("policy").map(policy::policy).unwrap_or_default();
+    let limits = root.table("limits").map(limits::limits).unwrap_or_default();
     root.done();
     let debian = match debian {
         Some(debian) => Some(debian?),
@@ -144,6 +151,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
         image,
         sbom,
         policy,
+        limits,
     })
 }
 
@@ -157,7 +165,8 @@ fn archs(root: &mut Table<'_>) -> Option<Vec<Arch>> {
     match value {
         Some(value) if value.is_empty_array() => value.refuse(Fault::new("is empty").help(example)),
         None if archs.is_empty() => {
-            root.doc.note(0..0, Fault::new("“archs” is missing: this machine's own is none of Debian's").help(example));
+            root.doc
+                .note(0..0, Fault::missing("“archs” is missing: this machine's own is none of Debian's").help(example));
         }
         _ => {}
     }

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::Policy;
+use jiff::Timestamp;
+
+use super::{Limits, Policy};
 use crate::base::{Arch, Line, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
@@ -36,6 +38,8 @@ pub struct Manifest {
     pub sbom: Sbom,
     /// `[policy]`.
     pub policy: Policy,
+    /// `[limits]`.
+    pub limits: Limits,
 }
 
 /// `[debian]`: the Debian archive itself.
@@ -49,6 +53,15 @@ pub struct Debian {
     pub mirror: Option<String>,
     /// The same for the security archive.
     pub security_mirror: Option<String>,
+    /// The archive as it was at this time, out of Debian's snapshot archive.
+    pub snapshot: Option<Timestamp>,
+}
+
+impl Debian {
+    /// Whether a repository of this name is one of those that the table stands for.
+    pub fn has(name: &str) -> bool {
+        matches!(name, "debian" | "debian-updates" | "debian-security")
+    }
 }
 
 /// One `[[repositories]]` table.

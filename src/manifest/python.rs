@@ -25,7 +25,7 @@ pub(super) fn python(mut table: Table<'_>) -> Python {
     let lock = table.get("lock").and_then(|value| {
         let path = value.doc.resolve(value.text()?);
         if !path.is_file() {
-            let fault = Fault::new(format!("there is no file {}", path.display()));
+            let fault = Fault::no_file(&path);
             value.refuse(
                 fault.help("give a pylock.toml, uv.lock, poetry.lock, Pipfile.lock or requirements.txt with hashes"),
             );
@@ -48,7 +48,7 @@ pub(super) fn python(mut table: Table<'_>) -> Python {
     if lock.is_none() {
         for (key, list) in [("groups", &groups), ("extras", &extras)] {
             if !list.is_empty() && !table.has("lock") {
-                let fault = Fault::new(format!("python.{key} chooses from a lock, and python.lock is missing"));
+                let fault = Fault::missing(format!("python.{key} chooses from a lock, and python.lock is missing"));
                 doc.note(span.clone(), fault.help("write lock = \"pylock.toml\", or whatever the application has"));
             }
         }
@@ -75,7 +75,7 @@ fn tarball(mut table: Table<'_>) -> Option<Tarball> {
     let file = table.get("source").and_then(|value| {
         let path = doc.resolve(value.text()?);
         if !path.is_file() {
-            let fault = Fault::new(format!("there is no file {}", path.display()));
+            let fault = Fault::no_file(&path);
             value.refuse(
                 fault.help("give a tar archive, plain or in gzip, xz, zstd or bzip2, relative to the manifest"),
             );
@@ -88,8 +88,8 @@ fn tarball(mut table: Table<'_>) -> Option<Tarball> {
     let path = table.need("path", "path = \"/usr/local\"").and_then(|value| value.parsed(image_path));
     let strip = table.get("strip").and_then(|value| value.number(MAX_STRIP)).unwrap_or_default();
     match (table.has("source"), table.has("url")) {
-        (true, true) => doc.note(span.clone(), Fault::new("“source” and “url” exclude each other")),
-        (false, false) => doc.note(span.clone(), Fault::new("one of “source” and “url” is missing")),
+        (true, true) => doc.note(span.clone(), Fault::clash("“source” and “url” exclude each other")),
+        (false, false) => doc.note(span.clone(), Fault::missing("one of “source” and “url” is missing")),
         _ => {}
     }
     table.done();

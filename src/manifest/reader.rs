@@ -21,7 +21,7 @@ use toml::{
 };
 
 use super::error::{Fault, ManifestError, position, quote};
-use crate::base::Line;
+use crate::base::{Line, refusal};
 
 /// Faults that are kept: nobody reads on after so many.
 const MAX_FAULTS: usize = 100;
@@ -122,15 +122,10 @@ impl<'d> Value<'d> {
         self.doc.note(self.span(), Fault { what, ..fault });
     }
 
-    /// Notes that this value would be fine in a later version.
-    pub fn unsupported(&self, what: &str) {
-        self.refuse(Fault::new(format!("{what} is not supported yet")).help("leave it out until it is"));
-    }
-
     fn mismatch(&self, wanted: &str, help: Option<String>) {
         let (kind, text) = (self.inner.get_ref().type_str(), self.doc.quoted(self.span()));
         let what = format!("wants {wanted}, not the {kind} {text}");
-        self.refuse(Fault { what, help });
+        self.refuse(Fault { help, ..Fault::new(what) });
     }
 
     pub fn is_empty_array(&self) -> bool {
@@ -170,6 +165,15 @@ impl<'d> Value<'d> {
             return None;
         }
         Some(text)
+    }
+
+    /// A date as it is written: a string, TOML's own kind, or digits alone.
+    pub fn date(&self) -> Option<String> {
+        match self.inner.get_ref() {
+            DeValue::Datetime(time) => Some(time.to_string()),
+            DeValue::Integer(_) => self.digits().map(str::to_owned),
+            _ => self.text().map(str::to_owned),
+        }
     }
 
     /// Text that `check` turns into something.
@@ -259,7 +263,7 @@ impl<'d> Value<'d> {
                     continue;
                 }
                 let text = value.doc.quoted(value.span());
-                value.refuse(Fault::new(format!("{text} is here twice")).help("take one of them out"));
+                value.refuse(Fault::clash(format!("{text} is here twice")).help("take one of them out"));
             } else {
                 out.push(parsed);
                 docs.push(value.doc);
@@ -352,7 +356,7 @@ impl<'d> Table<'d> {
             "" => format!("“{key}” is missing"),
             name => format!("{name}: “{key}” is missing"),
         };
-        self.doc.note(self.span(), Fault::new(what).help(format!("write {example}")));
+        self.doc.note(self.span(), Fault::missing(what).help(format!("write {example}")));
     }
 
     /// The table at `key`.
@@ -420,7 +424,8 @@ impl<'d> Table<'d> {
                 "" => "at the top level".to_owned(),
                 name => format!("in {name}"),
             };
-            let fault = Fault::new(format!("unknown key “{}” {place}", quote(word)));
+            let what = format!("unknown key “{}” {place}", quote(word));
+            let fault = Fault { refusal: refusal::UNKNOWN_KEY, ..Fault::new(what) };
             doc.note(key.span(), fault.suggest(word, self.asked.iter().copied()));
         }
     }

@@ -10,7 +10,7 @@ use super::{
     groups::{DEFAULT_OMIT, OMIT_GROUPS},
     reader::{Table, Value},
 };
-use crate::base::RootPath;
+use crate::base::{RootPath, refusal};
 
 /// Names at the top that are links into `/usr` in every image (merged-/usr).
 pub(super) const MERGED: [&[u8]; 6] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libx32"];
@@ -62,7 +62,7 @@ pub(super) fn files(root: &mut Table<'_>, accounts: &Accounts) -> Vec<ExtraFile>
         let (doc, span) = (table.doc, table.span());
         let Some(file) = file(table, accounts) else { continue };
         if let Some(other) = out.iter().find(|other| other.path == file.path) {
-            let fault = Fault::new(format!("{} was put there in line {} already", file.path, other.line));
+            let fault = Fault::clash(format!("{} was put there in line {} already", file.path, other.line));
             doc.note(span, fault.help("take one of them out"));
         } else {
             out.push(file);
@@ -99,11 +99,11 @@ fn file(mut table: Table<'_>, accounts: &Accounts) -> Option<ExtraFile> {
     match sources.as_slice() {
         [_] => {}
         [] => {
-            let fault = Fault::new("this entry says nothing about what is put there");
+            let fault = Fault::missing("this entry says nothing about what is put there");
             doc.note(span.clone(), fault.help("add one of source, content, link, type = \"directory\""));
         }
         [(first, _), (second, _), ..] => {
-            let fault = Fault::new(format!("“{first}” and “{second}” exclude each other"));
+            let fault = Fault::clash(format!("“{first}” and “{second}” exclude each other"));
             doc.note(span.clone(), fault.help("keep one of source, content, link, type"));
             return None;
         }
@@ -124,7 +124,8 @@ fn source(value: &Value<'_>) -> Option<FileSource> {
     let text = value.text()?;
     let path = value.doc.resolve(text);
     if text.is_empty() || path.symlink_metadata().is_err() {
-        let fault = Fault::new(format!("there is nothing at {}", path.display()));
+        let what = format!("there is nothing at {}", path.display());
+        let fault = Fault { refusal: refusal::NAMED_FILE_MISSING, ..Fault::new(what) };
         value.refuse(fault.help("give a file or folder, relative to the manifest"));
         return None;
     }

@@ -8,20 +8,28 @@ use super::{
     reader::{Doc, Table},
     request,
 };
-use crate::base::PackageName;
+use crate::base::{PackageName, refusal};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::Offset,
+};
 
 pub(super) fn debian(mut table: Table<'_>) -> Option<Debian> {
     let suite = table.need("suite", "suite = \"trixie\"").and_then(|value| value.parsed(debian_suite));
     let components = components(&mut table);
     let mirror = table.get("mirror").and_then(|value| value.parsed(|text| uri(value.doc, text)));
     let security_mirror = table.get("security-mirror").and_then(|value| value.parsed(|text| uri(value.doc, text)));
-    if let Some(value) = table.get("snapshot")
-        && value.parsed(snapshot).is_some()
-    {
-        value.unsupported("a snapshot");
-    }
+    let snapshot = table.get("snapshot").and_then(|value| {
+        let time = snapshot(&value.date()?).map_err(|fault| value.refuse(fault)).ok();
+        if mirror.is_some() || security_mirror.is_some() {
+            let fault = Fault::new("a pinned archive is not taken from a mirror, which has today's");
+            value.refuse(fault.help("take out this line, or “mirror” and “security-mirror”"));
+        }
+        time
+    });
     table.done();
-    Some(Debian { suite: suite?, components, mirror, security_mirror })
+    Some(Debian { suite: suite?, components, mirror, security_mirror, snapshot })
 }
 
 fn components(table: &mut Table<'_>) -> Vec<String> {
@@ -35,11 +43,11 @@ pub(super) fn repositories(root: &mut Table<'_>) -> Vec<Repository> {
         let (doc, span) = (table.doc, table.span());
         let Some(repository) = repository(table) else { continue };
         let name = &repository.name;
-        if matches!(name.as_str(), "debian" | "debian-updates" | "debian-security") {
-            let fault = Fault::new(format!("the name “{name}” is the Debian archive's own"));
+        if Debian::has(name) {
+            let fault = Fault::clash(format!("the name “{name}” is the Debian archive's own"));
             doc.note(span, fault.help("give this repository another name"));
         } else if out.iter().any(|other| other.name == *name) {
-            let fault = Fault::new(format!("two repositories are called “{name}”"));
+            let fault = Fault::clash(format!("two repositories are called “{name}”"));
             doc.note(span, fault.help("give one of them another name: name = \"…\""));
         } else {
             out.push(repository);
@@ -66,7 +74,7 @@ fn repository(mut table: Table<'_>) -> Option<Repository> {
     let signed_by = table.get("signed-by").and_then(|value| {
         let path = doc.resolve(value.text()?);
         if !path.is_file() {
-            let fault = Fault::new(format!("there is no file {}", path.display()));
+            let fault = Fault::no_file(&path);
             value.refuse(fault.help("give the path of the repository's public key, relative to the manifest"));
         }
         Some(path)
@@ -77,7 +85,8 @@ fn repository(mut table: Table<'_>) -> Option<Repository> {
     let uris = uris?;
     let trusted = match trusted {
         Some((true, value)) if !uris.iter().all(|uri| uri.starts_with("file:")) => {
-            let fault = Fault::new("only a repository on this machine (file:) can go without a signature");
+            let what = "only a repository on this machine (file:) can go without a signature";
+            let fault = Fault { refusal: refusal::REMOTE_TRUSTED, ..Fault::new(what) };
             value.refuse(fault.help("name the key with signed-by"));
             false
         }
@@ -129,13 +138,14 @@ pub(super) fn packages(mut table: Table<'_>) -> Packages {
             let name = value.parsed(|text| Ok(text.parse::<PackageName>()?))?;
             for (list, other) in against {
                 if list.contains(&name) {
-                    value.refuse(Fault::new(format!("“{name}” is in {other} too")).help("take it out of one of them"));
+                    value
+                        .refuse(Fault::clash(format!("“{name}” is in {other} too")).help("take it out of one of them"));
                 }
             }
             if key != "prefer"
                 && let Some((_, asked)) = spans.iter().find(|(clause, _)| request::names(clause) == [name.as_str()])
             {
-                let fault = Fault::new(format!("“{name}” is asked for in line {}", asked.line_for(value)));
+                let fault = Fault::clash(format!("“{name}” is asked for in line {}", asked.line_for(value)));
                 value.refuse(fault.help(format!("take it out of packages.install or of packages.{key}")));
             }
             Some(name)
@@ -259,13 +269,22 @@ fn uri(doc: &Doc, text: &str) -> Result<String, Fault> {
     }
 }
 
-/// The form of Debian's snapshot archive: `20261121T000000Z`.
-fn snapshot(text: &str) -> Result<(), Fault> {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    if shape == "00000000T000000Z" && jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).is_ok() {
-        return Ok(());
-    }
-    Err(Fault::new(format!("“{}” is not a date of a snapshot", quote(text))).help("write such as \"20261121T000000Z\""))
+/// A time, UTC unless it says otherwise: the form of Debian's snapshot archive (`20261121T000000Z`), its day alone, or
+/// RFC 3339's. Parts of a second are dropped.
+fn snapshot(text: &str) -> Result<Timestamp, Fault> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c.to_ascii_uppercase() }).collect();
+    let utc = |time: DateTime| Offset::UTC.to_timestamp(time).ok();
+    let time = match &*shape {
+        "00000000T000000Z" => DateTime::strptime("%Y%m%dT%H%M%SZ", text.to_ascii_uppercase()).ok().and_then(utc),
+        "00000000" => Date::strptime("%Y%m%d", text).ok().and_then(|day| utc(day.into())),
+        "0000-00-00" => text.parse::<Date>().ok().and_then(|day| utc(day.into())),
+        _ if shape.starts_with("0000-00-00") => text.parse::<Timestamp>().ok(),
+        _ => None,
+    };
+    time.and_then(|time| Timestamp::from_second(time.as_second()).ok()).ok_or_else(|| {
+        let fault = Fault::new(format!("“{}” is not a date of a snapshot", quote(text)));
+        fault.help("write such as \"20261121T000000Z\", or 2026-11-21T09:30:00Z with its zone")
+    })
 }
 
 #[cfg(test)]
@@ -322,8 +341,23 @@ mod tests {
         {
             assert_eq!(suite(text).is_ok(), good, "{text}");
         }
-        for (text, good) in [("20261121T000000Z", true), ("20261321T000000Z", false), ("2026", false), ("x", false)] {
-            assert_eq!(snapshot(text).is_ok(), good, "{text}");
+        for (text, time) in [
+            ("20261121T000000Z", Some("2026-11-21T00:00:00Z")),
+            ("20261121t101112z", Some("2026-11-21T10:11:12Z")),
+            ("20261121", Some("2026-11-21T00:00:00Z")),
+            ("2026-11-21", Some("2026-11-21T00:00:00Z")),
+            ("2026-11-21T10:11:12Z", Some("2026-11-21T10:11:12Z")),
+            ("2026-11-21 10:11:12.75+02:00", Some("2026-11-21T08:11:12Z")),
+            ("20261321T000000Z", None),
+            ("20261121T250000Z", None),
+            ("20260231", None),
+            ("2026-11-21T10:11:12", None),
+            ("2026-11-21T10:11:12Z and more", None),
+            ("2026", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(snapshot(text).ok().map(|time| time.to_string()).as_deref(), time, "{text}");
         }
     }
 }

@@ -283,7 +283,7 @@ fn unknown_keys() {
     sub/manifest.toml:5:1: unknown key “entry_point” in image; did you mean “entrypoint”?
     sub/manifest.toml:6:1: unknown key “label” in image; did you mean “labels”?
     "#);
-    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, extends, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy");
+    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, extends, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy, limits");
     assert_snapshot!(faults("[[files]]\npath = \"/x\"\ncontent = \"\"\nmodes = \"0644\""), @"sub/manifest.toml:7:1: unknown key “modes” in files[0]; did you mean “mode”?");
     assert_snapshot!(read("name = \"x\"\n[debian]\nsuite = \"trixie\"\n[packages]\ninstal = [\"a\"]").unwrap_err(), @r#"
     sub/manifest.toml:4:1: packages: “install” is missing; write install = ["python3"]
@@ -360,7 +360,16 @@ fn python_and_tarballs() {
 
 #[test]
 fn not_supported_yet() {
-    assert_snapshot!(faults("debian.snapshot = \"20261121T000000Z\""), @"sub/manifest.toml:4:19: debian.snapshot: a snapshot is not supported yet; leave it out until it is");
+    assert_snapshot!(faults("debian.snapshot = \"november\""), @"sub/manifest.toml:4:19: debian.snapshot: “november” is not a date of a snapshot; write such as \"20261121T000000Z\", or 2026-11-21T09:30:00Z with its zone");
+    assert_snapshot!(faults("debian.snapshot = 20261121\ndebian.mirror = \"https://mirror.example.com/debian\""), @"sub/manifest.toml:4:19: debian.snapshot: a pinned archive is not taken from a mirror, which has today's; take out this line, or “mirror” and “security-mirror”");
+    let pinned = |value: &str| read(&format!("{SMALLEST}debian.snapshot = {value}")).unwrap();
+    let (first, other) = (meaning(&pinned("20261121")), meaning(&pinned("20261122")));
+    for value in
+        ["\"20261121T000000Z\"", "\"20261121\"", "2026-11-21T01:00:00+01:00", "2026-11-21", "\"2026-11-21T00:00:00Z\""]
+    {
+        assert_eq!(meaning(&pinned(value)), first, "{value}");
+    }
+    assert!(first != other && first != meaning(&read(SMALLEST).unwrap()));
     assert_snapshot!(read(&SMALLEST.replace("\"python3\"", "\"file:git\", \"soname:x\"")).unwrap_err(), @r"
     sub/manifest.toml:4:21: packages.install[0]: “git” is not the absolute path of one file; write file:/usr/bin/git
     sub/manifest.toml:4:33: packages.install[1]: “x” is not the name of a shared library; write soname:libGL.so.1
@@ -467,6 +476,31 @@ ports = ["http"]"#), @r#"
 }
 
 #[test]
+fn limits_are_read_within_their_bounds_and_mean_nothing() {
+    let text = "[limits]\nunpacked = \"64 GiB\"\nentries = 5_000_000\nnames = 1048576\nwheel-ratio = 1000\n";
+    let limits = read(&format!("{SMALLEST}{text}")).unwrap().limits;
+    assert_eq!((limits.unpacked, limits.entries, limits.names), (Some(64 << 30), Some(5_000_000), Some(1 << 20)));
+    assert_eq!((limits.wheel_ratio, limits.control), (Some(1000), None));
+    let usual = crate::deb::Limits::default();
+    let wanted = crate::deb::Limits { data: 64 << 30, entries: 5_000_000, metadata: 1 << 20, ..usual.clone() };
+    assert_eq!(crate::deb::Limits::from(&limits), wanted);
+    assert_eq!(crate::deb::Limits::from(&Limits::default()), usual);
+    let usual = crate::python::Limits::default();
+    assert_eq!(crate::python::Limits::from(&Limits::default()), usual);
+    assert_eq!(crate::python::Limits::from(&limits).ratio, 1000);
+    let meant = |text: &str| meaning(&read(text).unwrap());
+    assert_eq!(meant(SMALLEST), meant(&format!("{SMALLEST}{text}")));
+    let text = "[limits]\nunpacked = 0\nentries = \"5 GiB\"\ndecoder-memory = \"3 GiB\"\ncontrol = \"much\"\nfiles = 1";
+    assert_snapshot!(faults(text), @r#"
+    sub/manifest.toml:5:12: limits.unpacked: 0 is not between 1 and 16384 GiB
+    sub/manifest.toml:6:11: limits.entries: wants a whole number, not the string "5 GiB"
+    sub/manifest.toml:7:18: limits.decoder-memory: 3 GiB is not between 1 MiB and 2 GiB
+    sub/manifest.toml:8:11: limits.control: “much” is not a size; write such as "45 MiB" or "45 MB"
+    sub/manifest.toml:9:1: unknown key “files” in limits; known here: unpacked, entries, names, control, extended-header, decoder-memory, wheel-ratio
+    "#);
+}
+
+#[test]
 fn broken_toml() {
     assert_snapshot!(faults("[image\n"), @"sub/manifest.toml:4:7: not TOML: unclosed table, expected `]`");
     assert_snapshot!(faults("name = \"y\"\nx = \n"), @r#"
@@ -485,13 +519,15 @@ fn drawn_with_the_source() {
     let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
     handler.render_report(&mut drawn, &errors.faults()[1].drawn()).unwrap();
     assert_snapshot!(drawn, @r#"
-     × unknown key “instal” in packages
-      ╭─[sub/manifest.toml:5:1]
-    4 │ [packages]
-    5 │ instal = ["a"]
-      · ───┬──
-      ·    ╰── did you mean “install”?
-      ╰────
+    error[E0113 unknown-key]
+
+      × unknown key “instal” in packages
+       ╭─[sub/manifest.toml:5:1]
+     4 │ [packages]
+     5 │ instal = ["a"]
+       · ───┬──
+       ·    ╰── did you mean “install”?
+       ╰────
     "#);
 }
 

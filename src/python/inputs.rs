@@ -18,7 +18,10 @@ use super::{
     wheel_name::{BadWheelName, WheelName},
 };
 use crate::{
-    base::{Sha256, aside},
+    base::{
+        Sha256, aside,
+        refusal::{self, Refusal, Refuses},
+    },
     manifest::Python,
 };
 
@@ -93,6 +96,20 @@ pub enum InputsError {
         /// Another.
         second: String,
     },
+}
+
+impl Refuses for InputsError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read { .. } => refusal::APPLICATION_FILE_UNREADABLE,
+            Self::TooLong(_) => refusal::APP_LOCK_TOO_LARGE,
+            Self::Lock(fault) => fault.refusal(),
+            Self::NoMatch(_) => refusal::NO_WHEEL_MATCHES,
+            Self::Name { .. } => refusal::BAD_WHEEL_NAME,
+            Self::NoFit { .. } => refusal::NO_WHEEL_FITS,
+            Self::Twice { .. } => refusal::WHEELS_OF_ONE_PROJECT,
+        }
+    }
 }
 
 fn list(misfits: &[(String, Misfit)]) -> String {

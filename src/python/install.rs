@@ -13,7 +13,10 @@ use super::{
     wheel_name::WheelName,
 };
 use crate::{
-    base::Sha256,
+    base::{
+        Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     store::Store,
     tree::{Meta, Origin},
     unpack::{self, Filter, Segment, UnpackFault},
@@ -54,6 +57,17 @@ pub enum InstallError {
     },
 }
 
+impl Refuses for InstallError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Wheel(error) => error.refusal(),
+            Self::Unpack { fault, .. } => fault.refusal(),
+            Self::Nothing(_) => refusal::WHEEL_ALL_REMOVED,
+            Self::Python { .. } => refusal::WHEEL_OTHER_PYTHON,
+        }
+    }
+}
+
 impl InstallError {
     /// Whether the file is not the one that was verified.
     pub fn is_other_file(&self) -> bool {
@@ -90,11 +104,12 @@ pub fn install(
     sha256: &Sha256,
     site: &Site,
     filter: &Filter,
+    limits: &Limits,
 ) -> Result<Segment, InstallError> {
     let origin = Origin::Wheel(file.project().as_str().into());
     let cannot = |fault| InstallError::Unpack { origin: origin.clone(), file: file.as_str().into(), fault };
     unpack::check_digest(path, *sha256).map_err(cannot)?;
-    let mut wheel = Wheel::open(path, file, &Limits::default())?;
+    let mut wheel = Wheel::open(path, file, limits)?;
     let python = site.environment.release();
     if !wheel.runs_on(&python) {
         let wanted = wheel.requires_python().unwrap_or_default().to_owned();

@@ -8,11 +8,14 @@ use std::{
     ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use super::{Environment, ProjectName, wheel_name::WheelName};
-use crate::base::Sha256;
+use crate::base::{
+    Sha256, live,
+    refusal::{self, Refusal, Refuses},
+};
 
 /// The ways to run pip, in the order that they are tried.
 const WAYS: [&[&str]; 4] = [&["pip"], &["pip3"], &["python3", "-m", "pip"], &["uv", "tool", "run", "--quiet", "pip"]];
@@ -83,6 +86,18 @@ pub enum PipError {
     Io(#[from] io::Error),
 }
 
+impl Refuses for PipError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Absent(_) => refusal::PIP_MISSING,
+            Self::Offline(_) => refusal::OFFLINE,
+            Self::Failed { .. } => refusal::PIP_FAILED,
+            Self::Mismatch { .. } => refusal::PIP_BROUGHT_ANOTHER,
+            Self::Io(_) => refusal::PIP_NOT_RUN,
+        }
+    }
+}
+
 /// Downloads all of `errands` into `folder`.
 ///
 /// # Errors
@@ -94,13 +109,16 @@ pub fn download(
 ) -> Result<BTreeMap<ProjectName, Brought>, PipError> {
     let list = folder.join("wanted.txt");
     fs::write(&list, requirements(errands))?;
+    // What it leaves there when it is killed goes with the folder.
+    let own = folder.join("tmp");
+    fs::create_dir(&own)?;
     let mut output = None;
     for way in WAYS {
         let [program, first @ ..] = way else { continue };
         let mut command = Command::new(program);
         command.args(first).args(arguments(environment)).arg("--dest").arg(folder).arg("--requirement").arg(&list);
-        command.stdin(Stdio::null()).current_dir(folder).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        match command.output() {
+        command.current_dir(folder).env("TMPDIR", &own).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        match live::output(&mut command) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
             // A python3 without pip.

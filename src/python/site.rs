@@ -7,7 +7,10 @@ use pep440_rs::Version;
 
 use super::{Environment, Layout};
 use crate::{
-    base::{Arch, RootPath},
+    base::{
+        Arch, RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     tree::Kind,
     unpack::Segment,
 };
@@ -36,6 +39,15 @@ pub enum SiteError {
         "[python] wants glibc (libc6), and the image has none\n  next step: add \"libc6\" to packages.install; wheels for musl are not supported"
     )]
     NoLibc,
+}
+
+impl Refuses for SiteError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::NoPython => refusal::NO_PYTHON,
+            Self::NoLibc => refusal::NO_LIBC,
+        }
+    }
 }
 
 impl Site {

@@ -5,7 +5,10 @@
 
 use super::{Form, Subject, render};
 use crate::{
-    base::RootPath,
+    base::{
+        RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     inventory::Inventory,
     tree::{NotADirectory, Origin, Tree},
 };
@@ -29,6 +32,14 @@ pub enum PlaceError {
     /// Its folder is no directory.
     #[error("sbom.rootfs: {0}\n  next step: leave what is there out, or do without sbom.rootfs")]
     Folder(#[from] NotADirectory),
+}
+
+impl Refuses for PlaceError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Taken { .. } | Self::Folder(_) => refusal::SBOM_IN_THE_WAY,
+        }
+    }
 }
 
 /// Puts a file of each form into the tree.

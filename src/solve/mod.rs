@@ -27,7 +27,10 @@ pub use explain::{Step, Unsolvable};
 pub use proof::opb;
 
 use crate::{
-    base::{Line, PackageName},
+    base::{
+        Line, PackageName,
+        refusal::{self, Refusal, Refuses},
+    },
     control::RelationGroup,
     manifest::Minimize,
     universe::{CandidateId, Universe, UniverseError},
@@ -149,6 +152,16 @@ pub enum SolveError {
         /// Nodes searched.
         nodes: u64,
     },
+}
+
+impl Refuses for SolveError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Unsolvable(_) => refusal::UNSATISFIABLE,
+            Self::Universe(error) => error.refusal(),
+            Self::GaveUp { .. } => refusal::SEARCH_GIVEN_UP,
+        }
+    }
 }
 
 /// Solves `problem`: the cheapest solution by what `minimize` says, then by number of packages, by number of

@@ -24,7 +24,12 @@ use lock::Lock;
 use tempfile::{NamedTempFile, TempDir};
 pub use upkeep::{Holding, Removed};
 
-use crate::base::Sha256;
+use crate::base::{
+    Sha256,
+    aside::needing,
+    live::Watched,
+    refusal::{self, Refusal, Refuses},
+};
 
 /// What kind of thing an entry is: the folder that it lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,10 +100,21 @@ pub struct StoreError {
     pub source: io::Error,
 }
 
+impl Refuses for StoreError {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::of_cache(&self.source)
+    }
+}
+
 impl StoreError {
     /// For `map_err`.
     pub fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self { action, path: path.into(), source }
+    }
+
+    /// For `map_err` of a write of `bytes` in all, which a full disk's error says.
+    pub fn writing<'a>(path: &'a Path, bytes: u64) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |error| Self { action: "write", path: path.into(), source: needing(error, bytes) }
     }
 }
 
@@ -203,10 +219,11 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn temp(&self) -> Result<NamedTempFile, StoreError> {
+    pub fn temp(&self) -> Result<Watched<NamedTempFile>, StoreError> {
         let folder = self.root.join("tmp");
         // Whoever may read the folder may read what is in it: a cache can be shared.
-        let made = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(&folder);
+        let permissions = fs::Permissions::from_mode(0o666);
+        let made = Watched::file(|| tempfile::Builder::new().permissions(permissions).tempfile_in(&folder));
         made.map_err(|error| StoreError::at("create a file in", &folder)(error.kind().into()))
     }
 
@@ -214,10 +231,9 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn temp_dir(&self) -> Result<TempDir, StoreError> {
+    pub fn temp_dir(&self) -> Result<Watched<TempDir>, StoreError> {
         let folder = self.root.join("tmp");
-        tempfile::tempdir_in(&folder)
-            .map_err(|error| StoreError::at("create a folder in", &folder)(error.kind().into()))
+        Watched::folder_in(&folder).map_err(|error| StoreError::at("create a folder in", &folder)(error.kind().into()))
     }
 
     /// A stable place in the temporary folder for a download that can be resumed.
@@ -229,7 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// When the rename fails.
-    pub fn keep(&self, shelf: Shelf, key: &Sha256, file: NamedTempFile) -> Result<PathBuf, StoreError> {
+    pub fn keep(&self, shelf: Shelf, key: &Sha256, file: Watched<NamedTempFile>) -> Result<PathBuf, StoreError> {
         let path = self.path(shelf, key);
         file.persist(&path).map_err(|error| StoreError { action: "keep", path: path.clone(), source: error.error })?;
         self.grew.store(true, Ordering::Relaxed);

@@ -9,7 +9,10 @@ use std::{
 
 use super::{Content, Kind, Meta, Node, NotADirectory, Origin, Tree};
 use crate::{
-    base::{BadPath, Line, RootPath},
+    base::{
+        BadPath, Line, RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     manifest::{ExtraFile, FileSource},
 };
 
@@ -56,6 +59,17 @@ pub enum FilesError {
         /// What is in the way of what.
         what: String,
     },
+}
+
+impl Refuses for FilesError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read { .. } => refusal::FILES_UNREADABLE,
+            Self::Special { .. } => refusal::FILES_SPECIAL,
+            Self::Path { .. } => refusal::FILES_BAD_PATH,
+            Self::InTheWay { .. } => refusal::FILES_IN_THE_WAY,
+        }
+    }
 }
 
 impl From<(Line, NotADirectory)> for FilesError {

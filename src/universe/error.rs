@@ -1,7 +1,10 @@
 //! What can be wrong with an index.
 
 use crate::{
-    base::BadDigest,
+    base::{
+        BadDigest,
+        refusal::{self, Refusal, Refuses},
+    },
     control::{RelationError, paragraph::ParagraphErrorKind, version::BadVersion},
 };
 
@@ -67,4 +70,17 @@ pub enum UniverseErrorKind {
     /// Indexes of 4 GiB or more together.
     #[error("the indexes together are larger than 4 GiB")]
     TooLarge,
+}
+
+impl Refuses for UniverseError {
+    fn refusal(&self) -> &'static Refusal {
+        match &*self.kind {
+            UniverseErrorKind::Syntax(_) => refusal::INDEX_SYNTAX,
+            UniverseErrorKind::Missing(_) => refusal::INDEX_FIELD_MISSING,
+            UniverseErrorKind::Value { .. } | UniverseErrorKind::Digest(_) => refusal::INDEX_FIELD_INVALID,
+            UniverseErrorKind::Version(_) => refusal::INDEX_BAD_VERSION,
+            UniverseErrorKind::Relation { .. } => refusal::INDEX_BAD_RELATION,
+            UniverseErrorKind::TooLarge => refusal::INDEX_TOO_LONG,
+        }
+    }
 }

@@ -3,7 +3,10 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    base::{BadPath, RootPath, Sha256},
+    base::{
+        BadPath, RootPath, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     deb::{DebFault, TarFault},
     store::StoreError,
     tree::Origin,
@@ -20,6 +23,12 @@ pub struct UnpackError {
     /// Why.
     #[source]
     pub fault: UnpackFault,
+}
+
+impl Refuses for UnpackError {
+    fn refusal(&self) -> &'static Refusal {
+        self.fault.refusal()
+    }
 }
 
 /// Why a package could not be unpacked.
@@ -97,12 +106,35 @@ pub enum UnpackFault {
     Store(#[from] StoreError),
 }
 
+impl Refuses for UnpackFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Deb(fault) => fault.refusal(),
+            Self::Digest { .. } => refusal::FILE_CHANGED,
+            Self::OtherPackage(_) => refusal::OTHER_PACKAGE,
+            Self::Path(bad) => bad.refusal(),
+            Self::Tar(fault) => fault.refusal(),
+            Self::Absolute(_) => refusal::ABSOLUTE_NAME,
+            Self::LinkOut { .. } => refusal::LINK_LEFT_OUT,
+            Self::StripAll(_) => refusal::STRIP_LEAVES_NOTHING,
+            Self::Twice(_) => refusal::PATH_TWICE,
+            Self::Below { .. } => refusal::BELOW_NO_DIRECTORY,
+            Self::NotADirectory(_) => refusal::DIRECTORY_REPLACED,
+            Self::HardlinkTarget { .. } => refusal::HARD_LINK_ASTRAY,
+            Self::Write { source, .. } => refusal::of_cache(source),
+            Self::Store(error) => error.refusal(),
+        }
+    }
+}
+
 impl UnpackFault {
     /// What a person can do about it; `origin` is whose file it is.
     pub fn next_step(&self, origin: &Origin) -> &'static str {
         match self {
             Self::Deb(fault) => fault.next_step(),
-            Self::Tar(TarFault::Limit(_)) => "that is no archive of a program; look into it before you use it",
+            Self::Tar(TarFault::Limit(_)) => {
+                "look into it before you use it; if it is meant to be that large, raise that limit in the manifest"
+            }
             Self::Tar(TarFault::Read(_) | TarFault::Truncated | TarFault::Checksum { .. }) => {
                 "it must be a whole tar archive, plain or in gzip, xz, zstd or bzip2: make or fetch it anew"
             }

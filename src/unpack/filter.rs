@@ -6,7 +6,10 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::base::{RootPath, Sha256};
+use crate::base::{
+    RootPath, Sha256,
+    refusal::{self, Refusal, Refuses},
+};
 
 /// How much of a file Linux reads to find its interpreter (`BINPRM_BUF_SIZE`), bytes: a `#!` line is no longer.
 pub const SHEBANG: usize = 256;
@@ -39,6 +42,12 @@ pub struct BadPattern {
     pub pattern: String,
     /// Why not.
     pub why: String,
+}
+
+impl Refuses for BadPattern {
+    fn refusal(&self) -> &'static Refusal {
+        refusal::BAD_PATTERN
+    }
 }
 
 /// A compiled filter.

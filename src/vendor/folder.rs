@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    fs, io,
+    fs,
     io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::VendorError;
 use crate::{
     archive::vendored::{self, SUMS},
-    base::{Progress, RootPath, Sha256, Sha256Writer},
+    base::{Progress, RootPath, Sha256, Sha256Writer, aside::is_full},
     deb::shown,
     image::stage::{StagedDir, has_parent, sweep},
 };
@@ -111,7 +111,7 @@ impl Files {
     ///
     /// # Errors
     /// [`VendorError`].
-    pub fn write(&self, staged: &mut StagedDir, epoch: Timestamp, progress: &dyn Progress) -> Result<u64, VendorError> {
+    pub fn write(&self, staged: &StagedDir, epoch: Timestamp, progress: &dyn Progress) -> Result<u64, VendorError> {
         let target = staged.target().to_owned();
         let at = |action, path: &RootPath| {
             let path = target.join(path.as_path());
@@ -140,10 +140,7 @@ impl Files {
                 above = folder.parent();
                 folders.insert(folder);
             }
-            let place = staged.path().join(path.as_path());
-            let made = fs::create_dir_all(place.parent().unwrap_or(staged.path()));
-            made.map_err(at("create the folder of", path)).map_err(full)?;
-            let mut file = fs::File::create_new(&place).map_err(at("create", path)).map_err(full)?;
+            let mut file = staged.create(path).map_err(at("create", path)).map_err(full)?;
             match source {
                 Source::Text(text) => {
                     file.write_all(text).map_err(at("write", path)).map_err(full)?;
@@ -171,19 +168,14 @@ impl Files {
         }
         // What is below first: it changes a folder's date.
         for folder in folders.iter().rev() {
-            let place = staged.path().join(folder.as_path());
-            let described = fs::set_permissions(&place, fs::Permissions::from_mode(0o755))
-                .and_then(|()| fs::File::open(&place))
-                .and_then(|file| file.set_modified(time));
+            let described = staged.open(folder).and_then(|folder| {
+                folder.set_permissions(fs::Permissions::from_mode(0o755))?;
+                folder.set_modified(time)
+            });
             described.map_err(at("set mode and date of", folder))?;
         }
         Ok(needed)
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// A folder beside `target`, to be filled; what killed runs left there goes.

@@ -37,8 +37,8 @@ pub(super) struct Described {
 ///
 /// # Errors
 /// When it is broken, or not the package that the lock says.
-pub(super) fn described(package: &LockedPackage, file: &Path) -> Result<Described, VendorError> {
-    let deb = Deb::open(file, &Limits::default())?;
+pub(super) fn described(package: &LockedPackage, file: &Path, limits: &Limits) -> Result<Described, VendorError> {
+    let deb = Deb::open(file, limits)?;
     let control = deb.control()?;
     let broken = || VendorError::Other { package: package.name.clone(), what: "no control paragraph".into() };
     let paragraph = Paragraphs::new(&control.paragraph).next().and_then(Result::ok).ok_or_else(broken)?;

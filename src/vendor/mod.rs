@@ -38,7 +38,10 @@ use crate::{
         SuiteRequest,
         vendored::{self, KEYRING},
     },
-    base::{Arch, PackageName, Progress, Sha256},
+    base::{
+        Arch, PackageName, Progress, Sha256, live,
+        refusal::{self, Refusal, Refuses},
+    },
     build::Gathered,
     deb::DebError,
     image::ImageError,
@@ -125,6 +128,23 @@ pub enum VendorError {
     Sign(#[from] SignError),
 }
 
+impl Refuses for VendorError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Place(error) => error.refusal(),
+            Self::Io { source, .. } => refusal::of_output(source),
+            Self::Full { .. } => refusal::OUTPUT_FULL,
+            Self::Clash { .. } => refusal::LOCK_CLASH,
+            Self::BadPlace { .. } => refusal::LOCK_BAD_PLACE,
+            Self::NoRepository { .. } => refusal::LOCK_UNKNOWN_REPOSITORY,
+            Self::Deb(error) => error.refusal(),
+            Self::Other { .. } => refusal::DEB_NOT_AS_LOCKED,
+            Self::Changed(_) => refusal::VENDORED_CHANGED,
+            Self::Sign(error) => error.refusal(),
+        }
+    }
+}
+
 /// What goes into a folder.
 pub struct Order<'a> {
     /// The manifest.
@@ -189,7 +209,7 @@ pub fn check(target: &Path, force: bool) -> Result<(), VendorError> {
 /// # Errors
 /// [`VendorError`]; what was at `target` before is then still there.
 pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progress) -> Result<Vendor, VendorError> {
-    let mut staged = folder::stage(target, force)?;
+    let staged = folder::stage(target, force)?;
     let suites = suites(order)?;
     let mut files = Files::default();
     let mut named: BTreeMap<Key<'_>, (&LockedPackage, &Path)> = BTreeMap::new();
@@ -213,7 +233,8 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
         }
     }
     progress.phase("Reading packages", None);
-    let read = named.into_par_iter().map(|(key, (package, file))| Ok((key, described(package, file)?)));
+    let limits = (&order.manifest.limits).into();
+    let read = named.into_par_iter().map(|(key, (package, file))| Ok((key, described(package, file, &limits)?)));
     let read: BTreeMap<Key<'_>, Described> = read.collect::<Result<_, VendorError>>()?;
     for (name, suite) in &suites {
         release::lay(name, suite, order, &read, &mut files)?;
@@ -223,7 +244,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
     }
     files.add(vendored::MARKER, "the marker".into(), Source::Text(marker(order, &suites)))?;
     files.add_sums()?;
-    let bytes = files.write(&mut staged, order.lock.epoch, progress)?;
+    let bytes = files.write(&staged, order.lock.epoch, progress)?;
     let count = |suite: &Suite<'_>| suite.packages.values().flat_map(BTreeMap::keys).collect::<BTreeSet<_>>().len();
     let components: BTreeSet<String> = suites.values().flat_map(|suite| suite.components.clone()).collect();
     Ok(Vendor {
@@ -234,7 +255,7 @@ pub fn write(order: &Order<'_>, target: &Path, force: bool, progress: &dyn Progr
         tarballs: tarballs.len(),
         files: files.len(),
         bytes,
-        notes: staged.commit()?,
+        notes: live::commit(|done| staged.commit(done))?.remove(),
     })
 }
 

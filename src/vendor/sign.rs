@@ -22,6 +22,7 @@ use crate::archive::{
     keyring::{Keyring, KeyringError},
     openpgp::{self, SignatureError},
 };
+use crate::base::refusal::{self, Refusal, Refuses};
 
 /// Largest key file, bytes.
 const MAX_KEY: u64 = 1 << 20;
@@ -101,6 +102,19 @@ pub enum SignError {
     /// What was signed does not verify: a fault of this program or of the library.
     #[error("a signature just made does not verify: {0}")]
     Broken(String),
+}
+
+impl Refuses for SignError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read { .. } => refusal::SECRET_KEY_UNREADABLE,
+            Self::NoKey { .. } => refusal::SECRET_KEY_UNUSABLE,
+            Self::Locked { .. } => refusal::SECRET_KEY_LOCKED,
+            Self::Passphrase { .. } => refusal::WRONG_PASSPHRASE,
+            Self::Unfit { .. } => refusal::SECRET_KEY_UNFIT,
+            Self::Broken(_) => refusal::INTERNAL,
+        }
+    }
 }
 
 impl Signer {
@@ -192,13 +206,7 @@ impl Signer {
                 None => Err("there is no such subkey".into()),
             },
         }?;
-        let refused = |error: SignatureError| match error {
-            SignatureError::NoneGood { signatures, .. } => {
-                // Behind the fingerprint.
-                signatures.iter().map(|why| why.split_once(": ").map_or(why.as_str(), |(_, why)| why)).collect()
-            }
-            error => error.to_string(),
-        };
+        let refused = |error: SignatureError| error.reason().map_or_else(|| error.to_string(), ToString::to_string);
         openpgp::verify_inline(signed.inline.as_bytes(), &self.keyring, self.now).map_err(refused)?;
         openpgp::verify_detached(text.as_bytes(), signed.detached.as_bytes(), &self.keyring, self.now)
             .map_err(refused)?;

@@ -18,6 +18,7 @@ pub fn mirrors() -> Option<Mirrors> {
         security_mirror: None,
         env: std::env::var("COMPOSE_MIRROR").ok(),
         snapshot: None,
+        pin: None,
         apt_dir: "/etc/apt".into(),
         today: jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now()).date(),
     };

@@ -5,9 +5,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may fail loudly")]
 
+pub mod deb;
 pub mod elf;
 pub mod http;
 pub mod python;
+pub mod registry;
 pub mod secret;
 pub mod signing;
 pub mod wheel;
@@ -20,7 +22,8 @@ use std::{
 };
 
 use compose::base::Sha256;
-use http::{Answer, Server};
+use deb::ar;
+use http::{Answer, Request, Server};
 use signing::TestKey;
 
 /// A package to be.
@@ -32,6 +35,8 @@ pub struct Pkg {
     pub fields: Vec<(String, String)>,
     pub entries: Vec<Entry>,
     pub control_files: Vec<(String, Vec<u8>)>,
+    /// In place of the `.deb` that all this would be; the index tells its size and digest.
+    pub raw: Option<Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -57,6 +62,7 @@ pub fn pkg(name: &str, version: &str) -> Pkg {
         fields: Vec::new(),
         entries: Vec::new(),
         control_files: Vec::new(),
+        raw: None,
     }
 }
 
@@ -89,7 +95,13 @@ impl Pkg {
         self
     }
 
-    fn stanza(&self) -> String {
+    /// Served in place of what it would be.
+    pub fn raw(self, deb: Vec<u8>) -> Self {
+        Self { raw: Some(deb), ..self }
+    }
+
+    /// Its paragraph: its control file, and the beginning of what the index says.
+    pub fn stanza(&self) -> String {
         let mut out = format!(
             "Package: {}\nVersion: {}\nArchitecture: {}\nMaintainer: Test <test@example.com>\n",
             self.name, self.version, self.arch
@@ -107,6 +119,9 @@ impl Pkg {
 
     /// The `.deb`.
     pub fn build(&self) -> Vec<u8> {
+        if let Some(raw) = &self.raw {
+            return raw.clone();
+        }
         let mut control = vec![Entry { path: "control".into(), mode: 0o644, kind: Kind::File(self.stanza().into()) }];
         control.extend(self.control_files.iter().map(|(name, bytes)| Entry {
             path: name.clone(),
@@ -125,20 +140,6 @@ impl Pkg {
     pub fn deb_path(&self) -> String {
         format!("pool/main/{}_{}_{}.deb", self.name, self.version.replace(':', "%3a"), self.arch)
     }
-}
-
-pub fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut out = b"!<arch>\n".to_vec();
-    for (name, bytes) in members {
-        out.extend(
-            format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 1_700_000_000, 0, 0, 100_644, bytes.len()).bytes(),
-        );
-        out.extend_from_slice(bytes);
-        if bytes.len() % 2 == 1 {
-            out.push(b'\n');
-        }
-    }
-    out
 }
 
 pub fn tar_of(entries: &[Entry]) -> Vec<u8> {
@@ -217,6 +218,31 @@ impl Archive {
 
     /// Every file of the archive by its path.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let (mut files, release) = self.parts();
+        let signed = self.key.clearsign(&release, jiff::Timestamp::now().as_second());
+        files.insert("dists/stable/InRelease".into(), signed.into_bytes());
+        files
+    }
+
+    /// The same as Debian has it: a suite with its updates and its security fixes, in two archives.
+    pub fn debian(&mut self, suite: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        for (root, ending) in [("debian", ""), ("debian", "-updates"), ("debian-security", "-security")] {
+            let suite = format!("{suite}{ending}");
+            for field in ["Suite", "Codename"] {
+                self.release.insert(field.into(), suite.clone());
+            }
+            let place = format!("dists/{suite}/");
+            files.extend(self.files().into_iter().map(|(path, bytes)| {
+                let path = path.replace("dists/stable/", &place);
+                (format!("{root}/{path}"), bytes)
+            }));
+        }
+        files
+    }
+
+    /// Every file but the signed one, and the text that is to be signed.
+    pub fn parts(&self) -> (BTreeMap<String, Vec<u8>>, String) {
         let mut files = BTreeMap::new();
         let mut stanzas = Vec::new();
         for package in &self.packages {
@@ -257,11 +283,7 @@ impl Archive {
         }
         release += "SHA256:\n";
         release += &sums;
-        files.insert(
-            "dists/stable/InRelease".into(),
-            self.key.clearsign(&release, jiff::Timestamp::now().as_second()).into_bytes(),
-        );
-        files
+        (files, release)
     }
 
     pub fn serve(&self) -> Served {
@@ -280,17 +302,31 @@ pub struct Served {
 
 impl Served {
     pub fn start(files: BTreeMap<String, Vec<u8>>, key: String) -> Self {
+        Self::answering(files, key, |_, _, _| None)
+    }
+
+    /// Asks `answer` first, which is told the number of requests before, and the files.
+    pub fn answering(
+        files: BTreeMap<String, Vec<u8>>,
+        key: String,
+        answer: impl Fn(&Request, usize, &BTreeMap<String, Vec<u8>>) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let files = Arc::new(Mutex::new(files));
         let served = Arc::clone(&files);
-        let server =
-            Server::start(move |request, _| match served.lock().unwrap().get(request.path.trim_start_matches('/')) {
+        let server = Server::start(move |request, n| {
+            let files = served.lock().unwrap();
+            if let Some(answer) = answer(request, n, &files) {
+                return answer;
+            }
+            match files.get(request.path.trim_start_matches('/')) {
                 // A page: pip wants to be told.
                 Some(body) if request.path.ends_with('/') => {
                     Answer::ok(body.clone()).header("Content-Type", "text/html")
                 }
                 Some(body) => Answer::ok(body.clone()),
                 None => Answer::status(404),
-            });
+            }
+        });
         Self { url: server.url.clone(), files, key, server }
     }
 
@@ -372,7 +408,8 @@ impl Desk {
 }
 
 /// Phases of a run, which a message's snapshot is without.
-const PHASES: [&str; 8] = [
+const PHASES: [&str; 9] = [
+    "Pushing",
     "Fetching indexes",
     "Solving",
     "Fetching and unpacking",

@@ -61,12 +61,12 @@ pub struct TestKey {
     pub cert: SignedPublicKey,
 }
 
-fn part(data: SubpacketData) -> Subpacket {
+pub fn part(data: SubpacketData) -> Subpacket {
     Subpacket::regular(data).unwrap()
 }
 
 /// An unsigned signature: type, hash, date and issuer.
-fn config(key: &impl SigningKey, typ: SignatureType, hash: HashAlgorithm, created: u32) -> SignatureConfig {
+pub fn config(key: &impl SigningKey, typ: SignatureType, hash: HashAlgorithm, created: u32) -> SignatureConfig {
     let mut config = SignatureConfig::v4(typ, key.algorithm(), hash);
     config.hashed_subpackets = vec![
         part(SubpacketData::SignatureCreationTime(Timestamp::from_secs(created))),
@@ -200,6 +200,39 @@ impl TestKey {
     /// An armoured `Release.gpg` for `text`.
     pub fn detached(&self, text: &[u8], created: i64) -> String {
         armour(vec![self.sign(text, SignatureType::Binary, HashAlgorithm::Sha256, created, None)])
+    }
+}
+
+/// What gpgv says.
+pub struct Verdict {
+    /// Every signature is good.
+    pub all: bool,
+    /// One is, which is enough for apt.
+    pub one: bool,
+}
+
+/// gpgv's verdict on a signed message, or on a detached signature and its text; `None` where there is no gpgv.
+pub fn gpgv(files: &[&[u8]], keys: &[&TestKey]) -> Option<Verdict> {
+    let dir = tempfile::tempdir().unwrap();
+    let ring = dir.path().join("ring");
+    std::fs::write(&ring, keys.iter().flat_map(|key| key.binary()).collect::<Vec<_>>()).unwrap();
+    let mut command = std::process::Command::new("gpgv");
+    command.env("GNUPGHOME", dir.path()).args(["--status-fd", "1", "--keyring"]).arg(ring);
+    for (i, bytes) in files.iter().enumerate() {
+        let file = dir.path().join(i.to_string());
+        std::fs::write(&file, bytes).unwrap();
+        command.arg(file);
+    }
+    match command.output() {
+        Ok(output) => {
+            let status = String::from_utf8_lossy(&output.stdout);
+            let one = status.lines().any(|line| line.starts_with("[GNUPG:] GOODSIG "));
+            Some(Verdict { all: output.status.success(), one })
+        }
+        Err(_) => {
+            eprintln!("skipped the comparison: gpgv is not on this machine");
+            None
+        }
     }
 }
 

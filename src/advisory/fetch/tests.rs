@@ -10,7 +10,6 @@ use std::{
 
 use super::*;
 use crate::{
-    advisory::AdvisoryClass,
     archive::{
         FetchSettings,
         testing::{
@@ -18,7 +17,7 @@ use crate::{
             http::{Answer, Request, Server},
         },
     },
-    base::Silent,
+    base::{Silent, exit, refusal::Refuses as _},
 };
 
 const JSON: &str = r#"{"a":{"CVE-1":{"releases":{"trixie":{"status":"open"}}}}}"#;
@@ -63,7 +62,7 @@ fn asks_again_after_four_hours_and_only_for_what_has_changed() {
     let url = format!("{}/tracker/data/json", server.url);
     let get = |fetcher: &Fetcher, hour| tracker_json(&store, fetcher, &url, at(hour), &Silent);
     let error = get(&offline(), 0).unwrap_err();
-    assert_eq!(error.class(), AdvisoryClass::NoData);
+    assert_eq!(error.refusal().exit, exit::NETWORK);
     assert!(error.to_string().contains("--offline forbids") && error.to_string().contains(&url), "{error}");
 
     let first = get(&hasty(), 0).unwrap();
@@ -94,7 +93,7 @@ fn old_data_are_not_taken_in_silence() {
     let (_dir, store) = store();
     tracker_json(&store, &hasty(), &server.url, at(0), &Silent).unwrap();
     let error = tracker_json(&store, &hasty(), &server.url, at(5), &Silent).unwrap_err();
-    assert_eq!(error.class(), AdvisoryClass::NoData);
+    assert_eq!(error.refusal().exit, exit::NETWORK);
     assert!(error.to_string().contains("data of 2026-11-25T08:00:00Z are in the cache: --offline"), "{error}");
 }
 
@@ -140,7 +139,7 @@ fn servers_that_lie() {
             Err(error) => {
                 let words = Failure(&error).to_string();
                 assert!(is_304 || words.contains(says), "{words}");
-                assert_eq!(error.class(), AdvisoryClass::NoData);
+                assert_eq!(error.refusal().exit, exit::NETWORK);
             }
         }
     }
@@ -170,6 +169,6 @@ fn files_are_read_where_they_are() {
     }
     for location in [dir.path().to_str().unwrap(), "/nonexistent/tracker.json", "ftp://example.com/json"] {
         let error = tracker_json(&store, &offline(), location, at(0), &Silent).unwrap_err();
-        assert_eq!(error.class(), AdvisoryClass::Usage, "{error}");
+        assert_eq!(error.refusal().exit, exit::USAGE, "{error}");
     }
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::base::refusal::{self, Refuses as _};
 
 fn parse(json: &str, sources: &[&str], suites: &[&str]) -> Result<Tracker, AdvisoryError> {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
@@ -53,7 +54,7 @@ fn a_suite_without_data_is_an_error() {
         (r#"{"a":{"CVE-1":{}}}"#, "trixie", "none at all"),
     ] {
         let error = parse(json, &["openssl"], &[suite]).unwrap_err();
-        assert_eq!(error.class(), super::super::AdvisoryClass::NoData);
+        assert_eq!(error.refusal(), refusal::SUITE_NOT_TRACKED);
         let text = error.to_string();
         assert!(text.contains(&format!("“{suite}”")) && text.contains(known), "{text}");
     }

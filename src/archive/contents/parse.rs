@@ -7,7 +7,10 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::base::{Arch, PackageName};
+use crate::{
+    archive::IndexFault,
+    base::{Arch, PackageName},
+};
 
 /// What is read at a time, bytes.
 const STEP: usize = 256 << 10;
@@ -18,22 +21,8 @@ pub(super) const MAX_LINE: usize = 1 << 20;
 /// Top-level names that are links into `/usr` (merged-/usr).
 const MERGED: [&[u8]; 7] = [b"bin", b"sbin", b"lib", b"lib32", b"lib64", b"libo32", b"libx32"];
 
-/// Why a Contents index cannot be read to its end.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ParseError {
-    /// The reader's: it does not decompress.
-    #[error("it cannot be decompressed ({0})")]
-    Read(#[from] io::Error),
-    /// More than was promised.
-    #[error("it holds more than {0} bytes when decompressed")]
-    TooLong(u64),
-    /// A line without an end.
-    #[error("line {0} is longer than {MAX_LINE} bytes")]
-    Line(u64),
-}
-
 /// Calls `take` with each line, without its line feed; the number of bytes read. `limit` is in bytes.
-pub(super) fn lines(mut reader: impl Read, limit: u64, mut take: impl FnMut(&[u8])) -> Result<u64, ParseError> {
+pub(super) fn lines(mut reader: impl Read, limit: u64, mut take: impl FnMut(&[u8])) -> Result<u64, IndexFault> {
     let mut buffer = vec![0; STEP];
     // What of the buffer is filled: the start of a line that goes on.
     let mut filled = 0;
@@ -41,17 +30,17 @@ pub(super) fn lines(mut reader: impl Read, limit: u64, mut take: impl FnMut(&[u8
     loop {
         if filled == buffer.len() {
             if filled >= MAX_LINE {
-                return Err(ParseError::Line(number));
+                return Err(IndexFault::LongLine { line: number, limit: MAX_LINE });
             }
             buffer.resize((filled * 2).min(MAX_LINE), 0);
         }
         let n = match reader.read(buffer.get_mut(filled..).unwrap_or_default()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            n => n?,
+            n => n.map_err(|error| IndexFault::Packed(error.to_string()))?,
         };
         read += n as u64;
         if read > limit {
-            return Err(ParseError::TooLong(limit));
+            return Err(IndexFault::TooLong { limit });
         }
         let seen = filled;
         filled += n;

@@ -1,6 +1,12 @@
 //! Why a download fails, in words that name the URL and the next step; URLs are shown without passwords.
 
-use crate::store::StoreError;
+use crate::{
+    base::{
+        exit,
+        refusal::{self, Refusal, Refuses},
+    },
+    store::StoreError,
+};
 
 /// Why something could not be fetched. URLs are shown without user name and password.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +30,8 @@ pub enum FetchError {
     /// The network or the server fails.
     #[error("cannot fetch {url} (attempt {attempt}): {why}; {}", promise.when_unreachable())]
     Network {
+        /// Its code.
+        refusal: &'static Refusal,
         /// The URL.
         url: String,
         /// Who named it.
@@ -33,9 +41,21 @@ pub enum FetchError {
         /// What happened last.
         why: String,
     },
+    /// The server leads away, to where nobody may follow.
+    #[error("the server of {url} leads elsewhere: {why}; {}", promise.when_unreachable())]
+    Redirect {
+        /// The URL.
+        url: String,
+        /// Who named it.
+        promise: Promise,
+        /// Where to, and why not.
+        why: String,
+    },
     /// The bytes are not those that were promised.
     #[error("{url} is not what {promise} promises (attempt {attempt}): {why}; {}", promise.next_step())]
     Mismatch {
+        /// Its code.
+        refusal: &'static Refusal,
         /// The URL.
         url: String,
         /// Who promised.
@@ -69,6 +89,25 @@ pub enum FetchError {
     /// The list of URLs is empty: a fault of the caller.
     #[error("there is no URL to fetch from")]
     NoUrl,
+}
+
+impl Refuses for FetchError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Offline { .. } => refusal::OFFLINE,
+            Self::Missing { .. } => refusal::NOT_THERE,
+            Self::Network { refusal, .. } | Self::Mismatch { refusal, .. } => refusal,
+            Self::Redirect { .. } => refusal::REDIRECT_REFUSED,
+            Self::TooLarge { .. } => refusal::DOWNLOAD_TOO_LARGE,
+            Self::Disk { source, .. } => source.refusal(),
+            // The gravest, and of equals the first.
+            Self::All(errors) => {
+                let all = || errors.iter().map(Self::refusal);
+                all().find(|refusal| refusal.exit == exit::TRUST).or_else(|| all().next()).unwrap_or(refusal::INTERNAL)
+            }
+            Self::NoUrl => refusal::INTERNAL,
+        }
+    }
 }
 
 impl FetchError {

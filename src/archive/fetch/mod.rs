@@ -25,7 +25,7 @@ use transport::Reply;
 use super::vendored::Vendored;
 
 use crate::{
-    base::{Progress, Sha256},
+    base::{Progress, Sha256, refusal},
     store::{Shelf, Store, StoreError},
 };
 
@@ -42,8 +42,10 @@ pub struct FetchSettings {
     pub backoff: Duration,
     /// For a connection, TLS included.
     pub connect_timeout: Duration,
-    /// For each read.
+    /// For each read and write.
     pub stall_timeout: Duration,
+    /// Longest wait that a server may ask for (`Retry-After`).
+    pub longest_wait: Duration,
     /// A download may take this long, and longer by a second for each 4 KiB of its size.
     pub grace: Duration,
 }
@@ -57,6 +59,7 @@ impl Default for FetchSettings {
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(15),
             stall_timeout: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(20),
             grace: Duration::from_secs(60),
         }
     }
@@ -133,6 +136,7 @@ impl Fetcher {
             .timeout_connect(Some(settings.connect_timeout))
             .timeout_recv_response(Some(settings.stall_timeout))
             .timeout_per_read(Some(settings.stall_timeout))
+            .timeout_per_write(Some(settings.stall_timeout))
             .max_idle_connections_per_host(16)
             .tls_config(tls)
             .build();
@@ -330,7 +334,8 @@ impl Fetcher {
             && offered != size
         {
             restart(file).map_err(&disk)?;
-            return Err(Failure::Mismatch(format!("the server offers {offered} bytes instead of {size}")));
+            let why = format!("the server offers {offered} bytes instead of {size}");
+            return Err(Failure::Mismatch(refusal::SIZE_MISMATCH, why));
         }
         let size = want.size.or(offered);
         let deadline = self.deadline(size.unwrap_or(UNKNOWN).saturating_sub(have));
@@ -341,7 +346,8 @@ impl Fetcher {
             have += n as u64;
             if have > want.most() {
                 restart(file).map_err(&disk)?;
-                return Err(Failure::Mismatch(format!("the server sends more than {} bytes", want.most())));
+                let why = format!("the server sends more than {} bytes", want.most());
+                return Err(Failure::Mismatch(refusal::BODY_TOO_LONG, why));
             }
             file.write_all(chunk).map_err(&disk)?;
             hash.update(chunk);
@@ -359,7 +365,8 @@ impl Fetcher {
         if resumed {
             return Err(Failure::passing("the part fetched earlier does not fit; starting over"));
         }
-        Err(Failure::Mismatch(format!("its SHA-256 is {} instead of {}", got.hex(), want.sha256.hex())))
+        let why = format!("its SHA-256 is {} instead of {}", got.hex(), want.sha256.hex());
+        Err(Failure::Mismatch(refusal::DIGEST_MISMATCH, why))
     }
 
     /// Runs `attempt` until it works or there is no sense in going on.
@@ -377,27 +384,30 @@ impl Fetcher {
                 Err(failure) => failure,
             };
             let url = shown(url);
-            let network = |why| FetchError::Network { url: url.clone(), promise: want.promise, attempt: number, why };
+            let promise = want.promise;
+            let network =
+                |refusal, why| FetchError::Network { refusal, url: url.clone(), promise, attempt: number, why };
             let mut pause = self.settings.backoff.saturating_mul(1 << (number - 1).min(6));
             let why = match failure {
-                Failure::Missing(why) => return Err(FetchError::Missing { url, promise: want.promise, why }),
+                Failure::Missing(why) => return Err(FetchError::Missing { url, promise, why }),
                 Failure::Disk(source) => {
                     return Err(FetchError::Disk { url, size: want.size.unwrap_or_default(), source });
                 }
-                Failure::Lasting(why) if why == OFFLINE => return Err(FetchError::Offline { url }),
-                Failure::Lasting(why) => return Err(network(why)),
-                Failure::Mismatch(why) => {
+                Failure::Lasting(refusal, _) if refusal == refusal::OFFLINE => return Err(FetchError::Offline { url }),
+                Failure::Redirect(why) => return Err(FetchError::Redirect { url, promise, why }),
+                Failure::Lasting(refusal, why) => return Err(network(refusal, why)),
+                Failure::Mismatch(refusal, why) => {
                     mismatches += 1;
                     if mismatches > 1 || number >= self.settings.attempts {
-                        return Err(FetchError::Mismatch { url, promise: want.promise, attempt: number, why });
+                        return Err(FetchError::Mismatch { refusal, url, promise, attempt: number, why });
                     }
                     why
                 }
-                Failure::Passing { why, attempts, wait } => {
+                Failure::Passing { refusal, why, attempts, wait } => {
                     if number >= self.settings.attempts.min(attempts) {
-                        return Err(network(why));
+                        return Err(network(refusal, why));
                     }
-                    pause = wait.unwrap_or(pause);
+                    pause = wait.map_or(pause, |wait| wait.min(self.settings.longest_wait));
                     why
                 }
             };
@@ -408,7 +418,11 @@ impl Fetcher {
     }
 
     fn allowed(&self, url: &str) -> Result<(), Failure> {
-        if self.settings.offline && !url.starts_with("file:") { Err(Failure::Lasting(OFFLINE.into())) } else { Ok(()) }
+        if self.settings.offline && !url.starts_with("file:") {
+            Err(Failure::Lasting(refusal::OFFLINE, String::new()))
+        } else {
+            Ok(())
+        }
     }
 
     /// When a download of so many bytes that begins now has taken too long.
@@ -426,15 +440,16 @@ fn on_disk(urls: &[String], size: u64) -> impl Fn(StoreError) -> FetchError + Co
     move |source| FetchError::Disk { url: shown(urls.first().map_or("", String::as_str)), size, source }
 }
 
-/// Marks the failure of a fetch that `--offline` forbids.
-const OFFLINE: &str = "offline";
-
 fn in_time(deadline: Instant) -> Result<(), Failure> {
-    if Instant::now() < deadline { Ok(()) } else { Err(Failure::passing("the server sends too slowly")) }
+    if Instant::now() < deadline {
+        Ok(())
+    } else {
+        Err(Failure::passing_by(refusal::TOO_SLOW, "the server sends too slowly"))
+    }
 }
 
 fn cut(have: u64, size: u64) -> Failure {
-    Failure::passing(format!("the connection ended after {have} of {size} bytes"))
+    Failure::passing_by(refusal::CONNECTION_CUT, format!("the connection ended after {have} of {size} bytes"))
 }
 
 /// Hashes what an earlier attempt left, and stands at its end; too much of it is thrown away.

@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use tempfile::NamedTempFile;
 
 use crate::{
-    base::Sha256,
+    base::{Sha256, live::Watched},
     store::{Shelf, Store, StoreError},
 };
 
@@ -31,7 +31,7 @@ enum Place {
     /// The stable place, locked; stays when dropped, so that the next run can go on.
     Stable { path: PathBuf, file: File },
     /// Another run holds the stable place; gone when dropped.
-    Own(NamedTempFile),
+    Own(Watched<NamedTempFile>),
 }
 
 impl Download {

@@ -9,7 +9,13 @@ use std::{
     time::Duration,
 };
 
-use crate::{base::words, store::StoreError};
+use crate::{
+    base::{
+        refusal::{self, Refusal},
+        words,
+    },
+    store::StoreError,
+};
 
 /// Redirects followed in one GET.
 const MAX_REDIRECTS: usize = 5;
@@ -44,6 +50,8 @@ pub(crate) enum Failure {
     Missing(String),
     /// It may work next time.
     Passing {
+        /// Its code.
+        refusal: &'static Refusal,
         /// What happened.
         why: String,
         /// Attempts in all that make sense.
@@ -52,16 +60,22 @@ pub(crate) enum Failure {
         wait: Option<Duration>,
     },
     /// It will not.
-    Lasting(String),
+    Lasting(&'static Refusal, String),
+    /// The server leads to where nobody may go.
+    Redirect(String),
     /// Not the bytes that the index promised.
-    Mismatch(String),
+    Mismatch(&'static Refusal, String),
     /// This machine's disk.
     Disk(StoreError),
 }
 
 impl Failure {
     pub fn passing(why: impl Into<String>) -> Self {
-        Self::Passing { why: why.into(), attempts: u32::MAX, wait: None }
+        Self::passing_by(refusal::UNREACHABLE, why)
+    }
+
+    pub fn passing_by(refusal: &'static Refusal, why: impl Into<String>) -> Self {
+        Self::Passing { refusal, why: why.into(), attempts: u32::MAX, wait: None }
     }
 }
 
@@ -98,14 +112,15 @@ fn ask(agent: &ureq::Agent, url: &str, offset: u64, known: Option<&Validators>) 
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         match status {
             301 | 302 | 303 | 307 | 308 => {
-                let to = header("location").ok_or_else(|| Failure::Lasting("a redirect to nowhere".into()))?;
+                let to = header("location").ok_or_else(|| Failure::Redirect("it redirects to nowhere".into()))?;
                 at = redirect(&at, to)?;
             }
             206 if offset > 0 => {
                 let start =
                     header("content-range").and_then(|r| r.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
                 if start != Some(offset) {
-                    return Err(Failure::passing("the server resumed at another place than asked"));
+                    let why = "the server resumed at another place than asked";
+                    return Err(Failure::passing_by(refusal::SERVER_FAILED, why));
                 }
                 let length = length(&response);
                 let body = Box::new(response.into_body().into_reader());
@@ -132,15 +147,24 @@ fn ask(agent: &ureq::Agent, url: &str, offset: u64, known: Option<&Validators>) 
             416 if offset > 0 => return get(agent, url, 0),
             404 | 410 => return Err(Failure::Missing(format!("HTTP {status}"))),
             408 | 429 | 500..=599 => {
-                let seconds = header("retry-after").and_then(|s| s.parse().ok()).map(|s: u64| s.min(20));
-                let wait = seconds.map(Duration::from_secs);
-                return Err(Failure::Passing { why: format!("HTTP {status}"), attempts: u32::MAX, wait });
+                let wait = header("retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
+                return Err(Failure::Passing {
+                    refusal: refusal::SERVER_FAILED,
+                    why: format!("HTTP {status}"),
+                    attempts: u32::MAX,
+                    wait,
+                });
             }
-            401 | 403 => return Err(Failure::Lasting(format!("HTTP {status}: the server refuses access"))),
-            _ => return Err(Failure::Lasting(format!("HTTP {status}"))),
+            401 | 403 => {
+                return Err(Failure::Lasting(
+                    refusal::ACCESS_DENIED,
+                    format!("HTTP {status}: the server refuses access"),
+                ));
+            }
+            _ => return Err(Failure::Lasting(refusal::SERVER_FAILED, format!("HTTP {status}"))),
         }
     }
-    Err(Failure::Lasting(format!("more than {MAX_REDIRECTS} redirects")))
+    Err(Failure::Redirect(format!("it redirects more than {MAX_REDIRECTS} times")))
 }
 
 fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
@@ -149,7 +173,9 @@ fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
 
 /// Where a redirect leads: never away from https, never to anything but the web.
 pub(crate) fn redirect(from: &str, to: &str) -> Result<String, Failure> {
-    let refuse = |why: &str| Err(Failure::Lasting(format!("the server redirects to {}: {why}", super::shown(to))));
+    // A query may be a signature that opens something.
+    let bare = to.split('?').next().unwrap_or_default();
+    let refuse = |why: &str| Err(Failure::Redirect(format!("it redirects to {}, and {why}", super::shown(bare))));
     let (scheme, rest) = from.split_once("://").unwrap_or((from, ""));
     let to = to.split('#').next().unwrap_or_default();
     let host_end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -198,15 +224,17 @@ fn without_dots(path: &str) -> String {
 
 /// Opens a `file:` URL.
 fn open(url: &str, offset: u64) -> Result<Reply, Failure> {
-    let path = file_path(url).ok_or_else(|| Failure::Lasting("not an absolute path on this machine".into()))?;
+    let path = file_path(url).ok_or_else(|| {
+        Failure::Lasting(refusal::LOCAL_FILE_UNREADABLE, "not an absolute path on this machine".into())
+    })?;
     let mut file = fs::File::open(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Failure::Missing("no such file".into()),
-        _ => Failure::Lasting(error.to_string()),
+        _ => Failure::Lasting(refusal::LOCAL_FILE_UNREADABLE, error.to_string()),
     })?;
-    let failed = |error: io::Error| Failure::Lasting(error.to_string());
+    let failed = |error: io::Error| Failure::Lasting(refusal::LOCAL_FILE_UNREADABLE, error.to_string());
     let meta = file.metadata().map_err(failed)?;
     if !meta.is_file() {
-        return Err(Failure::Lasting("not a regular file".into()));
+        return Err(Failure::Lasting(refusal::LOCAL_FILE_UNREADABLE, "not a regular file".into()));
     }
     let offset = if offset <= meta.len() { offset } else { 0 };
     file.seek(io::SeekFrom::Start(offset)).map_err(failed)?;
@@ -228,20 +256,20 @@ pub(in crate::archive) fn file_path(url: &str) -> Option<PathBuf> {
 /// Sorts ureq's errors by whether trying again may help.
 pub(crate) fn failed(error: ureq::Error) -> Failure {
     use io::ErrorKind as K;
-    let why = error.to_string();
+    let (refusal, why) = (refusal::UNREACHABLE, error.to_string());
     match &error {
-        ureq::Error::HostNotFound => Failure::Passing { why: "no such host".into(), attempts: 2, wait: None },
-        ureq::Error::ConnectionFailed => Failure::Passing { why, attempts: 2, wait: None },
+        ureq::Error::HostNotFound => Failure::Passing { refusal, why: "no such host".into(), attempts: 2, wait: None },
+        ureq::Error::ConnectionFailed => Failure::Passing { refusal, why, attempts: 2, wait: None },
         ureq::Error::Io(io) => match io.kind() {
             K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable => {
-                Failure::Passing { why, attempts: 2, wait: None }
+                Failure::Passing { refusal, why, attempts: 2, wait: None }
             }
-            K::InvalidData => Failure::Lasting(tls_hint(&why)),
+            K::InvalidData => Failure::Lasting(refusal::TLS_FAILED, tls_hint(&why)),
             _ => Failure::passing(why),
         },
         ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => Failure::passing(why),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Failure::Lasting(tls_hint(&why)),
-        _ => Failure::Lasting(why),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => Failure::Lasting(refusal::TLS_FAILED, tls_hint(&why)),
+        _ => Failure::Lasting(refusal, why),
     }
 }
 

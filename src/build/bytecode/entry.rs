@@ -38,7 +38,8 @@ pub(super) type Entry = Vec<Option<Content>>;
 pub(super) fn keep(store: &Store, key: &Sha256, pycs: &[Option<Vec<u8>>]) -> Result<Entry, StoreError> {
     let mut temp = store.temp()?;
     let place = store.path(Shelf::Bytecode, key);
-    write(temp.as_file_mut(), key, pycs).map_err(StoreError::at("write", &place))?;
+    let bytes = pycs.iter().flatten().map(|pyc| pyc.len() as u64).sum();
+    write(temp.as_file_mut(), key, pycs).map_err(StoreError::writing(&place, bytes))?;
     let path = store.keep(Shelf::Bytecode, key, temp)?;
     let records = pycs.iter().map(|pyc| pyc.as_ref().map(|pyc| (pyc.len() as u64, Sha256::of(pyc))));
     Ok(contents(&path, key, records))

@@ -3,7 +3,10 @@
 use std::io;
 
 use crate::{
-    base::{Arch, RootPath},
+    base::{
+        Arch, RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     image::ImageError,
     store::StoreError,
     tree::NotADirectory,
@@ -105,4 +108,25 @@ pub enum BytecodeError {
     /// The cache.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Refuses for BytecodeError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::NoInterpreter(_) => refusal::NO_INTERPRETER,
+            Self::Read { .. } => refusal::BYTECODE_SOURCE_UNREADABLE,
+            Self::Changed(_) => refusal::BYTECODE_SOURCE_CHANGED,
+            Self::NoUnshare => refusal::NO_UNSHARE,
+            Self::NoNamespace { .. } => refusal::NO_NAMESPACE,
+            Self::Start { .. } => refusal::INTERPRETER_NOT_STARTED,
+            Self::Other { .. } => refusal::INTERPRETER_IS_ANOTHER,
+            Self::NoneForArch { .. } => refusal::NO_HOST_PYTHON,
+            Self::Died { .. } => refusal::INTERPRETER_DIED,
+            Self::Hung { .. } => refusal::INTERPRETER_HUNG,
+            Self::Answer { .. } => refusal::INTERPRETER_WRONG_ANSWER,
+            Self::Place(_) => refusal::NOT_A_DIRECTORY,
+            Self::Image(error) => error.refusal(),
+            Self::Store(error) => error.refusal(),
+        }
+    }
 }

@@ -11,14 +11,14 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use super::{
     BytecodeError, Interpreter,
     worker::{Failed, Worker},
 };
-use crate::base::Arch;
+use crate::base::{Arch, live};
 
 /// The program that the interpreter runs.
 pub(super) const PROGRAM: &str = include_str!("compile.py");
@@ -191,8 +191,8 @@ pub(super) fn find_machines(interpreter: &Interpreter) -> Option<Machines> {
     let wanted = ["cpython".to_owned(), interpreter.cache_tag(), format!("{major}.{minor}")];
     names.iter().find_map(|name| {
         let mut command = Command::new(name);
-        command.args(["-I", "-S", "-B", "-c", WHO]).stdin(Stdio::null()).stderr(Stdio::null());
-        let output = command.output().ok().filter(|output| output.status.success())?;
+        command.args(["-I", "-S", "-B", "-c", WHO]);
+        let output = live::output(&mut command).ok().filter(|output| output.status.success())?;
         let text = String::from_utf8(output.stdout).ok()?;
         let mut lines = text.lines();
         let is_it = wanted.iter().all(|word| lines.next() == Some(word));

@@ -5,7 +5,6 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read, Write as _},
-    os::unix::process::CommandExt as _,
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -15,7 +14,10 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::BytecodeError;
-use crate::base::RootPath;
+use crate::base::{
+    RootPath,
+    live::{self, Watch},
+};
 
 /// How long a module may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -53,6 +55,7 @@ pub(super) enum Failed {
 #[derive(Debug)]
 pub(super) struct Worker {
     child: Child,
+    live: Option<Watch>,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     stderr: Option<JoinHandle<String>>,
@@ -129,8 +132,8 @@ impl Worker {
 
     fn start_within(mut command: Command, greeting: &str, patience: Duration) -> Result<Self, Failed> {
         // A group of its own, to be killed as one.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(Failed::Spawn)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (mut child, live) = live::spawn(&mut command).map_err(Failed::Spawn)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Failed::Spawn(io::ErrorKind::BrokenPipe.into()));
@@ -140,6 +143,7 @@ impl Worker {
         let watched = Arc::clone(&clock);
         let mut worker = Self {
             child,
+            live: Some(live),
             stdin,
             stdout: BufReader::new(stdout),
             stderr: Some(thread::spawn(|| tail(stderr))),
@@ -237,6 +241,7 @@ impl Worker {
         }
         self.clock.kill();
         self.clock.set(State::Over);
+        self.live = None;
         let status = self.child.wait().ok();
         if let Some(watch) = self.watch.take() {
             let _ = watch.join();

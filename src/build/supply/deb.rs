@@ -20,5 +20,5 @@ pub(super) fn fetch(package: &LockedPackage, download: Download<'_>) -> Result<P
 
 pub(super) fn unpack(package: &LockedPackage, deb: PathBuf, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
     let item = Item { package: package.name.clone(), deb, sha256: package.sha256 };
-    Ok(unpack::unpack(supplier.download.store, &item, supplier.filter, &Default::default())?)
+    Ok(unpack::unpack(supplier.download.store, &item, supplier.filter, &supplier.limits.into())?)
 }

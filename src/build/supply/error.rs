@@ -2,7 +2,10 @@
 
 use crate::{
     archive::FetchError,
-    base::PackageName,
+    base::{
+        PackageName,
+        refusal::{self, Refusal, Refuses},
+    },
     image::ImageError,
     python::{InstallError, Misfit, PipError},
     store::StoreError,
@@ -72,6 +75,23 @@ pub enum SupplyError {
     /// It cannot be compressed.
     #[error(transparent)]
     Image(#[from] ImageError),
+}
+
+impl Refuses for SupplyError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Fetch(error) => error.refusal(),
+            Self::NoRepository { .. } => refusal::LOCK_UNKNOWN_REPOSITORY,
+            Self::Unpack(error) => error.refusal(),
+            Self::Pip(error) => error.refusal(),
+            Self::Misfit { .. } => refusal::WHEEL_MISFIT,
+            Self::Install(error) => error.refusal(),
+            Self::Locked { .. } => refusal::LOCK_BAD_WHEEL,
+            Self::NotHere { .. } => refusal::LOCKED_WHEEL_MISSING,
+            Self::Store(error) => error.refusal(),
+            Self::Image(error) => error.refusal(),
+        }
+    }
 }
 
 impl SupplyError {

@@ -33,7 +33,7 @@ use crate::{
     base::{Progress, Sha256},
     image,
     lock::LockedPackage,
-    manifest::{Compression, Tarball},
+    manifest::{self, Compression, Tarball},
     store::{Shelf, Store},
     tree::Origin,
     unpack::{self, Filter, Segment, UnpackError},
@@ -70,6 +70,8 @@ pub(super) enum Job<'a> {
 pub(super) struct Supplier<'a> {
     /// What is left out.
     pub filter: &'a Filter,
+    /// How much one of them may hold.
+    pub limits: &'a manifest::Limits,
     /// What outputs will be compressed with.
     pub codecs: &'a [Compression],
     /// Where files come from.

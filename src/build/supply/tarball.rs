@@ -36,5 +36,5 @@ pub(super) fn item(tarball: &Tarball, file: PathBuf) -> unpack::Tarball {
 
 pub(super) fn unpack(tarball: &Tarball, file: PathBuf, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
     let item = item(tarball, file);
-    Ok(unpack::unpack_tarball(supplier.download.store, &item, supplier.filter, &Default::default())?)
+    Ok(unpack::unpack_tarball(supplier.download.store, &item, supplier.filter, &supplier.limits.into())?)
 }

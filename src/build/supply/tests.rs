@@ -50,7 +50,8 @@ impl Bench {
         let download = Download { fetcher: &Fetcher::new(settings), store, bases: &bases, progress };
         let filter = Filter::new(&FilterSpec::default()).unwrap();
         let jobs: Vec<Job<'_>> = self.packages.iter().map(Job::Deb).collect();
-        Supplier { filter: &filter, codecs: &[Compression::Gzip], download }.segments(&jobs)
+        Supplier { filter: &filter, limits: &Default::default(), codecs: &[Compression::Gzip], download }
+            .segments(&jobs)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     lock::LockedWheel,
     manifest::Python,
     python::{self, Errand, Inputs, Site, Source, Wanted, WheelName},
-    store::{Shelf, StoreError},
+    store::Shelf,
     tree::Origin,
     unpack::{Filter, Segment},
 };
@@ -168,8 +168,8 @@ impl WheelJob<'_> {
     }
 
     pub(super) fn unpack(&self, file: &Path, supplier: Supplier<'_>) -> Result<Segment, SupplyError> {
-        let Supplier { filter, download, .. } = supplier;
-        Ok(python::install(download.store, file, &self.file, &self.sha256, self.site, filter)?)
+        let Supplier { filter, limits, download, .. } = supplier;
+        Ok(python::install(download.store, file, &self.file, &self.sha256, self.site, filter, &limits.into())?)
     }
 
     /// As the lock will have it. A size that nobody knows is found out.
@@ -262,8 +262,7 @@ fn bring(mut errands: Vec<Errand>, site: &Site, download: Download<'_>) -> Resul
         return Err(python::PipError::Offline(names.join(", ")).into());
     }
     progress.phase("pip is downloading wheels", None);
-    let tmp = store.root().join("tmp");
-    let folder = tempfile::tempdir_in(&tmp).map_err(StoreError::at("create a folder in", &tmp))?;
+    let folder = store.temp_dir()?;
     for (name, wheel) in python::download(&errands, &site.environment, folder.path())? {
         store.adopt(Shelf::Sources, &wheel.sha256, &wheel.path)?;
         found.insert(name, (wheel.file, wheel.sha256, wheel.size));

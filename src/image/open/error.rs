@@ -6,7 +6,10 @@ use std::{
 };
 
 use crate::{
-    base::{Arch, BadPath, RootPath, Sha256},
+    base::{
+        Arch, BadPath, RootPath, Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
     deb::{LimitReached, TarFault},
 };
 
@@ -19,6 +22,12 @@ pub struct OpenError {
     /// What is wrong with it.
     #[source]
     pub fault: OpenFault,
+}
+
+impl Refuses for OpenError {
+    fn refusal(&self) -> &'static Refusal {
+        self.fault.refusal()
+    }
 }
 
 impl OpenError {
@@ -148,6 +157,31 @@ pub enum OpenFault {
     Limit(#[from] LimitReached),
 }
 
+impl Refuses for OpenFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Read(_) => refusal::IMAGE_UNREADABLE,
+            Self::Scratch { source, .. } => refusal::of_cache(source),
+            Self::Special => refusal::NOT_AN_IMAGE,
+            Self::Compressed(_) => refusal::IMAGE_UNDECODABLE,
+            Self::Document { .. } => refusal::IMAGE_BAD_DOCUMENT,
+            Self::Missing { .. } => refusal::IMAGE_INCOMPLETE,
+            Self::Twice(_) => refusal::IMAGE_MEMBER_TWICE,
+            Self::TwoImages { .. } => refusal::IMAGE_AMBIGUOUS,
+            Self::Size { .. } => refusal::IMAGE_BLOB_SIZE,
+            Self::Digest { .. } => refusal::IMAGE_BLOB_DIGEST,
+            Self::DiffId { .. } => refusal::IMAGE_DIFF_ID,
+            Self::LayerCount { .. } => refusal::IMAGE_LAYER_COUNT,
+            Self::MediaType { .. } => refusal::IMAGE_MEDIA_TYPE,
+            Self::Arch { .. } => refusal::IMAGE_OTHER_ARCH,
+            Self::Several(_) => refusal::IMAGE_SEVERAL,
+            Self::NoImage(_) => refusal::NO_IMAGE,
+            Self::Layer { fault, .. } => fault.refusal(),
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
+}
+
 impl OpenFault {
     /// What a person can do about it.
     pub fn next_step(&self) -> &'static str {
@@ -159,7 +193,7 @@ impl OpenFault {
             Self::Several(_) => "name the architecture, or take the one that is meant out with skopeo copy",
             Self::MediaType { .. } | Self::NoImage(_) => "name an image of a root filesystem",
             Self::Limit(_) | Self::Layer { fault: LayerFault::Limit(_) | LayerFault::Tar(TarFault::Limit(_)), .. } => {
-                "if the image is meant to be that large, raise the limit; otherwise do not trust it"
+                "do not trust it; if it is meant to be that large, raise that limit with --limit KEY=VALUE"
             }
             Self::Layer { fault: LayerFault::Tar(TarFault::Checksum { after }), .. } if after == crate::deb::START => {
                 "name an image: an OCI layout, a tar archive of one or of a rootfs, or a rootfs directory"
@@ -200,7 +234,7 @@ pub enum LayerFault {
     #[error(transparent)]
     Tar(#[from] TarFault),
     /// A name that leads out of the root, or is none.
-    #[error("{}", printable(.0))]
+    #[error(transparent)]
     Name(#[from] BadPath),
     /// A whiteout of nothing, of `.` or of `..` (image-spec, layer.md, “Whiteouts”).
     #[error("the whiteout “{0}” names nothing that could be removed")]
@@ -234,8 +268,18 @@ pub enum LayerFault {
     Limit(#[from] LimitReached),
 }
 
-/// A name's fault without what a terminal would obey.
-fn printable(fault: &BadPath) -> String {
-    let text = fault.to_string();
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+impl Refuses for LayerFault {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Tar(TarFault::Checksum { after }) if after == crate::deb::START => refusal::NOT_AN_IMAGE,
+            Self::Tar(fault) => fault.refusal(),
+            Self::Name(bad) => bad.refusal(),
+            Self::Whiteout(_) => refusal::LAYER_WHITEOUT,
+            Self::Root(_) => refusal::LAYER_ROOT,
+            Self::Parent { .. } => refusal::LAYER_PARENT,
+            Self::Loop(_) => refusal::LAYER_LOOP,
+            Self::Hardlink { .. } => refusal::LAYER_HARD_LINK,
+            Self::Limit(limit) => limit.refusal(),
+        }
+    }
 }

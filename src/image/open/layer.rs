@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     base::{Sha256, Sha256Writer},
-    deb::{End, Entries, LimitReached, Limits, TarEntry, TarFault, TarKind, decompress, is_compressed},
+    deb::{End, Entries, FILES, LimitReached, Limits, TarEntry, TarFault, TarKind, decompress, is_compressed},
     tree::{Content, SegmentFile},
 };
 
@@ -180,7 +180,7 @@ impl<'a> Unpacker<'a> {
     }
 
     fn decoder<'r>(&self, reader: impl io::BufRead + Send + 'r) -> Result<Box<dyn Read + Send + 'r>, OpenFault> {
-        decompress(reader, self.limits.data, "bytes of files", self.limits).map_err(OpenFault::Compressed)
+        decompress(reader, &FILES, self.limits).map_err(OpenFault::Compressed)
     }
 
     /// All entries of the plain archive in `blob`, of which nothing else is read.
@@ -278,7 +278,7 @@ impl<'a> Unpacker<'a> {
 
     /// Counts bytes of plain archives that are taken from where they lie.
     pub(super) fn charge(&self, size: u64) -> Result<(), LimitReached> {
-        let reached = LimitReached { what: "bytes of files", limit: self.limits.data };
+        let reached = LimitReached::new("bytes of files", self.limits.data).key("unpacked");
         if take(&self.left, size) { Ok(()) } else { Err(reached) }
     }
 }

@@ -358,13 +358,13 @@ fn layers(source: &Source, manifest: &Manifest) -> Result<Vec<LayerBlob>, OpenFa
 
 fn check_count(layers: usize) -> Result<(), OpenFault> {
     match layers > LAYERS {
-        true => Err(crate::deb::LimitReached { what: "layers", limit: LAYERS as u64 }.into()),
+        true => Err(crate::deb::LimitReached::new("layers", LAYERS as u64).into()),
         false => Ok(()),
     }
 }
 
 /// An image without layers yet, of its configuration.
-fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
+pub(super) fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
     let config: Value = json(name, bytes)?;
     let bad = |what: &str| OpenFault::Document { name: format!("the configuration {name}"), what: what.into() };
     let text = |key: &str| config.get(key).and_then(Value::as_str);

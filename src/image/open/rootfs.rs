@@ -221,13 +221,13 @@ impl Rootfs {
         };
         self.metadata += path.as_bytes().len() as u64 + own;
         if self.metadata > self.limits.metadata {
-            let (what, limit) = ("bytes of names and attributes", self.limits.metadata);
-            return Err(LimitReached { what, limit }.into());
+            let limit = LimitReached::new("bytes of names and attributes", self.limits.metadata);
+            return Err(limit.key("names").into());
         }
         self.nodes.insert(path, Place { what, layer: self.layer });
         // The names of files that are gone hold their places among the inodes.
         if self.nodes.len().max(self.inodes.len()) as u64 > self.limits.entries {
-            return Err(LimitReached { what: "files and directories", limit: self.limits.entries }.into());
+            return Err(LimitReached::new("files and directories", self.limits.entries).key("entries").into());
         }
         Ok(())
     }
@@ -285,7 +285,7 @@ impl Rootfs {
         self.steps += 1;
         let limit = self.limits.entries.saturating_mul(STEPS);
         if self.steps > limit {
-            return Err(LimitReached { what: "steps to the folders of its entries", limit }.into());
+            return Err(LimitReached::new("steps to the folders of its entries", limit).into());
         }
         Ok(())
     }

@@ -7,7 +7,10 @@ use std::{fmt, fs, path::Path, path::PathBuf, str::FromStr};
 use super::{OpenError, Opened, any, pull};
 use crate::{
     archive::Fetcher,
-    base::{Arch, Progress},
+    base::{
+        Arch, Progress,
+        refusal::{Refusal, Refuses},
+    },
     deb::Limits,
     image::registry::{Actions, BadReference, Client, Credentials, Reference, RegistryError, SCHEME},
 };
@@ -78,6 +81,15 @@ pub enum TargetError {
     /// It cannot be fetched.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+impl Refuses for TargetError {
+    fn refusal(&self) -> &'static Refusal {
+        match self {
+            Self::Open(error) => error.refusal(),
+            Self::Registry(error) => error.refusal(),
+        }
+    }
 }
 
 /// Fetches the image if need be, and reads it as [`open`](super::open) does. What is fetched stays in `scratch`.

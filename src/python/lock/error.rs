@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::Format;
-use crate::base::words;
+use crate::base::{
+    refusal::{self, Refusal, Refuses},
+    words,
+};
 
 /// A lock cannot be used: which file, where in it, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +112,35 @@ pub enum Problem {
     NoRoot,
     #[error("{text}: {why}")]
     Line { text: String, why: String },
+}
+
+impl Refuses for LockFault {
+    fn refusal(&self) -> &'static Refusal {
+        match &self.problem {
+            Problem::UnknownFormat { .. } => refusal::APP_LOCK_FORMAT,
+            Problem::TooLarge { .. } => refusal::APP_LOCK_TOO_LARGE,
+            Problem::NotText { .. } => refusal::APP_LOCK_NOT_TEXT,
+            Problem::Syntax { .. } => refusal::APP_LOCK_SYNTAX,
+            Problem::Layout { .. } => refusal::APP_LOCK_LAYOUT,
+            Problem::Value { .. } => refusal::APP_LOCK_VALUE,
+            Problem::Marker { .. } => refusal::APP_LOCK_MARKER,
+            Problem::Unknown { .. } => refusal::APP_LOCK_UNKNOWN_NAME,
+            Problem::Without { .. } => refusal::APP_LOCK_WITHOUT_GROUPS,
+            Problem::Python { .. } => refusal::APP_LOCK_OTHER_PYTHON,
+            Problem::Environments { .. } => refusal::APP_LOCK_OTHER_ENVIRONMENT,
+            Problem::Twice { .. } => refusal::APP_LOCK_TWICE,
+            Problem::NoHash { .. } => refusal::APP_LOCK_WITHOUT_HASH,
+            Problem::SourceOnly { .. } => refusal::APP_LOCK_SOURCE_ONLY,
+            Problem::Unpinned { .. } => refusal::APP_LOCK_UNPINNED,
+            Problem::NoFiles { .. } => refusal::APP_LOCK_NO_FILES,
+            Problem::NoneFits { .. } => refusal::APP_LOCK_NONE_FITS,
+            Problem::NotBuilt { .. } => refusal::APP_LOCK_NOT_BUILT,
+            Problem::Misnamed { .. } => refusal::APP_LOCK_MISNAMED,
+            Problem::Dangling { .. } => refusal::APP_LOCK_DANGLING,
+            Problem::NoRoot => refusal::APP_LOCK_NO_ROOT,
+            Problem::Line { .. } => refusal::APP_LOCK_LINE,
+        }
+    }
 }
 
 impl Problem {

@@ -39,6 +39,20 @@ impl Default for Limits {
     }
 }
 
+impl From<&crate::manifest::Limits> for Limits {
+    fn from(told: &crate::manifest::Limits) -> Self {
+        let usual = Self::default();
+        Self {
+            unpacked: told.unpacked.unwrap_or(usual.unpacked),
+            file: told.unpacked.unwrap_or(usual.file),
+            ratio: told.wheel_ratio.unwrap_or(usual.ratio),
+            entries: told.entries.unwrap_or(usual.entries),
+            directory: told.names.unwrap_or(usual.directory),
+            metadata: told.control.unwrap_or(usual.metadata),
+        }
+    }
+}
+
 /// Unpacked sizes up to this are no bomb, whatever the ratio.
 const HARMLESS: u64 = 64 << 20;
 
@@ -100,7 +114,7 @@ impl Archive {
                 (false, 0o120_000) => return Err(refused("it is a symbolic link, which a wheel cannot hold")),
                 (false, _) => return Err(refused("it is neither a file nor a directory")),
             }
-            over("bytes in one file, unpacked", limits.file, entry.size())?;
+            over("bytes in one file, unpacked", "unpacked", limits.file, entry.size())?;
             declared = declared.saturating_add(entry.size());
             entries.push(Entry {
                 name,
@@ -109,7 +123,7 @@ impl Archive {
                 index,
             });
         }
-        over("bytes, unpacked", limits.unpacked, declared)?;
+        over("bytes, unpacked", "unpacked", limits.unpacked, declared)?;
         let bomb = length.saturating_mul(limits.ratio).max(HARMLESS);
         if declared > bomb {
             return Err(WheelFault::Bomb(bomb));
@@ -146,7 +160,7 @@ impl Archive {
                 Err(error) => return Err(failed(error)),
             };
             read += n as u64;
-            over("bytes, unpacked", most, read)?;
+            over("bytes, unpacked", "unpacked", most, read)?;
             out.write_all(&buffer[..n]).map_err(WheelFault::Write)?;
         }
         if read != declared {
@@ -160,15 +174,15 @@ impl Archive {
         let mut out = Vec::new();
         let size =
             self.entries.get(at).and_then(|entry| self.zip.by_index_data(entry.index).ok()).map_or(0, |e| e.size());
-        over("bytes in one file of metadata", self.limits.metadata, size)?;
+        over("bytes in one file of metadata", "control", self.limits.metadata, size)?;
         self.copy(at, self.limits.metadata, &mut out)?;
         Ok(out)
     }
 }
 
 /// Fails when `found` is more than `limit`.
-fn over(what: &'static str, limit: u64, found: u64) -> Result<(), LimitReached> {
-    if found > limit { Err(LimitReached { what, limit }) } else { Ok(()) }
+fn over(what: &'static str, key: &'static str, limit: u64, found: u64) -> Result<(), LimitReached> {
+    if found > limit { Err(LimitReached::new(what, limit).key(key).found(found)) } else { Ok(()) }
 }
 
 fn unsound(error: zip::result::ZipError) -> WheelFault {
@@ -267,8 +281,8 @@ impl Frame {
         if frame.count == 0xFFFF || frame.size == 0xFFFF_FFFF || frame.start == 0xFFFF_FFFF {
             end = frame.widen(reader, at)?;
         }
-        over("entries", limits.entries, frame.count)?;
-        over("bytes in its central directory", limits.directory, frame.size)?;
+        over("entries", "entries", limits.entries, frame.count)?;
+        over("bytes in its central directory", "names", limits.directory, frame.size)?;
         if frame.start.checked_add(frame.size) != Some(end) {
             return Err(unsound("its central directory does not end where the end record begins"));
         }

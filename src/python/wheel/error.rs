@@ -3,7 +3,10 @@
 use std::io;
 
 use crate::{
-    base::{BadPath, RootPath},
+    base::{
+        BadPath, RootPath,
+        refusal::{self, Refusal, Refuses},
+    },
     deb::LimitReached,
 };
 
@@ -124,11 +127,38 @@ pub enum WheelFault {
     #[error("“{0}” cannot be the interpreter of a script: an absolute path of at most 250 bytes without blanks can")]
     Interpreter(String),
     /// More bytes than its size allows.
-    #[error("unpacked it would have more than {0} bytes, too many for its size: it is a zip bomb")]
+    #[error("unpacked it would have more than {0} bytes, too many for its size (limits.wheel-ratio): it is a zip bomb")]
     Bomb(u64),
     /// More than the configured limits allow.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+impl Refuses for WheelError {
+    fn refusal(&self) -> &'static Refusal {
+        match &self.fault {
+            WheelFault::Read(_) => refusal::WHEEL_UNREADABLE,
+            WheelFault::Write(_) => refusal::WHEEL_UNWRITABLE,
+            WheelFault::Zip(_) => refusal::WHEEL_NOT_A_ZIP,
+            WheelFault::Entry { .. } => refusal::WHEEL_BAD_ENTRY,
+            WheelFault::Collision { .. } => refusal::WHEEL_COLLISION,
+            WheelFault::DistInfo(_) => refusal::WHEEL_DIST_INFO,
+            WheelFault::Missing(_) => refusal::WHEEL_METADATA_MISSING,
+            WheelFault::Metadata { .. } => refusal::WHEEL_METADATA_MALFORMED,
+            WheelFault::Identity { .. } => refusal::WHEEL_MISNAMED,
+            WheelFault::Version { .. } => refusal::WHEEL_VERSION,
+            WheelFault::Unrecorded(_) => refusal::WHEEL_UNRECORDED,
+            WheelFault::Absent(_) => refusal::WHEEL_FILE_ABSENT,
+            WheelFault::Digest { .. } => refusal::WHEEL_WEAK_DIGEST,
+            WheelFault::Tampered { .. } => refusal::WHEEL_TAMPERED,
+            WheelFault::Unpack { .. } => refusal::WHEEL_UNDECODABLE,
+            WheelFault::Changed(_) => refusal::WHEEL_CHANGED,
+            WheelFault::Path(bad) => bad.refusal(),
+            WheelFault::Interpreter(_) => refusal::WHEEL_BAD_INTERPRETER,
+            WheelFault::Bomb(_) => refusal::ZIP_BOMB,
+            WheelFault::Limit(limit) => limit.refusal(),
+        }
+    }
 }
 
 impl WheelFault {
@@ -141,7 +171,9 @@ impl WheelFault {
                 "the file is damaged: fetch it again, and if it stays so, tell its makers"
             }
             Self::Interpreter(_) => "choose a prefix that is shorter or has no blanks",
-            Self::Limit(_) | Self::Bomb(_) => "that is no wheel of a program: look into it before you use it",
+            Self::Limit(_) | Self::Bomb(_) => {
+                "that is hardly a wheel of a program: look into it before you use it; if it is meant so, raise that limit in the manifest"
+            }
             Self::Identity { .. } => "the file was renamed or given out under a false name: fetch it again",
             Self::Tampered { .. } | Self::Unrecorded(_) | Self::Absent(_) => {
                 "it was changed after it was built: fetch it again, and if it stays so, ask its makers for a sound one"
