@@ -62,7 +62,7 @@ fn main() {
                     Some(SolveRequest {
                         clause: RelationGroup::parse(text).ok()?,
                         text: (*text).into(),
-                        line: 1,
+                        line: 1.into(),
                         by: None,
                     })
                 })

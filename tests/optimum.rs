@@ -344,7 +344,7 @@ fn problem<'u>(universe: &'u Universe, case: &Case, none: &'u BTreeSet<compose::
     let requests = case.install.iter().map(|text| SolveRequest {
         clause: RelationGroup::parse(text).unwrap(),
         text: text.clone(),
-        line: 1,
+        line: 1.into(),
         by: None,
     });
     Problem {

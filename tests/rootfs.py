@@ -4,11 +4,17 @@ import asyncio, ctypes, ctypes.util, importlib, importlib.util, locale, os, pkgu
 
 failed = []
 split_out = []
+# Under qemu-user: nothing is started, since what an image starts is for a kernel of its own machine; and only what is a
+# shared library is imported, which takes the emulator long enough.
+emulated = "emulated" in sys.argv
 
 
 def walk():
     """Every module of the standard library that the image ships."""
     names = set(sys.builtin_module_names)
+    if emulated:
+        folder = next(p for p in sys.path if p.endswith("lib-dynload"))
+        return sorted(names | {name.split(".")[0] for name in os.listdir(folder)})
     for entry in (p for p in sys.path if p.startswith("/usr/lib/python3")):
         for module in pkgutil.walk_packages([entry], onerror=lambda name: None):
             names.add(module.name)
@@ -52,7 +58,7 @@ assert pwd.getpwnam("root").pw_uid == 0
 assert locale.setlocale(locale.LC_ALL, "C.UTF-8") == "C.UTF-8"
 with sqlite3.connect(":memory:") as db:
     assert db.execute("select 6 * 7").fetchone() == (42,)
-assert ctypes.util.find_library("c") == "libc.so.6", ctypes.util.find_library("c")
+assert emulated or ctypes.util.find_library("c") == "libc.so.6", ctypes.util.find_library("c")
 assert ctypes.CDLL(None).getuid() == 65532
 assert asyncio.run(asyncio.sleep(0, "done")) == "done"
 with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +71,8 @@ try:
 except FileNotFoundError:
     pass
 else:
-    raise AssertionError("there is a shell")
+    # qemu-user forks where a program asks for vfork, and what the child could not start is lost on the way.
+    assert emulated, "there is a shell"
 
 print("imported", imported)
 print("not shipped:", " ".join(split_out))

@@ -20,6 +20,18 @@ pub enum Arch {
 #[error("“{0}” is not an architecture that compose knows (amd64, arm64, armhf, i386, ppc64el, riscv64, s390x)")]
 pub struct UnknownArch(pub String);
 
+/// A name that is neither an architecture nor a platform that an image can be made for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{text}” is neither an architecture nor a platform that compose knows ({})", known())]
+pub struct UnknownPlatform {
+    /// As typed.
+    pub text: String,
+}
+
+fn known() -> String {
+    Arch::ALL.map(|arch| format!("{arch} or {}", arch.platform())).join(", ")
+}
+
 impl Arch {
     /// Every architecture, in the order of their names.
     pub const ALL: [Self; 7] =
@@ -64,6 +76,33 @@ impl Arch {
         }
     }
 
+    /// The architecture that OCI calls so. Variants of amd64 and arm64 are levels of the same one; arm without a variant
+    /// is v7, as containerd reads it.
+    pub fn of_oci(name: &str, variant: Option<&str>) -> Option<Self> {
+        let arch = Self::ALL.into_iter().find(|arch| arch.oci().0 == name)?;
+        match (arch, variant) {
+            (Self::Armhf, Some(variant)) if !matches!(variant, "v7" | "7" | "v8" | "8" | "") => None,
+            _ => Some(arch),
+        }
+    }
+
+    /// Debian's name, or a platform as docker and containerd write it: `linux/arm64`, `linux/arm/v7`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn of_platform(text: &str) -> Result<Self, UnknownPlatform> {
+        let unknown = || UnknownPlatform { text: text.into() };
+        let Some((os, rest)) = text.split_once('/') else { return text.parse().map_err(|_| unknown()) };
+        let (name, variant) = rest.split_once('/').map_or((rest, None), |(name, variant)| (name, Some(variant)));
+        Self::of_oci(name, variant).filter(|_| os == "linux").ok_or_else(unknown)
+    }
+
+    /// `linux/arm/v7`.
+    pub fn platform(self) -> String {
+        let (name, variant) = self.oci();
+        variant.map_or(format!("linux/{name}"), |variant| format!("linux/{name}/{variant}"))
+    }
+
     /// The architecture that this program was built for.
     pub fn host() -> Option<Self> {
         match std::env::consts::ARCH {
@@ -90,5 +129,36 @@ impl FromStr for Arch {
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_read_as_docker_writes_them() {
+        for arch in Arch::ALL {
+            assert_eq!(Arch::of_platform(&arch.platform()), Ok(arch));
+            assert_eq!(Arch::of_platform(arch.as_str()), Ok(arch));
+        }
+        for (text, want) in [
+            ("linux/arm64", Some(Arch::Arm64)),
+            ("linux/arm64/v8", Some(Arch::Arm64)),
+            ("linux/arm", Some(Arch::Armhf)),
+            ("linux/arm/v6", None),
+            ("linux/386", Some(Arch::I386)),
+            ("linux/ppc64le", Some(Arch::Ppc64el)),
+            ("linux/i386", None),
+            ("ppc64le", None),
+            ("windows/amd64", None),
+            ("linux", None),
+            ("linux/", None),
+            ("", None),
+        ] {
+            assert_eq!(Arch::of_platform(text).ok(), want, "{text}");
+        }
+        let error = Arch::of_platform("linux/arm/v6").err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("“linux/arm/v6”") && error.contains("armhf or linux/arm/v7"), "{error}");
     }
 }

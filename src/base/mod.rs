@@ -11,13 +11,15 @@ pub mod words;
 mod arch;
 mod code;
 mod digest;
+mod line;
 mod name;
 mod path;
 mod progress;
 
-pub use arch::{Arch, UnknownArch};
+pub use arch::{Arch, UnknownArch, UnknownPlatform};
 pub use code::{Asked, CODES, Code, Severity, UNHARDENED};
 pub use digest::{BadDigest, Sha256, Sha256Writer};
+pub use line::Line;
 pub use name::{BadName, PackageName};
 pub use path::{BadPath, RootPath};
 pub use progress::{Progress, Silent};

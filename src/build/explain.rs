@@ -9,6 +9,7 @@ use petgraph::visit::EdgeRef as _;
 
 use super::{OpenChoice, Wishes};
 use crate::{
+    base::Line,
     lock::Target,
     solve::{
         Closure, Price, SolveRequest,
@@ -24,7 +25,7 @@ pub struct Reason {
     /// In words, without its number.
     pub text: String,
     /// The line of the manifest that says so, from 1.
-    pub line: Option<usize>,
+    pub line: Option<Line>,
     /// Whether other packages would have met it too.
     pub chosen: bool,
 }
@@ -167,7 +168,7 @@ impl<'u> Explainer<'u> {
             (Member::Root, _) => return None,
             (Member::Request(number), Member::Package(to)) => {
                 let request = &self.wishes.requests()[number];
-                let line = Some(request.line).filter(|line| *line > 0);
+                let line = request.line.written();
                 let text = format!("{}{}", request.in_words(), self.choice(to, others, relation));
                 return Some(Reason { text, line, chosen: !others.is_empty() });
             }

@@ -90,7 +90,7 @@ impl<'a> Finder<'a> {
                 |name: &str| self.sonames.as_ref().map(|sonames| sonames.near(name.as_bytes())).unwrap_or_default();
             let clause = clause.ok_or_else(|| ResolveError::NobodyShips {
                 what: text.clone(),
-                line: *line,
+                line: line.clone(),
                 near: if let Want::Soname(name) = want { near(name) } else { Vec::new() },
                 no_contents: !self.has_contents(),
             })?;

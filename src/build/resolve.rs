@@ -20,7 +20,7 @@ use super::{
 use crate::{
     archive::{ArchiveError, IndexPiece, LoadedSuite, Loader, PackagesIndex, SuiteRequest},
     base::{
-        Arch, PackageName, RootPath, Sha256,
+        Arch, Line, PackageName, RootPath, Sha256,
         refusal::{self, Refusal, Refuses},
     },
     control::RelationError,
@@ -39,6 +39,14 @@ use crate::{
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
+    /// One of several architectures.
+    #[error("for {arch}: {source}")]
+    For {
+        /// Which.
+        arch: Arch,
+        /// What is wrong there.
+        source: Box<Self>,
+    },
     /// A suite cannot be loaded.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -49,7 +57,7 @@ pub enum ResolveError {
     #[error("packages.install, line {line}: {source}")]
     Request {
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// What is wrong.
         source: RelationError,
     },
@@ -62,7 +70,7 @@ pub enum ResolveError {
         /// As written.
         what: String,
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// Names close to it.
         near: Vec<String>,
         /// No repository has a Contents index.
@@ -119,6 +127,7 @@ pub enum ResolveError {
 impl Refuses for ResolveError {
     fn refusal(&self) -> &'static Refusal {
         match self {
+            Self::For { source, .. } => source.refusal(),
             Self::Archive(error) => error.refusal(),
             Self::Universe(error) => error.refusal(),
             Self::Request { .. } => refusal::BAD_REQUEST,
@@ -243,8 +252,14 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
     let mut all_more = BTreeMap::new();
     let mut repositories: BTreeMap<String, LockedRepository> = BTreeMap::new();
     for &arch in archs {
-        let (universe, loaded) = load(order.suites, arch, loader)?;
-        let (target, more) = target(order, &loaded, &universe, loader, ask)?;
+        let solved = load(order.suites, arch, loader).and_then(|(universe, loaded)| {
+            let (target, more) = target(order, &loaded, &universe, loader, ask)?;
+            Ok((target, more, loaded))
+        });
+        let (target, more, loaded) = solved.map_err(|source| match archs {
+            [_] => source,
+            _ => ResolveError::For { arch, source: Box::new(source) },
+        })?;
         targets.insert(arch, target);
         all_more.insert(arch, more);
         let pin = order.manifest.debian.as_ref().and_then(|debian| debian.snapshot);

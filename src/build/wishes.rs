@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ResolveError;
 use crate::{
-    base::PackageName,
+    base::{Line, PackageName},
     control::RelationGroup,
     lock::{LockedNeed, Target},
     manifest::{Manifest, Want},
@@ -75,23 +75,25 @@ impl<'m> Wishes<'m> {
         let packages = &manifest.packages;
         let mut requests = Vec::new();
         for request in &packages.install {
-            let (line, text) = (request.line, request.text.clone());
+            let (line, text) = (request.line.clone(), request.text.clone());
             let clause = match &request.want {
                 Want::Clause => &text,
                 Want::File(_) | Want::Soname(_) => {
                     needs.clauses.get(&text).ok_or_else(|| ResolveError::NotLocked { what: text.clone() })?
                 }
             };
-            let clause = RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line, source })?;
+            let clause =
+                RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line: line.clone(), source })?;
             requests.push(SolveRequest { clause, text, line, by: None });
         }
         let mut all_by = vec![BTreeSet::new(); requests.len()];
         for (what, by) in &needs.by {
             // What nobody can provide was judged before.
             let Some(clause) = needs.clauses.get(what) else { continue };
-            let clause = RelationGroup::parse(clause).map_err(|source| ResolveError::Request { line: 0, source })?;
+            let clause = RelationGroup::parse(clause)
+                .map_err(|source| ResolveError::Request { line: Line::default(), source })?;
             let text = what.strip_prefix("soname:").unwrap_or(what).to_owned();
-            requests.push(SolveRequest { clause, text, line: 0, by: Some(in_words(by)) });
+            requests.push(SolveRequest { clause, text, line: Line::default(), by: Some(in_words(by)) });
             all_by.push(by.clone());
         }
         Ok(Self {

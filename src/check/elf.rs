@@ -48,7 +48,7 @@ pub(super) fn unresolved(
         }
     };
     let loaded = Loader::new(objects, arch, directories, &resolve).load();
-    let mut check = Check { tree, objects, options, loaded, names: None, defined: HashMap::new() };
+    let mut check = Check { tree, objects, directories, options, loaded, names: None, defined: HashMap::new() };
     let mut findings = Vec::new();
     for (index, object) in objects.iter().enumerate() {
         let found = check.object(index, object);
@@ -72,6 +72,8 @@ pub(super) fn unresolved(
 struct Check<'a> {
     tree: &'a Tree,
     objects: &'a [Object],
+    /// Where the loader looks for everybody.
+    directories: &'a [RootPath],
     options: Options<'a>,
     loaded: Loaded,
     /// Of the objects of wheels and tarballs; made when first wanted.
@@ -126,6 +128,9 @@ impl<'a> Check<'a> {
         // A package's library that nothing here loads, beside what it needs: the program that would know the folder
         // is another package's, and not in the image.
         let is_library = object.elf.interpreter.is_none() && matches!(object.owner, Origin::Package(_));
+        if is_library && self.is_of_a_plugin(object, name) {
+            return None;
+        }
         if is_library && !self.loaded.is_loaded(index) {
             let beside = object.path.parent().and_then(|folder| self.tree.resolve_from(&folder, name));
             if beside.is_some() {
@@ -154,6 +159,22 @@ impl<'a> Check<'a> {
         hint += ", or remove the file with [rootfs] remove";
         let message = format!("it needs {text}, which is in no place where the loader looks");
         Some(finding(object, "missing-library", message, hint))
+    }
+
+    /// Whether a package's private library needs one that lies below its own folder, as all of Java's need
+    /// `server/libjvm.so`: the program has loaded that by its path, and ld.so takes what is loaded under a name before it
+    /// looks anywhere (glibc elf/dl-load.c, _dl_map_object).
+    fn is_of_a_plugin(&self, object: &Object, name: &[u8]) -> bool {
+        let Some(folder) = object.path.parent().filter(|folder| !self.directories.contains(folder)) else {
+            return false;
+        };
+        let is_below =
+            |path: &RootPath| path.starts_with(&folder) && path.parent().is_some_and(|other| other != folder);
+        self.objects.iter().any(|other| {
+            (&other.owner, other.elf.abi) == (&object.owner, object.elf.abi)
+                && other.path.file_name() == name
+                && is_below(&other.path)
+        })
     }
 
     /// The object of a wheel or tarball that has that name.

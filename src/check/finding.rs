@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::{
-    base::{RootPath, Severity},
+    base::{Line, RootPath, Severity},
     tree::Origin,
 };
 
@@ -26,7 +26,7 @@ pub struct Excuse {
     /// The entry's reason.
     pub reason: String,
     /// Its line in the manifest, from 1.
-    pub line: usize,
+    pub line: Line,
 }
 
 /// One thing found.
@@ -43,7 +43,7 @@ pub struct Finding {
     /// What mends it.
     pub hint: String,
     /// The line of the manifest that asks for the check, from 1; `None` for what is always checked.
-    pub line: Option<usize>,
+    pub line: Option<Line>,
     /// Set when an exception of the manifest meets it: it then stops nothing.
     pub excuse: Option<Excuse>,
 }
@@ -67,8 +67,8 @@ impl Finding {
 
     /// Asked for by this line of the manifest.
     #[must_use]
-    pub fn asked_in(self, line: usize) -> Self {
-        Self { line: Some(line), ..self }
+    pub fn asked_in(self, line: impl Into<Line>) -> Self {
+        Self { line: Some(line.into()), ..self }
     }
 
     /// The path in the image, if it is about one.
@@ -100,7 +100,7 @@ impl fmt::Display for Finding {
         match &self.place {
             Place::Image => {
                 write!(f, "the image: {}", self.message)?;
-                self.line.map_or(Ok(()), |line| write!(f, " (line {line})"))
+                self.line.as_ref().map_or(Ok(()), |line| write!(f, " (line {line})"))
             }
             Place::Whole(origin) => write!(f, "{origin}: {}", self.message),
             Place::Path(path, origin) if origin.is_unpacked() => write!(f, "{path}: {} ({origin})", self.message),

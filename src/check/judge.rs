@@ -18,7 +18,9 @@ pub fn judge(policy: &Policy, mut findings: Vec<Finding>) -> Vec<Finding> {
             if meets(exception, finding) {
                 *used = true;
                 // The first one says why.
-                finding.excuse.get_or_insert_with(|| Excuse { reason: exception.reason.clone(), line: exception.line });
+                finding
+                    .excuse
+                    .get_or_insert_with(|| Excuse { reason: exception.reason.clone(), line: exception.line.clone() });
             }
         }
     }
@@ -65,5 +67,7 @@ fn unused(policy: &Policy, exception: &Exception) -> Finding {
         ),
     };
     let hint = super::lower(hint.trim_end_matches('.'));
-    Finding::new("unused-exception", Severity::Warning, Place::Image).says(message, hint).asked_in(exception.line)
+    Finding::new("unused-exception", Severity::Warning, Place::Image)
+        .says(message, hint)
+        .asked_in(exception.line.clone())
 }

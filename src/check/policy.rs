@@ -14,7 +14,7 @@ use super::{
     shown,
 };
 use crate::{
-    base::{Arch, Code, PackageName, RootPath, Severity},
+    base::{Arch, Code, Line, PackageName, RootPath, Severity},
     elf::{ElfError, HEAD, Hardening, Placement, Relro, Source, expand},
     finish::FinishError,
     lock::Target,
@@ -60,22 +60,22 @@ fn help(code: &'static str) -> &'static str {
     Code::named(code).map_or("", |code| code.help).trim_end_matches('.')
 }
 
-fn broken(code: &'static str, place: Place, message: impl Into<String>, line: usize) -> Finding {
+fn broken(code: &'static str, place: Place, message: impl Into<String>, line: Line) -> Finding {
     let severity = Code::named(code).map_or(Severity::Error, |code| code.severity);
     Finding::new(code, severity, place).says(message, lower(help(code))).asked_in(line)
 }
 
 fn limits(policy: &Policy, subject: Subject<'_>) -> Vec<Finding> {
     let mut out = Vec::new();
-    if let Some(limit) = policy.max_size.filter(|limit| subject.size > limit.most) {
+    if let Some(limit) = policy.max_size.as_ref().filter(|limit| subject.size > limit.most) {
         let (size, most) = (subject.size, limit.most);
         let message = format!("it has {size} bytes as a plain tar, and policy.max-size allows {most}");
-        out.push(broken("max-size", Place::Image, message, limit.line));
+        out.push(broken("max-size", Place::Image, message, limit.line.clone()));
     }
     let count = subject.target.packages.len();
-    if let Some(limit) = policy.max_packages.filter(|limit| count as u64 > limit.most) {
+    if let Some(limit) = policy.max_packages.as_ref().filter(|limit| count as u64 > limit.most) {
         let message = format!("it has {count} packages, and policy.max-packages allows {}", limit.most);
-        out.push(broken("max-packages", Place::Image, message, limit.line));
+        out.push(broken("max-packages", Place::Image, message, limit.line.clone()));
     }
     out
 }
@@ -108,28 +108,28 @@ fn packages(policy: &Policy, subject: Subject<'_>) -> Vec<Finding> {
         if let Some(pattern) = policy.packages.iter().find(|pattern| pattern.matches(name)) {
             let message = format!("version {} is in, and policy.packages has “{}”", package.version, pattern.text);
             let place = Place::Whole(Origin::Package(package.name.clone()));
-            out.push(broken("forbidden-package", place, message, pattern.line));
+            out.push(broken("forbidden-package", place, message, pattern.line.clone()));
         }
     }
     for wheel in &subject.target.wheels {
         if let Some(pattern) = policy.wheels.iter().find(|pattern| pattern.matches(&wheel.name)) {
             let message = format!("version {} is in, and policy.wheels has “{}”", wheel.version, pattern.text);
             let place = Place::Whole(Origin::Wheel(wheel.name.as_str().into()));
-            out.push(broken("forbidden-wheel", place, message, pattern.line));
+            out.push(broken("forbidden-wheel", place, message, pattern.line.clone()));
         }
     }
     if let Some(line) = policy.forbids("script-not-reproduced") {
         for (name, script) in subject.not_reproduced {
             let place = Place::Whole(Origin::Package(name.clone()));
             let message = format!("nothing does what its {script} would do");
-            out.push(broken("script-not-reproduced", place, message, line));
+            out.push(broken("script-not-reproduced", place, message, line.clone()));
         }
     }
     if let Some(line) = policy.forbids("cut-dependency") {
         for cut in &subject.target.cut {
             let Ok(name) = cut.package.parse::<PackageName>() else { continue };
             let message = format!("its dependency {} is not installed: {}", cut.dependency, cut.reason);
-            out.push(broken("cut-dependency", Place::Whole(Origin::Package(name)), message, line));
+            out.push(broken("cut-dependency", Place::Whole(Origin::Package(name)), message, line.clone()));
         }
     }
     out
@@ -146,13 +146,13 @@ fn paths(policy: &Policy, subject: Subject<'_>) -> Vec<Finding> {
         let pattern = policy.paths.iter().find(|pattern| pattern.matches(&absolute))?;
         let place = Place::Path(path.clone(), node.origin.clone());
         let message = format!("it is in the image, and policy.paths has “{}”", pattern.text);
-        Some(broken("forbidden-path", place, message, pattern.line))
+        Some(broken("forbidden-path", place, message, pattern.line.clone()))
     });
     found.collect()
 }
 
 /// Rules about one node by itself.
-fn files(asked: &dyn Fn(&str) -> Option<Option<usize>>, tree: &Tree) -> Vec<Finding> {
+fn files(asked: &dyn Fn(&str) -> Option<Option<Line>>, tree: &Tree) -> Vec<Finding> {
     let folders = PROGRAM_FOLDERS.map(RootPath::literal);
     let mut out = Vec::new();
     for (path, node) in tree.iter() {
@@ -163,7 +163,7 @@ fn files(asked: &dyn Fn(&str) -> Option<Option<usize>>, tree: &Tree) -> Vec<Find
         let mode = node.meta.mode;
         let mut add = |code, is_broken: bool, message: &dyn Fn() -> String| {
             if is_broken && let Some(line) = asked(code) {
-                let found = broken(code, Place::Path(path.clone(), node.origin.clone()), message(), 0);
+                let found = broken(code, Place::Path(path.clone(), node.origin.clone()), message(), Line::default());
                 out.push(Finding { line, ..found });
             }
         };

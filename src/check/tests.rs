@@ -49,6 +49,7 @@ fn libraries_are_found_where_the_loader_looks() {
         ("origin", vec![(RUNPATH, "$ORIGIN/../private")], "usr/private/libx.so.1", true),
         ("origin in braces", vec![(RUNPATH, "${ORIGIN}/x")], "usr/bin/x/libx.so.1", true),
         ("relative", vec![(RUNPATH, "opt")], "opt/libx.so.1", false),
+        ("below its own folder, as a plug-in's", vec![], "usr/bin/server/libx.so.1", true),
     ] {
         let mut tree = Tree::new(0);
         put(&mut tree, "etc/ld.so.conf", 0o644, b"/usr/local/lib\n".to_vec());

@@ -15,6 +15,8 @@ Examples:
   compose python3.toml -o docker://registry.example.com/team/python3:1.0
                                              to a registry, all architectures
   compose python3.toml --update              today's packages, and a new lock
+  compose python3.toml --platform linux/amd64,linux/arm64 -o oci:python3
+                                             one index of two images
 
 With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without
 one it solves and writes one.
@@ -135,9 +137,13 @@ pub struct ResolveArgs {
     /// The manifest
     #[arg(required = true)]
     pub manifest: Option<PathBuf>,
-    /// Only this architecture [default: all that the manifest names]
-    #[arg(long, value_name = "ARCH")]
-    pub arch: Option<Arch>,
+    /// Only these architectures, as Debian calls them (arm64) or as docker does (linux/arm64); repeatable, or with commas
+    /// [default: all that the manifest names]
+    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_delimiter = ',', value_parser = Arch::of_platform)]
+    pub arch: Vec<Arch>,
+    /// Another suite of Debian than the manifest's; its lock and outputs are called NAME-SUITE
+    #[arg(long, value_name = "SUITE")]
+    pub suite: Option<String>,
     /// Take Debian packages from this mirror, such as https://mirror.example.com/debian; or all from file:DIR, vendored
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
@@ -228,7 +234,7 @@ pub struct AuditArgs {
     #[arg(required = true)]
     pub target: Option<PathBuf>,
     /// Which architecture, where there are several
-    #[arg(long, value_name = "ARCH")]
+    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_parser = Arch::of_platform)]
     pub arch: Option<Arch>,
     /// For a manifest: take Debian packages from this mirror
     #[arg(long, value_name = "URL")]
@@ -287,7 +293,7 @@ pub struct DiffArgs {
     /// What is
     pub to: PathBuf,
     /// Which architecture, where there are several
-    #[arg(long, value_name = "ARCH")]
+    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_parser = Arch::of_platform)]
     pub arch: Option<Arch>,
     /// For a manifest: touch no network
     #[arg(long)]
@@ -324,7 +330,15 @@ impl AuditArgs {
     /// The same for a manifest.
     pub fn resolve(&self) -> ResolveArgs {
         let Self { target, arch, mirror, offline, jobs, .. } = self.clone();
-        ResolveArgs { manifest: target, arch, mirror, signed_by: None, offline, jobs }
+        ResolveArgs {
+            manifest: target,
+            arch: arch.into_iter().collect(),
+            suite: None,
+            mirror,
+            signed_by: None,
+            offline,
+            jobs,
+        }
     }
 }
 
@@ -370,6 +384,9 @@ pub struct BuildArgs {
     pub resolve: ResolveArgs,
     /// Where to: DIR/, x.tar, x.tar.gz, x.tar.zst, oci:DIR, x.oci.tar or docker://REGISTRY/NAME:TAG; repeatable [default:
     /// NAME-ARCH.oci.tar]
+    ///
+    /// Of several architectures oci:DIR, x.oci.tar and docker:// hold an index; {arch} in a name stands for the
+    /// architecture, and each then has an output of its own: rootfs-{arch}/.
     #[arg(short, long, value_name = "OUT")]
     pub output: Vec<String>,
     /// Fail if the lock is missing or stale, or if the build differs from it

@@ -19,11 +19,13 @@ use crate::{
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
     image::{
-        Attached, Destination, FORMAT, ImageSpec, Output, Pushable, check, codecs, place,
+        Attached, Destination, FORMAT, ImageError, ImageSpec, Output, Pushable, ToWrite, Written, WrittenOutput, check,
+        codecs, place,
         registry::{Actions, Client, Credentials, Pushed, Reference, RegistryError, push},
-        tree_digest, write_also,
+        tree_digest, write_images,
     },
     lock::{Built, Lock, Target},
+    manifest::Manifest,
     python::LocalWheel,
 };
 
@@ -53,31 +55,31 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
 pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let limit = cache::limit()?;
     let desk = Desk::open(&args.resolve)?;
-    let Wanted { outputs, registries, credentials } = wanted(args, &desk)?;
-    let to_registry = !registries.is_empty();
+    let wanted = Wanted::read(args, &desk)?;
     let (mut lock, solved) = locked_or_solved(args, &desk)?;
     let epoch = epoch(&lock)?;
     let found = lock.clone();
     let mut images = Vec::new();
     // Nothing is written before all of them are as they must be.
     let mut ready = Vec::new();
-    for (arch, outputs) in outputs {
-        ready.push((arch, assembled(&desk, &lock, arch, &outputs, to_registry, epoch)?, outputs));
+    for &arch in &desk.archs {
+        ready.push((arch, assembled(&desk, &lock, arch, &wanted, epoch)?));
     }
-    let findings: Vec<_> = ready.iter().map(|(arch, assembled, _)| (*arch, &assembled.findings[..])).collect();
+    let findings: Vec<_> = ready.iter().map(|(arch, assembled)| (*arch, &assembled.findings[..])).collect();
     passed(&desk, &findings, args.format)?;
-    for (arch, assembled, _) in &ready {
+    for (arch, assembled) in &ready {
         as_locked(args, &desk, &lock, *arch, assembled)?;
     }
-    for (arch, assembled, outputs) in ready {
-        images.push(one(args, &desk, &mut lock, arch, assembled, (&outputs, to_registry), epoch)?);
+    let (written, shared) = write(args, &desk, &ready, &wanted, epoch)?;
+    for ((arch, assembled), written) in ready.into_iter().zip(written) {
+        images.push(noted(&mut lock, arch, assembled, written));
     }
     // Nothing is written where nothing changed: a lock under version control stays as it is.
     if !args.locked && (solved || lock != found) {
         lock.write(&desk.lock_path)?;
     }
     // What is on this machine's disk is done, whatever a registry says.
-    let pushed = pushed(&desk, &registries, &credentials, &images)?;
+    let pushed = pushed(&desk, &wanted, &images, &shared)?;
     // A cache that cannot be tidied is the next run's trouble, not this one's.
     if let Ok(removed) = desk.store.clone().collect_if_idle(limit)
         && removed.entries > 0
@@ -85,7 +87,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         desk.shown.notice(&format!("The cache was full: {} entries unused for longest were removed", removed.entries));
     }
     desk.shown.clear();
-    print(&report::build(&desk, &lock, &images, &pushed, solved, args.format))
+    print(&report::build(&desk, &lock, &images, &shared, &pushed, solved, args.format))
 }
 
 /// The date of what is built: the lock's, unless `SOURCE_DATE_EPOCH` is set (reproducible-builds.org's specification).
@@ -123,69 +125,95 @@ pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Resu
     Err(Failure::words(refusal::CHECKS_FAILED, text).reported())
 }
 
+/// What stands for the architecture in the name of an output.
+const ARCH: &str = "{arch}";
+
 /// Where images are to go.
 struct Wanted {
-    /// On this machine, by architecture.
-    outputs: Vec<(Arch, Vec<Output>)>,
-    /// All architectures together.
-    registries: Vec<Reference>,
+    /// On this machine, each architecture alone.
+    own: BTreeMap<Arch, Vec<Output>>,
+    /// On this machine, all of them together.
+    shared: Vec<Output>,
+    /// Each with the architecture that alone goes there, or with none if all do, under one tag.
+    registries: Vec<(Reference, Option<Arch>)>,
     credentials: Credentials,
 }
 
-fn wanted(args: &BuildArgs, desk: &Desk) -> Result<Wanted, Failure> {
-    let (mut here, mut registries): (Vec<Output>, Vec<Reference>) = (Vec::new(), Vec::new());
-    for name in &args.output {
-        match Destination::parse(name)? {
-            Destination::Here(output) => here.push(output),
-            Destination::Registry(reference) if registries.contains(&reference) => {
+impl Wanted {
+    fn read(args: &BuildArgs, desk: &Desk) -> Result<Self, Failure> {
+        let mut out = Self {
+            own: desk.archs.iter().map(|arch| (*arch, Vec::new())).collect(),
+            shared: Vec::new(),
+            registries: Vec::new(),
+            credentials: Credentials::default(),
+        };
+        let default = [format!("{}-{ARCH}.oci.tar", desk.manifest.name)];
+        for name in if args.output.is_empty() { &default[..] } else { &args.output[..] } {
+            if name.contains(ARCH) || desk.archs.len() == 1 {
+                for &arch in &desk.archs {
+                    out.add(Destination::parse(&name.replace(ARCH, arch.as_str()))?, Some(arch))?;
+                }
+            } else {
+                out.add(Destination::parse(name)?, None)?;
+            }
+        }
+        if let Some((reference, _)) = out.registries.first() {
+            if desk.fetcher.is_offline() {
+                return Err(RegistryError::OfflinePush(reference.to_string()).into());
+            }
+            out.credentials = logins()?;
+        }
+        // Before the work, not after it.
+        let here: Vec<Output> = out.own.values().flatten().chain(&out.shared).cloned().collect();
+        check(&here)?;
+        here.iter().try_for_each(|output| apart(desk, output))?;
+        Ok(out)
+    }
+
+    /// Notes where all architectures go, or one.
+    fn add(&mut self, to: Destination, arch: Option<Arch>) -> Result<(), Failure> {
+        match (to, arch) {
+            (Destination::Here(output), Some(arch)) => self.own.entry(arch).or_default().push(output),
+            (Destination::Here(output), None) if output.is_oci() => self.shared.push(output),
+            (Destination::Here(output), None) => {
+                return Err(ImageError::OneTree { path: output.path().into() }.into());
+            }
+            (Destination::Registry(reference), _) if self.registries.iter().any(|(other, _)| *other == reference) => {
                 let text = format!("{reference} is asked for twice; name each output once");
                 return Err(Failure::words(refusal::OUTPUT_TWICE, text));
             }
-            Destination::Registry(reference) => registries.push(reference),
+            (Destination::Registry(reference), arch) => self.registries.push((reference, arch)),
         }
+        Ok(())
     }
-    if desk.archs.len() > 1 && !here.is_empty() {
-        let text = "-o names one output, and the manifest has several architectures; choose one with --arch (a registry takes all of them under one tag)";
-        return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
+
+    /// Every file and directory that an architecture goes into.
+    fn here(&self, arch: Arch) -> Vec<Output> {
+        self.own.get(&arch).into_iter().flatten().chain(&self.shared).cloned().collect()
     }
-    if let Some(reference) = registries.first().filter(|_| desk.fetcher.is_offline()) {
-        return Err(RegistryError::OfflinePush(reference.to_string()).into());
-    }
-    let credentials = if registries.is_empty() { Credentials::default() } else { logins()? };
-    let mut outputs = Vec::new();
-    for &arch in &desk.archs {
-        let here = match args.output.is_empty() {
-            true => vec![Output::OciTar(format!("{}-{arch}.oci.tar", desk.manifest.name).into())],
-            false => here.clone(),
-        };
-        // Before the work, not after it.
-        check(&here)?;
-        here.iter().try_for_each(|output| apart(desk, output))?;
-        outputs.push((arch, here));
-    }
-    Ok(Wanted { outputs, registries, credentials })
 }
 
 /// Pushes the images to every registry.
 fn pushed(
     desk: &Desk,
-    registries: &[Reference],
-    credentials: &Credentials,
+    wanted: &Wanted,
     images: &[BuiltImage],
+    shared: &[WrittenOutput],
 ) -> Result<Vec<Pushed>, Failure> {
-    let ready: Vec<Pushable> = images.iter().filter_map(|image| image.written.pushable.clone()).collect();
     let mut done: Vec<Pushed> = Vec::new();
-    for reference in registries {
+    for (reference, only) in &wanted.registries {
+        let images_there = images.iter().filter(|image| only.is_none_or(|arch| image.arch == arch));
+        let ready: Vec<Pushable> = images_there.filter_map(|image| image.written.pushable.clone()).collect();
         let to = |reference| {
-            let client = Client::new(&desk.fetcher, credentials, reference, Actions::PullPush, &desk.shown)?;
+            let client = Client::new(&desk.fetcher, &wanted.credentials, reference, Actions::PullPush, &desk.shown)?;
             push(&client, &ready, &desk.store)
         };
         match to(reference) {
             Ok(one) => done.push(one),
             Err(error) => {
                 desk.shown.clear();
-                let files =
-                    images.iter().flat_map(|image| &image.written.outputs).map(|o| o.path.display().to_string());
+                let files = images.iter().flat_map(|image| &image.written.outputs).chain(shared);
+                let files = files.map(|output| output.path.display().to_string());
                 let there: Vec<String> = files.chain(done.iter().map(|one| one.reference.to_string())).collect();
                 let mut failure = Failure::from(error);
                 if !there.is_empty() {
@@ -297,16 +325,9 @@ pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, F
 }
 
 /// The tree of one architecture.
-fn assembled(
-    desk: &Desk,
-    lock: &Lock,
-    arch: Arch,
-    outputs: &[Output],
-    to_registry: bool,
-    epoch: Timestamp,
-) -> Result<Assembled, Failure> {
+fn assembled(desk: &Desk, lock: &Lock, arch: Arch, wanted: &Wanted, epoch: Timestamp) -> Result<Assembled, Failure> {
     let bases = desk.bases(lock);
-    let codecs = codecs(outputs, to_registry, desk.manifest.image.compression);
+    let codecs = codecs(&wanted.here(arch), !wanted.registries.is_empty(), desk.manifest.image.compression);
     let providers = desk.providers(arch);
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
     Ok(assemble(plan, &codecs, desk.download(&bases))?)
@@ -327,24 +348,37 @@ fn as_locked(args: &BuildArgs, desk: &Desk, lock: &Lock, arch: Arch, assembled: 
     Ok(())
 }
 
-/// Writes the outputs of one architecture, and what they are into the lock.
-fn one(
+/// Writes every output.
+fn write(
     args: &BuildArgs,
     desk: &Desk,
-    lock: &mut Lock,
-    arch: Arch,
-    assembled: Assembled,
-    (outputs, to_registry): (&[Output], bool),
+    ready: &[(Arch, Assembled)],
+    wanted: &Wanted,
     epoch: Timestamp,
-) -> Result<BuiltImage, Failure> {
-    let user = report::run_as(&desk.manifest, &assembled.tree)?;
-    let forms = &desk.manifest.sbom.attach[..];
-    let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
-    let attached = inventory.map(|inventory| Attached { forms, inventory });
-    let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
-    let plain_size = assembled.size;
-    let (force, store) = (args.force, &desk.store);
-    let mut written = write_also(&assembled.tree, &spec, outputs, to_registry, force, store, &desk.shown)?;
+) -> Result<(Vec<Written>, Vec<WrittenOutput>), Failure> {
+    let Manifest { name, image, sbom, .. } = &desk.manifest;
+    let forms = &sbom.attach[..];
+    let mut specs = Vec::new();
+    for (arch, assembled) in ready {
+        let user = report::run_as(&desk.manifest, &assembled.tree)?;
+        let inventory = assembled.inventory.as_ref().filter(|_| !forms.is_empty());
+        let attached = inventory.map(|inventory| Attached { forms, inventory });
+        specs.push(ImageSpec { name, arch: *arch, epoch, user, image, attached });
+    }
+    let images: Vec<ToWrite<'_>> = ready
+        .iter()
+        .zip(&specs)
+        .map(|((arch, assembled), spec)| {
+            let outputs = wanted.own.get(arch).map_or(&[][..], Vec::as_slice);
+            ToWrite { tree: &assembled.tree, spec, outputs }
+        })
+        .collect();
+    let (to_registry, force) = (!wanted.registries.is_empty(), args.force);
+    Ok(write_images(&images, &wanted.shared, to_registry, force, &desk.store, &desk.shown)?)
+}
+
+/// Notes in the lock what was built of one architecture.
+fn noted(lock: &mut Lock, arch: Arch, assembled: Assembled, mut written: Written) -> BuiltImage {
     written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = lock.targets.get(&arch).and_then(|target| target.built.clone());
@@ -359,5 +393,5 @@ fn one(
         target.built = Some(built);
     }
     let (findings, not_reproduced) = (assembled.findings, assembled.not_reproduced);
-    Ok(BuiltImage { arch, written, plain_size, findings, not_reproduced })
+    BuiltImage { arch, written, plain_size: assembled.size, findings, not_reproduced }
 }

@@ -67,13 +67,17 @@ impl Desk {
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
         look::refuse_lock(file)?;
-        let manifest = manifest::load(file)?;
+        let mut manifest = manifest::load(file)?;
+        if let Some(suite) = &args.suite {
+            manifest
+                .take_suite(suite)
+                .map_err(|text| Failure::words(refusal::BAD_OPTION, format!("--suite: {text}")))?;
+        }
         let inputs = Inputs::read(manifest.python.as_ref())?;
         let meaning = inputs.meaning(manifest::meaning(&manifest));
-        let archs = match args.arch {
-            Some(arch) => vec![arch],
-            None => manifest.archs.clone(),
-        };
+        let mut archs = if args.arch.is_empty() { manifest.archs.clone() } else { args.arch.clone() };
+        archs.sort_unstable();
+        archs.dedup();
         let cache = cache_folder()?;
         let store = Store::open(&cache)?;
         let now = Timestamp::now();

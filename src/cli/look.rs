@@ -68,7 +68,7 @@ pub fn look(args: &ResolveArgs, lock: Option<&Path>, limits: &LimitArgs) -> Resu
     };
     match kind(path)? {
         Target::Manifest => of_manifest(args),
-        Target::Lock => of_lock(path, args.arch),
+        Target::Lock => of_lock(path, args.arch.first().copied()),
         Target::Image => of_image(&ImageRef::from(path), args, lock, &limits),
     }
 }
@@ -204,7 +204,7 @@ fn enrich(inventory: &mut Inventory, lock: &Lock, arch: Arch) {
 fn of_image(image: &ImageRef, args: &ResolveArgs, lock: Option<&Path>, limits: &Limits) -> Result<Look, Failure> {
     let store = Store::open(&cache_folder()?)?;
     let scratch = store.temp_dir()?;
-    let (arch, shown) = (args.arch, Shown::stderr());
+    let (arch, shown) = (args.arch.first().copied(), Shown::stderr());
     let fetcher = Fetcher::new(FetchSettings { offline: args.offline, ..FetchSettings::default() });
     let credentials = credentials(image)?;
     let remote = Remote { fetcher: &fetcher, credentials: &credentials, progress: &shown };
@@ -261,5 +261,6 @@ pub fn unreadable(error: std::io::Error) -> Failure {
 
 /// The arguments of a look at `target`.
 pub fn at(target: PathBuf, arch: Option<Arch>, offline: bool) -> ResolveArgs {
-    ResolveArgs { manifest: Some(target), arch, mirror: None, signed_by: None, offline, jobs: None }
+    let arch = arch.into_iter().collect();
+    ResolveArgs { manifest: Some(target), arch, suite: None, mirror: None, signed_by: None, offline, jobs: None }
 }

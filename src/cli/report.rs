@@ -19,7 +19,7 @@ use crate::{
     build::{More, OpenChoice, Resolved, option},
     check::{self, Finding},
     image::{
-        Written,
+        Written, WrittenOutput,
         registry::{Count, Pushed},
     },
     lock::{Lock, LockedNeed, LockedWheel, Target},
@@ -87,6 +87,7 @@ pub fn build(
     desk: &Desk,
     lock: &Lock,
     images: &[BuiltImage],
+    shared: &[WrittenOutput],
     pushed: &[Pushed],
     solved: bool,
     format: Report,
@@ -98,7 +99,10 @@ pub fn build(
             let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
             let (schema, lock) = (SCHEMA, &desk.lock_path);
             let pushed: Vec<_> = pushed.iter().map(pushed_json).collect();
-            let all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images, "pushed": pushed });
+            let mut all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images, "pushed": pushed });
+            if !shared.is_empty() {
+                all["outputs"] = shared.iter().map(output_json).collect();
+            }
             say!(out, "{all:#}");
             return out;
         }
@@ -107,12 +111,15 @@ pub fn build(
             return sarif(desk, &found);
         }
     }
+    let say_output = |out: &mut String, output: &WrittenOutput| match &output.sha256 {
+        Some(sha256) => say!(out, "{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
+        None => say!(out, "{}  {}", output.path.display(), mb(output.bytes)),
+    };
+    shared.iter().for_each(|output| say_output(&mut out, output));
     for image in images {
-        for output in &image.written.outputs {
-            match &output.sha256 {
-                Some(sha256) => say!(out, "{}  {}  {sha256}", output.path.display(), mb(output.bytes)),
-                None => say!(out, "{}  {}", output.path.display(), mb(output.bytes)),
-            }
+        image.written.outputs.iter().for_each(|output| say_output(&mut out, output));
+        if images.len() > 1 {
+            say!(out, " {}", image.arch.platform());
         }
         let target = &lock.targets[&image.arch];
         let kib = target.installed_size;
@@ -201,12 +208,7 @@ fn pushed_json(pushed: &Pushed) -> Value {
 
 fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
     let target = &lock.targets[&image.arch];
-    let outputs: Vec<_> = image
-        .written
-        .outputs
-        .iter()
-        .map(|o| json!({ "path": o.path, "bytes": o.bytes, "sha256": o.sha256.map(|digest| digest.hex()) }))
-        .collect();
+    let outputs: Vec<_> = image.written.outputs.iter().map(output_json).collect();
     let layers: Vec<_> = image
         .written
         .layers
@@ -232,6 +234,10 @@ fn image_json(lock: &Lock, image: &BuiltImage) -> Value {
         "findings": findings_json(&image.findings),
         "notes": image.written.notes,
     })
+}
+
+fn output_json(output: &WrittenOutput) -> Value {
+    json!({ "path": output.path, "bytes": output.bytes, "sha256": output.sha256.map(|digest| digest.hex()) })
 }
 
 fn findings_json(findings: &[Finding]) -> Vec<Value> {

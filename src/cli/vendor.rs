@@ -42,9 +42,9 @@ pub fn vendor(args: &VendorArgs) -> Result<(), Failure> {
     let signer = args.sign_with.as_deref().map(|key| Signer::read(key, passphrase.as_deref(), desk.now)).transpose()?;
     crate::vendor::check(&args.dir, args.force)?;
     // Without --arch all that the lock has, whatever the manifest names.
-    let archs = match args.resolve.arch {
-        Some(arch) => vec![arch],
-        None => lock.targets.keys().copied().collect(),
+    let archs = match &args.resolve.arch[..] {
+        [] => lock.targets.keys().copied().collect(),
+        _ => desk.archs.clone(),
     };
     let bases = desk.bases(&lock);
     let mut files = BTreeMap::new();

@@ -363,7 +363,7 @@ impl Told {
                 let chain: Vec<_> = answer
                     .chain
                     .iter()
-                    .map(|reason| json!({ "text": reason.text, "line": reason.line, "chosen": reason.chosen }))
+                    .map(|reason| json!({ "text": reason.text, "line": reason.line.as_ref().map(|line| line.number), "chosen": reason.chosen }))
                     .collect();
                 json!({
                     "arch": arch, "in": true, "path": place, "package": answer.package,

@@ -24,7 +24,7 @@ pub fn write(tree: &mut Tree) -> Result<(), FinishError> {
             }
         }
     }
-    let path = RootPath::literal("etc/ssl/certs/ca-certificates.crt");
+    let path = self::bundle();
     if !bundle.is_empty() {
         put_file(tree, &path, bundle, STEP)?;
     }
@@ -44,9 +44,14 @@ pub fn write(tree: &mut Tree) -> Result<(), FinishError> {
     Ok(())
 }
 
+/// Where it is.
+pub(super) fn bundle() -> RootPath {
+    RootPath::literal("etc/ssl/certs/ca-certificates.crt")
+}
+
 /// In the script's order: those that `/etc/ca-certificates.conf` names, or else all of the package's, sorted; then the
 /// administrator's, sorted. Sorted means by the bytes of the whole path, slashes included.
-fn certificates(tree: &Tree) -> Result<Vec<RootPath>, FinishError> {
+pub(super) fn certificates(tree: &Tree) -> Result<Vec<RootPath>, FinishError> {
     let shipped = RootPath::literal("usr/share/ca-certificates");
     let mut out = match read(tree, &RootPath::literal("etc/ca-certificates.conf"))? {
         Some(text) => text

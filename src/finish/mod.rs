@@ -12,6 +12,7 @@ mod ca_certificates;
 mod dpkg_status;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod java_keystore;
 pub mod ldcache;
 mod nsswitch;
 mod os_release;
@@ -180,6 +181,7 @@ pub fn finish(tree: &mut Tree, input: &Input<'_>) -> Result<Report, FinishError>
     os_release::write(tree, input.release)?;
     timezone::write(tree)?;
     ca_certificates::write(tree)?;
+    java_keystore::write(tree, input.packages)?;
     python::write(tree)?;
     alternatives::write(tree, input.packages)?;
     // After everything that may be a library or a certificate of some package.

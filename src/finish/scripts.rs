@@ -27,12 +27,13 @@ const QUESTIONS: Verdict = Irrelevant("it asks debconf, which an image has not")
 const DIVERSIONS: Verdict = Irrelevant("it guards the move to merged-/usr with diversions of dpkg");
 
 /// Package (a `*` stands for a version), script, verdict. Read in Debian 13 (amd64); libc6's preinst only skimmed.
-const TABLE: [(&str, &str, Verdict); 29] = [
+const TABLE: [(&str, &str, Verdict); 30] = [
     ("base-files", "preinst", Covered("base")),
     ("base-files", "postinst", Covered("base")),
     ("base-passwd", "preinst", Covered("accounts")),
     ("base-passwd", "postinst", Covered("accounts")),
     ("ca-certificates", "postinst", Covered("ca-certificates")),
+    ("ca-certificates-java", "postinst", Covered("java-keystore")),
     ("debconf", "postinst", QUESTIONS),
     ("fontconfig-config", "preinst", UPGRADES),
     ("init-system-helpers", "postinst", UPGRADES),

@@ -81,6 +81,12 @@ pub enum ImageError {
         /// The folder that it would be in.
         outer: PathBuf,
     },
+    /// An output that holds one tree, of which there are several.
+    #[error("{} holds the files of one architecture, and several are built; put {{arch}} into its name, write oci:DIR or x.oci.tar, or choose one with --arch", path.display())]
+    OneTree {
+        /// The output.
+        path: PathBuf,
+    },
     /// Two outputs of one run would have the same name.
     #[error("{} is asked for twice; name each output once", path.display())]
     Twice {
@@ -100,6 +106,7 @@ impl Refuses for ImageError {
             Self::Occupied { .. } => refusal::OUTPUT_OCCUPIED,
             Self::WrongKind { .. } => refusal::OUTPUT_WRONG_KIND,
             Self::Inside { .. } => refusal::OUTPUT_INSIDE_OUTPUT,
+            Self::OneTree { .. } => refusal::ONE_ARCHITECTURE_OUTPUT,
             Self::Twice { .. } => refusal::OUTPUT_TWICE,
         }
     }

@@ -43,7 +43,7 @@ pub use oci::{Attached, ImageSpec, Layer};
 pub use output::{BadOutput, Destination, Output};
 pub use pack::{Packed, is_sound, prepare};
 pub use pushable::Pushable;
-pub use write::{Written, WrittenOutput, check, codecs, place, write_all, write_also};
+pub use write::{ToWrite, Written, WrittenOutput, check, codecs, place, write_all, write_images};
 
 /// The format of the bytes that this version writes: raised whenever a layer's compressed bytes would change for the
 /// same tree (codec, level, block size). The tree digest and the diffIDs do not depend on it.

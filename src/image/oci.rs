@@ -7,7 +7,7 @@
 //! keep the same, which a library's next version would not promise.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{self, Read, Write},
     path::Path,
@@ -164,7 +164,7 @@ struct Index<'a> {
     annotations: BTreeMap<&'a str, String>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Descriptor<'a> {
     media_type: &'a str,
@@ -178,7 +178,7 @@ struct Descriptor<'a> {
     platform: Option<Platform<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Platform<'a> {
     architecture: &'a str,
     os: &'a str,
@@ -187,7 +187,7 @@ struct Platform<'a> {
 }
 
 /// `docker load`'s own table of contents.
-#[derive(Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct DockerArchive {
     config: String,
@@ -198,10 +198,16 @@ struct DockerArchive {
 /// The JSON of an image.
 #[derive(Debug, Clone)]
 pub(super) struct Documents {
+    pub(super) arch: Arch,
     pub(super) config: Vec<u8>,
     pub(super) manifest: Vec<u8>,
-    index: Vec<u8>,
-    docker: Vec<u8>,
+    /// What indexes say of it.
+    image: Descriptor<'static>,
+    /// And of what is attached to it.
+    attached: Vec<Descriptor<'static>>,
+    docker: DockerArchive,
+    repository: String,
+    pub(super) tree: Sha256,
     /// Manifests of what is attached.
     pub(super) artifacts: Vec<Vec<u8>>,
     /// What these name.
@@ -242,51 +248,18 @@ impl Documents {
             layers: layers.iter().map(|l| Descriptor::new(l.media_type, l.digest, l.size)).collect(),
             annotations: &image.annotations,
         });
-        let repository = repository(spec.name);
-        // The tag for OCI tools; the whole name for podman and containerd, in the form `docker save` writes.
-        let annotations = BTreeMap::from([
-            ("io.containerd.image.name", format!("docker.io/library/{repository}:latest")),
-            ("org.opencontainers.image.ref.name", "latest".into()),
-        ]);
-        let platform = platform(spec.arch);
+        let image = Descriptor { platform: platform(spec.arch), ..Descriptor::of(MANIFEST, &manifest) };
         let (mut artifacts, mut more) = (Vec::new(), Vec::new());
-        // The image comes first, for readers that take the first.
-        let mut manifests = vec![Descriptor { annotations, platform, ..Descriptor::of(MANIFEST, &manifest) }];
-        if let Some(attached) = &spec.attached {
-            manifests.extend(attach(attached, spec.name, &created, tree, &manifest, &mut artifacts, &mut more));
-        }
-        let index = json(&Index {
-            schema_version: 2,
-            media_type: INDEX,
-            manifests,
-            annotations: BTreeMap::from([(TREE, tree.to_string())]),
-        });
-        let docker = json(&[DockerArchive {
+        let attached = spec.attached.as_ref();
+        let attached = attached.map(|all| attach(all, spec.name, &created, tree, &manifest, &mut artifacts, &mut more));
+        let docker = DockerArchive {
             config: blob(Sha256::of(&config)),
-            repo_tags: vec![format!("{repository}:latest")],
+            repo_tags: Vec::new(),
             layers: layers.iter().map(|l| blob(l.digest)).collect(),
-        }]);
-        Self { config, manifest, index, docker, artifacts, more }
-    }
-
-    /// The files of the layout but for the layers, by path.
-    fn files(&self, docker: bool) -> BTreeMap<String, &[u8]> {
-        let mut files: BTreeMap<String, &[u8]> = BTreeMap::from([
-            ("oci-layout".into(), LAYOUT),
-            ("index.json".into(), &*self.index),
-            (blob(Sha256::of(&self.config)), &*self.config),
-            (blob(Sha256::of(&self.manifest)), &*self.manifest),
-        ]);
-        files.extend(self.attachments().map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
-        if docker {
-            files.insert("manifest.json".into(), &self.docker);
-        }
-        files
-    }
-
-    /// Bytes of what is attached.
-    pub(super) fn attached(&self) -> u64 {
-        self.attachments().map(|bytes| bytes.len() as u64).sum()
+        };
+        let repository = repository(spec.name);
+        let attached = attached.unwrap_or_default();
+        Self { arch: spec.arch, config, manifest, image, attached, docker, repository, tree, artifacts, more }
     }
 
     fn attachments(&self) -> impl Iterator<Item = &Vec<u8>> {
@@ -316,9 +289,13 @@ fn platform(arch: Arch) -> Option<Platform<'static>> {
     Some(Platform { architecture, os: "linux", variant })
 }
 
-/// One index of the images of several architectures, by their manifests.
-pub(super) fn index<'a>(images: impl Iterator<Item = (Arch, &'a [u8])>) -> Vec<u8> {
-    let one = |(arch, manifest)| Descriptor { platform: platform(arch), ..Descriptor::of(MANIFEST, manifest) };
+/// One index of the images of several architectures, by their manifests, with their tree digests: the same in a layout and
+/// in a registry.
+pub(super) fn index<'a>(images: impl Iterator<Item = (Arch, Sha256, &'a [u8])>) -> Vec<u8> {
+    let one = |(arch, tree, manifest): (_, Sha256, _)| {
+        let annotations = BTreeMap::from([(TREE, tree.to_string())]);
+        Descriptor { platform: platform(arch), annotations, ..Descriptor::of(MANIFEST, manifest) }
+    };
     let manifests = images.map(one).collect();
     json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations: BTreeMap::new() })
 }
@@ -360,6 +337,75 @@ fn attach(
     out
 }
 
+/// An image for each of one or more platforms, all of one name.
+pub(super) struct Layout {
+    images: Vec<Documents>,
+    index: Vec<u8>,
+    /// The index of several images, which `index.json` names in their place.
+    inner: Option<Vec<u8>>,
+    docker: Vec<u8>,
+}
+
+impl Layout {
+    /// One image stands in `index.json` itself; several have an index of their own (image-index.md), under the one tag, from
+    /// which a reader takes what fits its machine.
+    pub(super) fn new(images: Vec<Documents>) -> Self {
+        let repository = images.first().map(|image| image.repository.clone()).unwrap_or_default();
+        // The tag for OCI tools; the whole name for podman and containerd, in the form `docker save` writes.
+        let names = BTreeMap::from([
+            ("io.containerd.image.name", format!("docker.io/library/{repository}:latest")),
+            ("org.opencontainers.image.ref.name", "latest".into()),
+        ]);
+        let inner = (images.len() != 1)
+            .then(|| index(images.iter().map(|image| (image.arch, image.tree, &image.manifest[..]))));
+        let first = match (&inner, &images[..]) {
+            (None, [only]) => only.image.clone(),
+            (inner, _) => Descriptor::of(INDEX, inner.as_deref().unwrap_or_default()),
+        };
+        // The image comes first, for readers that take the first; in a layout, referrers are listed beside it.
+        let manifests = [Descriptor { annotations: names, ..first }];
+        let manifests = manifests.into_iter().chain(images.iter().flat_map(|image| image.attached.clone())).collect();
+        let trees: Vec<String> = images.iter().map(|image| image.tree.to_string()).collect();
+        let annotations = BTreeMap::from([(TREE, trees.join(","))]);
+        let index = json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations });
+        // It knows no platforms: each image has a tag of its own.
+        let tag = |image: &Documents| match (&inner, &image.image.platform) {
+            (Some(_), Some(platform)) => format!("{repository}:{}", platform.tag()),
+            _ => format!("{repository}:latest"),
+        };
+        let docker: Vec<DockerArchive> =
+            images.iter().map(|image| DockerArchive { repo_tags: vec![tag(image)], ..image.docker.clone() }).collect();
+        Self { index, inner, docker: json(&docker), images }
+    }
+
+    /// The files of the layout but for the layers, by path.
+    fn files(&self, docker: bool) -> BTreeMap<String, &[u8]> {
+        let mut files: BTreeMap<String, &[u8]> =
+            BTreeMap::from([("oci-layout".into(), LAYOUT), ("index.json".into(), &*self.index)]);
+        let documents = self
+            .images
+            .iter()
+            .flat_map(|image| [&image.config, &image.manifest].into_iter().chain(image.attachments()));
+        files.extend(documents.chain(&self.inner).map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
+        if docker {
+            files.insert("manifest.json".into(), &self.docker);
+        }
+        files
+    }
+
+    /// Bytes of what is attached.
+    pub(super) fn attached(&self) -> u64 {
+        self.images.iter().flat_map(Documents::attachments).map(|bytes| bytes.len() as u64).sum()
+    }
+}
+
+impl Platform<'_> {
+    /// As in the names of images: `amd64`, `arm-v7`.
+    fn tag(&self) -> String {
+        self.variant.map_or(self.architecture.to_owned(), |variant| format!("{}-{variant}", self.architecture))
+    }
+}
+
 /// A layer's compressed bytes.
 pub(super) struct Blob<'a> {
     pub(super) layer: &'a Layer,
@@ -367,7 +413,7 @@ pub(super) struct Blob<'a> {
 }
 
 /// Fills an empty directory with the layout, for whomever the umask lets read it. Returns the bytes written.
-pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], dir: &StagedDir) -> Result<u64, ImageError> {
+pub(super) fn write_dir(docs: &Layout, blobs: &[Blob<'_>], dir: &StagedDir) -> Result<u64, ImageError> {
     let failed = || ImageError::at("write", dir.target());
     let create = |name: &str| {
         let path = RootPath::parse(name.as_bytes()).map_err(io::Error::other).map_err(failed())?;
@@ -378,7 +424,8 @@ pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], dir: &StagedDir) -
         create(&name)?.write_all(content).map_err(failed())?;
         bytes += content.len() as u64;
     }
-    for Blob { layer, packs } in blobs {
+    let mut seen = BTreeSet::new();
+    for Blob { layer, packs } in blobs.iter().filter(|blob| seen.insert(blob.layer.digest)) {
         let mut out = create(&blob(layer.digest))?;
         packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
         bytes += layer.size;
@@ -391,7 +438,7 @@ pub(super) fn write_dir(docs: &Documents, blobs: &[Blob<'_>], dir: &StagedDir) -
 
 /// Writes the layout as a tar archive, entries sorted, owned by root, of the image's date. Errors call it `shown`.
 pub(super) fn write_tar<W: Write>(
-    docs: &Documents,
+    docs: &Layout,
     blobs: &[Blob<'_>],
     epoch: i64,
     out: W,
@@ -500,7 +547,8 @@ mod tests {
             let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
             serde_json::to_string_pretty(&value).unwrap()
         };
-        [&docs.config, &docs.manifest, &docs.index, &docs.docker].map(|bytes| pretty(bytes)).join("\n\n")
+        let layout = Layout::new(vec![docs.clone()]);
+        [&docs.config, &docs.manifest, &layout.index, &layout.docker].map(|bytes| pretty(bytes)).join("\n\n")
     }
 
     #[test]

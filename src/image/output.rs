@@ -124,6 +124,11 @@ impl Output {
         Err(unknown(suggest(text)))
     }
 
+    /// Whether it is an OCI layout, which can hold an image for each of several platforms.
+    pub fn is_oci(&self) -> bool {
+        matches!(self, Self::OciDir(_) | Self::OciTar(_))
+    }
+
     /// Where it goes.
     pub fn path(&self) -> &Path {
         match self {

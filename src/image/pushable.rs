@@ -17,6 +17,7 @@ use crate::base::{Arch, Sha256};
 pub struct Pushable {
     /// For which machine.
     pub arch: Arch,
+    pub(super) tree: Sha256,
     pub(super) manifest: Vec<u8>,
     /// What it and the referrers name.
     pub(super) parts: Vec<Part>,
@@ -41,13 +42,13 @@ enum Bytes {
 
 impl Pushable {
     /// Of the image with these documents and layers; `packs` are the layers' bytes.
-    pub(super) fn new(arch: Arch, docs: Documents, layers: &[Layer], packs: Vec<Vec<Pack>>) -> Self {
-        let Documents { config, manifest, artifacts, more, .. } = docs;
+    pub(super) fn new(docs: Documents, layers: &[Layer], packs: Vec<Vec<Pack>>) -> Self {
+        let Documents { arch, tree, config, manifest, artifacts, more, .. } = docs;
         let layer =
             |(layer, packs): (&Layer, _)| Part { digest: layer.digest, size: layer.size, bytes: Bytes::Packs(packs) };
         let layers = layers.iter().zip(packs).map(layer);
         let parts = std::iter::once(config).chain(more).map(Part::new).chain(layers).collect();
-        Self { arch, manifest, parts, referrers: artifacts }
+        Self { arch, tree, manifest, parts, referrers: artifacts }
     }
 }
 

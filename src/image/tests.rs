@@ -16,6 +16,7 @@ use std::{
 use super::{
     ImageError, ImageSpec, Output, Written, directory::tests::dir_listing, layer, testing, tree_digest, write_all,
 };
+use super::{ToWrite, open::open, write_images};
 use crate::{
     base::{Arch, RootPath, Sha256, Silent},
     manifest::{Compression, Image, Layers},
@@ -454,4 +455,48 @@ fn umoci_unpacks_the_tree() {
         }
     }
     assert_eq!(found, want);
+}
+
+#[test]
+fn images_of_several_platforms_share_an_index() {
+    let (one, _keep) = testing::big_tree();
+    let mut two = one.clone();
+    two.insert_file(RootPath::literal("usr/only-arm"), 0o644, *b"arm", Origin::Manifest).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let at = temp.path();
+    let store = Store::open(&at.join("store")).unwrap();
+    let image = Image::default();
+    let epoch = jiff::Timestamp::from_second(testing::EPOCH).unwrap();
+    let spec = |arch| ImageSpec { name: "test", arch, epoch, user: None, image: &image, attached: None };
+    let (amd64, armhf) = (spec(Arch::Amd64), spec(Arch::Armhf));
+    let own = [outputs(at, &["a.tar"]), outputs(at, &["b/"])];
+    let to_write = [
+        ToWrite { tree: &one, spec: &amd64, outputs: &own[0] },
+        ToWrite { tree: &two, spec: &armhf, outputs: &own[1] },
+    ];
+    let shared = outputs(at, &["oci:layout", "x.oci.tar"]);
+    // Twice: the layout is replaced without force, since compose made it.
+    for _ in 0..2 {
+        let (written, together) = write_images(&to_write, &shared, false, false, &store, &Silent).unwrap();
+        assert_eq!((written.len(), together.len()), (2, 2));
+        assert_eq!(names(at), ["a.tar", "b", "layout", "store", "x.oci.tar"]);
+        for name in ["layout", "x.oci.tar"] {
+            for (arch, tree, written) in [(Arch::Amd64, &one, &written[0]), (Arch::Armhf, &two, &written[1])] {
+                let scratch = tempfile::tempdir().unwrap();
+                let mut opened =
+                    open(&at.join(name), Some(arch), scratch.path(), &crate::deb::Limits::default()).unwrap();
+                let digest = tree_digest(tree).unwrap();
+                assert_eq!((opened.arch, opened.claimed), (Some(arch), Some(digest)), "{name}");
+                assert!(opened.settle_root(digest).unwrap() && written.tree == digest, "{name}");
+            }
+            let scratch = tempfile::tempdir().unwrap();
+            let error =
+                open(&at.join(name), None, scratch.path(), &crate::deb::Limits::default()).unwrap_err().to_string();
+            assert!(error.contains("amd64") && error.contains("armhf"), "{error}");
+        }
+    }
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(at.join("layout/index.json")).unwrap()).unwrap();
+    assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
+    let error = write_images(&to_write, &outputs(at, &["x.tar"]), false, false, &store, &Silent).unwrap_err();
+    assert!(matches!(error, ImageError::OneTree { .. }), "{error}");
 }

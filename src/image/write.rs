@@ -1,6 +1,6 @@
 //! The order of the work: everything is prepared under temporary names, then all names change.
 //!
-//! In: tree, spec, outputs, the store. Out: [`Written`].
+//! In: a tree and a spec for each platform, outputs, the store. Out: [`Written`].
 //!
 //! What is compressed is in the store before anything is written; then hashing the plain layers, and hashing the
 //! compressed ones, go side by side, and each output is put together from what is there.
@@ -19,7 +19,7 @@ use super::{
     directory,
     layer::{self, Piece},
     media_type,
-    oci::{self, Blob, Documents},
+    oci::{self, Blob, Documents, Layout},
     origin,
     pack::{self, Pack, Packed, PlainError},
     pushable::Pushable,
@@ -109,14 +109,21 @@ pub fn place(output: &Output) -> PathBuf {
     there.or_else(folder).unwrap_or_else(|| path.components().collect())
 }
 
-/// Writes `tree` to all `outputs`. `force` lets a directory that compose did not make be replaced.
-///
-/// Each group of a layer is compressed once, and kept in `store`. Nothing appears under an output's name before all
-/// outputs are complete.
+/// The image of one platform.
+#[derive(Debug, Clone, Copy)]
+pub struct ToWrite<'a> {
+    /// Its files.
+    pub tree: &'a Tree,
+    /// What it is called and how it starts.
+    pub spec: &'a ImageSpec<'a>,
+    /// Where it alone goes to.
+    pub outputs: &'a [Output],
+}
+
+/// Writes `tree` to all `outputs`: as [`write_images`] with one image.
 ///
 /// # Errors
-/// When anything cannot be written; then no output's name has changed (but for those renamed before a rename failed)
-/// and no temporary file is left.
+/// As [`write_images`].
 pub fn write_all(
     tree: &Tree,
     spec: &ImageSpec<'_>,
@@ -125,29 +132,99 @@ pub fn write_all(
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Written, ImageError> {
-    write_also(tree, spec, outputs, false, force, store, progress)
+    let images = [ToWrite { tree, spec, outputs }];
+    let (written, _) = write_images(&images, &[], false, force, store, progress)?;
+    // One image in, one out.
+    written.into_iter().next().ok_or(ImageError::Changed)
 }
 
-/// The same; `for_registry` makes the image ready for one too, which refers to the store.
+/// Writes each image to its own outputs, and all of them to each of `shared`: OCI layouts with an index of the platforms.
+/// `for_registry` makes each ready for one too, which refers to the store; `force` lets a directory that compose did not
+/// make be replaced.
+///
+/// Each group of a layer is compressed once, and kept in `store`. Nothing appears under an output's name before all
+/// outputs are complete.
 ///
 /// # Errors
-/// As [`write_all`].
-pub fn write_also(
-    tree: &Tree,
-    spec: &ImageSpec<'_>,
-    outputs: &[Output],
+/// When anything cannot be written; then no output's name has changed (but for those renamed before a rename failed)
+/// and no temporary file is left. An output in `shared` that holds one tree only is [`ImageError::OneTree`].
+pub fn write_images(
+    images: &[ToWrite<'_>],
+    shared: &[Output],
     for_registry: bool,
     force: bool,
     store: &Store,
     progress: &dyn Progress,
-) -> Result<Written, ImageError> {
-    check(outputs)?;
-    outputs.iter().for_each(|output| stage::sweep(output.path()));
-    let mut stages = outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>()?;
+) -> Result<(Vec<Written>, Vec<WrittenOutput>), ImageError> {
+    let all: Vec<Output> = images.iter().flat_map(|image| image.outputs).chain(shared).cloned().collect();
+    check(&all)?;
+    if let Some(output) = shared.iter().find(|output| !output.is_oci()) {
+        return Err(ImageError::OneTree { path: output.path().into() });
+    }
+    all.iter().for_each(|output| stage::sweep(output.path()));
+    let stage =
+        |outputs: &[Output]| outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>();
+    let mut stages = images.iter().map(|image| stage(image.outputs)).collect::<Result<Vec<_>, _>>()?;
+    let mut shared_stages = stage(shared)?;
+    let mut made = Vec::new();
+    for (image, stages) in images.iter().zip(&mut stages) {
+        made.push(make(image, stages, for_registry || !shared.is_empty(), store, progress)?);
+    }
+    let mut written = Vec::new();
+    if !shared.is_empty() {
+        let docs = Layout::new(made.iter().map(|made| made.docs.clone()).collect());
+        let blobs: Vec<Blob<'_>> = made.iter().flat_map(Made::blobs).collect();
+        let epoch = images.iter().map(|image| image.spec.epoch.as_second()).max().unwrap_or_default();
+        for (output, stage) in shared.iter().zip(&mut shared_stages) {
+            written.push(write_oci(&docs, &blobs, epoch, output, stage)?);
+        }
+    }
+    let commit = |done: &mut Vec<PathBuf>| {
+        let mut each = |stages: Vec<Stage>| -> Result<Vec<Option<Replaced>>, ImageError> {
+            stages.into_iter().map(|stage| stage.commit(done)).collect()
+        };
+        let own = stages.into_iter().map(&mut each).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, ImageError>((own, each(shared_stages)?))
+    };
+    let (own, together) = live::commit(commit)?;
+    let notes = |replaced: Vec<Option<Replaced>>| replaced.into_iter().flatten().flat_map(Replaced::remove);
+    let mut out: Vec<Written> = Vec::with_capacity(made.len());
+    for (made, replaced) in made.into_iter().zip(own) {
+        let Made { mut written, docs, packs } = made;
+        written.notes.extend(notes(replaced));
+        written.pushable = for_registry.then(|| Pushable::new(docs, &written.layers, packs));
+        out.push(written);
+    }
+    if let Some(first) = out.first_mut() {
+        first.notes.extend(notes(together));
+    }
+    Ok((out, written))
+}
 
+/// An image whose outputs are written, and what goes into layouts that it shares with others.
+struct Made {
+    written: Written,
+    docs: Documents,
+    packs: Vec<Vec<Pack>>,
+}
+
+impl Made {
+    fn blobs(&self) -> impl Iterator<Item = Blob<'_>> {
+        self.written.layers.iter().zip(&self.packs).map(|(layer, packs)| Blob { layer, packs })
+    }
+}
+
+fn make(
+    image: &ToWrite<'_>,
+    stages: &mut [Stage],
+    packed: bool,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Made, ImageError> {
+    let &ToWrite { tree, spec, outputs } = image;
     let plans = Plan::all(tree, spec.image.layers);
     let whole = Whole::of(tree, &plans, outputs);
-    let is_oci = for_registry || outputs.iter().any(|output| matches!(output, Output::OciDir(_) | Output::OciTar(_)));
+    let is_oci = packed || outputs.iter().any(Output::is_oci);
     let codec = spec.image.compression;
     let layer_pieces: Vec<&[Piece]> = plans.iter().map(|plan| &plan.pieces[..]).collect();
     let is_tar = |codec: &Compression| outputs.iter().any(|output| archive(output) == Some(Some(*codec)));
@@ -170,7 +247,7 @@ pub fn write_also(
 
     // The plain tar goes to its outputs while it is hashed.
     let mut plain_outputs: Vec<&mut StagedFile> = Vec::new();
-    for stage in &mut stages {
+    for stage in stages.iter_mut() {
         if let Stage::Tar(None, file) = stage {
             plain_outputs.push(file);
         }
@@ -196,13 +273,20 @@ pub fn write_also(
         .collect();
     let digest = tree_digest(tree).map_err(unread)?;
     let docs = Documents::new(spec, digest, &layers);
-    let blobs: Vec<Blob<'_>> = layers.iter().zip(&packs).map(|(layer, packs)| Blob { layer, packs }).collect();
-    let oci_needed = layers.iter().map(|layer| layer.size).sum::<u64>() + docs.attached() + OCI_EXTRA;
+    let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();
+    let written = Written { tree: digest, diff_ids, layers, outputs: Vec::new(), notes: Vec::new(), pushable: None };
+    let mut made = Made { written, docs, packs };
+    let layout = Layout::new(vec![made.docs.clone()]);
 
     let mut notes = Vec::new();
     let mut written = Vec::new();
-    for (output, stage) in outputs.iter().zip(&mut stages) {
+    for (output, stage) in outputs.iter().zip(stages) {
         let target = output.path();
+        if output.is_oci() {
+            let blobs: Vec<Blob<'_>> = made.blobs().collect();
+            written.push(write_oci(&layout, &blobs, spec.epoch.as_second(), output, stage)?);
+            continue;
+        }
         let (bytes, sha256) = match stage {
             Stage::Rootfs(dir) => {
                 let made = directory::fill(tree, dir.root(), dir.target(), progress);
@@ -217,25 +301,35 @@ pub fn write_also(
                 })?;
                 (packed.size, Some(packed.sha256))
             }
-            Stage::OciDir(dir) => {
-                let made = oci::write_dir(&docs, &blobs, dir);
-                (made.map_err(|error| error.needing(dir.target(), oci_needed))?, None)
-            }
-            Stage::OciTar(file) => {
-                let made = oci::write_tar(&docs, &blobs, spec.epoch.as_second(), file.file(), target);
-                let (sha256, bytes) = made.map_err(|error| error.needing(target, oci_needed))?;
-                (bytes, Some(sha256))
-            }
+            Stage::OciDir(_) | Stage::OciTar(_) => continue,
         };
-        written.push(WrittenOutput { path: output.path().into(), bytes, sha256 });
+        written.push(WrittenOutput { path: target.into(), bytes, sha256 });
     }
-    let commit =
-        |done: &mut Vec<PathBuf>| stages.into_iter().map(|stage| stage.commit(done)).collect::<Result<Vec<_>, _>>();
-    let replaced = live::commit(commit)?;
-    notes.extend(replaced.into_iter().flatten().flat_map(Replaced::remove));
-    let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();
-    let pushable = for_registry.then(|| Pushable::new(spec.arch, docs, &layers, packs));
-    Ok(Written { tree: digest, diff_ids, layers, outputs: written, notes, pushable })
+    made.written.outputs = written;
+    made.written.notes = notes;
+    Ok(made)
+}
+
+/// Writes a layout, if the output is one.
+fn write_oci(
+    docs: &Layout,
+    blobs: &[Blob<'_>],
+    epoch: i64,
+    output: &Output,
+    stage: &mut Stage,
+) -> Result<WrittenOutput, ImageError> {
+    let needed = blobs.iter().map(|blob| blob.layer.size).sum::<u64>() + docs.attached() + OCI_EXTRA;
+    let target = output.path();
+    let made = match stage {
+        Stage::OciDir(dir) => oci::write_dir(docs, blobs, dir).map(|bytes| (bytes, None)),
+        Stage::OciTar(file) => {
+            let made = oci::write_tar(docs, blobs, epoch, file.file(), target);
+            made.map(|(sha256, bytes)| (bytes, Some(sha256)))
+        }
+        Stage::Rootfs(_) | Stage::Tar(..) => Err(ImageError::OneTree { path: target.into() }),
+    };
+    let (bytes, sha256) = made.map_err(|error| error.needing(target, needed))?;
+    Ok(WrittenOutput { path: target.into(), bytes, sha256 })
 }
 
 /// A layer to be made.

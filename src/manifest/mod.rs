@@ -4,11 +4,15 @@
 //! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
 //!
 //! ```text
-//! reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy, limits (one table each)  →  model  →  meaning
+//! extends (which files)  →  reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy, limits (one
+//! table each)  →  model  →  meaning
 //! ```
 
 mod accounts;
 mod error;
+mod extends;
+#[cfg(test)]
+mod extends_tests;
 mod groups;
 mod image;
 mod limits;
@@ -55,7 +59,7 @@ pub fn load(file: &Path) -> Result<Manifest, ManifestErrors> {
 }
 
 /// Parses a manifest's text. `file` is its path: messages name it, and relative paths in the manifest start from
-/// its folder. Files that the manifest names are looked for, but not read.
+/// its folder. Files that it extends are read; others that it names are looked for, but not read.
 ///
 /// # Errors
 /// Everything that is wrong with it, as far as one pass can tell.
@@ -63,20 +67,29 @@ pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
     if text.len() as u64 > MAX_BYTES {
         return Err(ManifestErrors::TooLong { file: file.into() });
     }
-    let doc = Doc::new(file, text);
-    let (table, syntax) = toml::de::DeTable::parse_recoverable(text);
-    for error in &syntax {
-        let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        doc.note(
-            error.span().unwrap_or_default(),
-            Fault { refusal: refusal::MANIFEST_SYNTAX, ..Fault::new(format!("not TOML: {what}")) },
-        );
+    let docs = extends::gather(text, file);
+    let mut tables = Vec::new();
+    for doc in &docs {
+        let (table, syntax) = toml::de::DeTable::parse_recoverable(doc.text());
+        for error in syntax {
+            let what = error.message().lines().collect::<Vec<_>>().join(", ");
+            doc.note(
+                error.span().unwrap_or_default(),
+                Fault { refusal: refusal::MANIFEST_SYNTAX, ..Fault::new(format!("not TOML: {what}")) },
+            );
+        }
+        tables.push(table);
     }
-    if !syntax.is_empty() {
-        return Err(ManifestErrors::Invalid(doc.into_faults()));
-    }
-    let manifest = manifest(&doc, Table::root(&doc, table.get_ref()), file);
-    let faults = doc.into_faults();
+    // What is read of half a manifest would be wrong in ways that nobody wrote.
+    let manifest = match docs.iter().all(Doc::is_clean) {
+        true => {
+            let layers: Vec<_> = docs.iter().zip(&tables).map(|(doc, table)| (doc, table.get_ref())).collect();
+            docs.first().and_then(|doc| manifest(doc, Table::root(doc, layers), file))
+        }
+        false => None,
+    };
+    drop(tables);
+    let faults: Vec<_> = docs.into_iter().flat_map(Doc::into_faults).collect();
     match manifest {
         Some(manifest) if faults.is_empty() => Ok(manifest),
         _ => Err(ManifestErrors::Invalid(faults)),
@@ -85,7 +98,13 @@ pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
 
 /// Reads every table; `None` only after a fault was noted.
 fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
-    let name = root.need("name", "name = \"…\" as the first line").and_then(|value| value.parsed(sources::plain_name));
+    // The lock and the image are called so: two manifests of one name would write over each other's.
+    let name = root.own("name");
+    if name.is_none() {
+        root.lacks("name", "name = \"…\" as the first line");
+    }
+    let name = name.and_then(|value| value.parsed(sources::plain_name));
+    root.get("extends");
     let archs = archs(&mut root);
     let debian = root.table("debian").map(sources::debian);
     let repositories = sources::repositories(&mut root);
@@ -138,7 +157,7 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
 
 fn archs(root: &mut Table<'_>) -> Option<Vec<Arch>> {
     let value = root.get("archs");
-    let mut archs = match root.list("archs", |value| value.parsed(arch)) {
+    let mut archs = match root.whole("archs", |value| value.parsed(arch)) {
         Some(archs) => archs,
         None => Vec::from_iter(Arch::host()),
     };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use jiff::Timestamp;
 
 use super::{Limits, Policy};
-use crate::base::{Arch, PackageName, RootPath, Sha256};
+use crate::base::{Arch, Line, PackageName, RootPath, Sha256};
 
 /// A whole manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,8 +104,8 @@ pub struct Request {
     pub text: String,
     /// What is asked for.
     pub want: Want,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// What an entry of `packages.install` asks for.
@@ -147,8 +147,8 @@ pub struct Tarball {
     pub path: RootPath,
     /// How many folders are taken off the front of its names, as by tar's `--strip-components`.
     pub strip: usize,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// Where a tarball is.
@@ -219,8 +219,8 @@ pub struct ExtraFile {
     pub mode: Option<u32>,
     /// Numeric owner and group.
     pub owner: (u32, u32),
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// What a `[[files]]` entry holds.

@@ -11,7 +11,7 @@ use super::{
     reader::{Table, Value},
     rootfs::{MERGED, glob},
 };
-use crate::base::{CODES, Code, Severity, UNHARDENED};
+use crate::base::{CODES, Code, Line, Severity, UNHARDENED};
 
 /// Longest reason of an exception, characters.
 const MAX_REASON: usize = 400;
@@ -38,21 +38,21 @@ pub struct Policy {
 }
 
 /// One rule of `policy.forbid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forbidden {
     /// What must not be found.
     pub code: &'static Code,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// A number that must not be passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// The most that is allowed.
     pub most: u64,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 /// A pattern of names or paths: `*`, `?`, `[abc]`, `{a,b}`, and in paths `**` across folders.
@@ -60,15 +60,15 @@ pub struct Limit {
 pub struct Pattern {
     /// As the manifest has it; paths with the links of merged-/usr resolved.
     pub text: String,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
     matcher: GlobMatcher,
 }
 
 /// The compiled form follows from the text.
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        (&self.text, self.line) == (&other.text, other.line)
+        (&self.text, &self.line) == (&other.text, &other.line)
     }
 }
 
@@ -92,14 +92,14 @@ pub struct Exception {
     pub package: Option<Pattern>,
     /// Why it may be.
     pub reason: String,
-    /// Line in the manifest, from 1.
-    pub line: usize,
+    /// Where it is written.
+    pub line: Line,
 }
 
 impl Policy {
     /// The line of a rule of `forbid`, if it is in force.
-    pub fn forbids(&self, code: &str) -> Option<usize> {
-        self.forbid.iter().find(|rule| rule.code.name == code).map(|rule| rule.line)
+    pub fn forbids(&self, code: &str) -> Option<Line> {
+        self.forbid.iter().find(|rule| rule.code.name == code).map(|rule| rule.line.clone())
     }
 }
 
@@ -135,7 +135,7 @@ fn rule(value: &Value<'_>) -> Option<Vec<Forbidden>> {
     let word = value.choice(&words)?;
     let is_meant =
         |code: &&Code| code.name == word || word == UNHARDENED && code.asked == crate::base::Asked::Unhardened;
-    Some(all.filter(is_meant).map(|code| Forbidden { code, line }).collect())
+    Some(all.filter(is_meant).map(|code| Forbidden { code, line: line.clone() }).collect())
 }
 
 /// `true`: every warning.
@@ -152,7 +152,7 @@ fn denied(value: &Value<'_>) -> Vec<&'static Code> {
     out
 }
 
-fn exception(mut table: Table<'_>, line: usize) -> Option<Exception> {
+fn exception(mut table: Table<'_>, line: Line) -> Option<Exception> {
     let example = "such as { rule = \"setuid\", path = \"/usr/bin/su\", reason = \"…\" }";
     let codes: Vec<_> = CODES.iter().filter(|code| is_excusable(code)).map(|code| (code.name, code)).collect();
     let rule = table.need("rule", example);

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_not_provided() {
-        let request = |text: &str| Request { text: text.into(), want: Want::Clause, line: 1 };
+        let request = |text: &str| Request { text: text.into(), want: Want::Clause, line: 1.into() };
         let mut packages =
             Packages { install: vec![request("openssl (>= 3)"), request("mawk | awk")], ..Packages::default() };
         let has = |packages: &Packages, name: &str| packages.provided_reasons().contains_key(name);

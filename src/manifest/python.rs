@@ -20,10 +20,10 @@ pub(super) fn python(mut table: Table<'_>) -> Python {
             "" => Err(Fault::new("is empty").help("write such as \"wheels/*.whl\"")),
             _ => globset::Glob::new(text).map(|_| text.to_owned()).map_err(Fault::from),
         })?;
-        Some(doc.resolve(&pattern))
+        Some(value.doc.resolve(&pattern))
     });
     let lock = table.get("lock").and_then(|value| {
-        let path = doc.resolve(value.text()?);
+        let path = value.doc.resolve(value.text()?);
         if !path.is_file() {
             let fault = Fault::no_file(&path);
             value.refuse(

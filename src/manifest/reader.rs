@@ -2,6 +2,9 @@
 //!
 //! In: spanned TOML. Out: typed values; what is wrong is noted in the [`Doc`] and reading goes on, so that one run
 //! finds as many faults as it can. A [`Table`] knows the keys that were asked for: the others are unknown.
+//!
+//! A manifest may lie over others, which it extends: a [`Value`] then knows what they have at the same key. Tables are
+//! read as one, lists are added up, the farthest first, and of everything else the nearest holds.
 
 use std::{
     cell::RefCell,
@@ -18,7 +21,7 @@ use toml::{
 };
 
 use super::error::{Fault, ManifestError, position, quote};
-use crate::base::refusal;
+use crate::base::{Line, refusal};
 
 /// Faults that are kept: nobody reads on after so many.
 const MAX_FAULTS: usize = 100;
@@ -26,6 +29,8 @@ const MAX_FAULTS: usize = 100;
 /// The manifest's text, where it lies, and what was found wrong with it so far.
 pub(super) struct Doc {
     file: PathBuf,
+    /// What the file is called in messages about the manifest, if the manifest extends it.
+    shown: Option<Arc<str>>,
     source: Arc<NamedSource<String>>,
     faults: RefCell<Vec<ManifestError>>,
 }
@@ -33,7 +38,16 @@ pub(super) struct Doc {
 impl Doc {
     pub fn new(file: &Path, text: &str) -> Self {
         let source = Arc::new(NamedSource::new(file.to_string_lossy(), text.to_owned()));
-        Self { file: file.into(), source, faults: RefCell::default() }
+        Self { file: file.into(), shown: None, source, faults: RefCell::default() }
+    }
+
+    /// A file that a manifest extends.
+    pub fn base(file: &Path, text: &str) -> Self {
+        Self { shown: Some(file.to_string_lossy().into()), ..Self::new(file, text) }
+    }
+
+    pub fn text(&self) -> &str {
+        self.source.inner()
     }
 
     /// Notes what is wrong at `span`.
@@ -44,17 +58,22 @@ impl Doc {
         }
     }
 
+    /// Whether nothing was found wrong so far.
+    pub fn is_clean(&self) -> bool {
+        self.faults.borrow().is_empty()
+    }
+
     /// The text at `span`, fit for a message.
     pub fn quoted(&self, span: Range<usize>) -> String {
         quote(self.source.inner().get(span).unwrap_or_default())
     }
 
-    /// Line from 1.
-    pub fn line(&self, span: &Range<usize>) -> usize {
-        position(self.source.inner(), span.start).0
+    /// The line where something begins.
+    pub fn line(&self, span: &Range<usize>) -> Line {
+        Line { number: position(self.source.inner(), span.start).0, file: self.shown.clone() }
     }
 
-    /// A path on this machine as the manifest writes it: relative to the manifest's folder.
+    /// A path on this machine as the file writes it: relative to the file's folder.
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
@@ -73,15 +92,28 @@ pub(super) struct Value<'d> {
     pub doc: &'d Doc,
     pub name: String,
     inner: &'d Spanned<DeValue<'d>>,
+    /// The same key's in the files that this one's extends, the nearest first.
+    under: Vec<(&'d Doc, &'d Spanned<DeValue<'d>>)>,
 }
 
 impl<'d> Value<'d> {
+    /// Without what other files say: it takes their place as a whole.
+    pub fn alone(self) -> Self {
+        Self { under: Vec::new(), ..self }
+    }
+
     pub fn span(&self) -> Range<usize> {
         self.inner.span()
     }
 
-    pub fn line(&self) -> usize {
+    pub fn line(&self) -> Line {
         self.doc.line(&self.span())
+    }
+
+    /// The same in what is said of another value, which may be in another file.
+    pub fn line_for(&self, other: &Self) -> Line {
+        let file = (!std::ptr::eq(self.doc, other.doc)).then(|| self.doc.file.to_string_lossy().into());
+        Line { file, ..self.line() }
     }
 
     /// Notes that this value is wrong: `fault` completes the sentence that the key's name begins.
@@ -164,7 +196,7 @@ impl<'d> Value<'d> {
         })
     }
 
-    /// The words of a command line.
+    /// The words of a command line: a whole, to which nothing is added.
     pub fn words(&self) -> Vec<String> {
         if let Some(text) = self.inner.get_ref().as_str() {
             let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{}\"", quote(word))).collect();
@@ -172,7 +204,7 @@ impl<'d> Value<'d> {
             self.mismatch("an array", Some(help));
             return Vec::new();
         }
-        let items = self.array().unwrap_or_default();
+        let items = self.clone().alone().array().unwrap_or_default();
         items.iter().filter_map(|item| item.raw_text().map(str::to_owned)).collect()
     }
 
@@ -203,25 +235,68 @@ impl<'d> Value<'d> {
     }
 
     pub fn array(&self) -> Option<Vec<Self>> {
-        let Some(items) = self.inner.get_ref().as_array() else {
+        if self.inner.get_ref().as_array().is_none() {
             let help = match self.inner.get_ref() {
                 DeValue::String(_) => Some(format!("write [{}]", self.doc.quoted(self.span()))),
                 _ => None,
             };
             self.mismatch("an array", help);
             return None;
-        };
-        let item = |(i, inner)| Self { doc: self.doc, name: format!("{}[{i}]", self.name), inner };
-        Some(items.iter().enumerate().map(item).collect())
+        }
+        self.all_are("an array", |value| value.as_array().is_some());
+        // The farthest first.
+        let layers =
+            self.layers().into_iter().rev().filter_map(|(doc, inner)| Some((doc, inner.get_ref().as_array()?)));
+        let item = |doc, (i, inner)| Self { doc, name: format!("{}[{i}]", self.name), inner, under: Vec::new() };
+        Some(layers.flat_map(|(doc, items)| items.iter().enumerate().map(move |one| item(doc, one))).collect())
+    }
+
+    /// The items of an array, each turned into something, no two of one file the same.
+    fn list<T: PartialEq>(&self, mut item: impl FnMut(&Self) -> Option<T>) -> Vec<T> {
+        let values = self.array().unwrap_or_default();
+        let (mut out, mut docs) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
+        for value in &values {
+            let Some(parsed) = item(value) else { continue };
+            if let Some(other) = out.iter().position(|other| *other == parsed) {
+                // Two files that say the same agree.
+                if !docs.get(other).is_some_and(|doc| std::ptr::eq(*doc, value.doc)) {
+                    continue;
+                }
+                let text = value.doc.quoted(value.span());
+                value.refuse(Fault::clash(format!("{text} is here twice")).help("take one of them out"));
+            } else {
+                out.push(parsed);
+                docs.push(value.doc);
+            }
+        }
+        out
+    }
+
+    /// The items of an array of this file, or a single value that stands for an array of one.
+    pub fn items_or_itself(&self) -> Option<Vec<Self>> {
+        if self.inner.get_ref().is_str() { Some(vec![self.clone()]) } else { self.clone().alone().array() }
+    }
+
+    /// Notes what other files have at this key that is of another kind.
+    fn all_are(&self, wanted: &str, is: impl Fn(&DeValue<'d>) -> bool) {
+        for &(doc, inner) in self.under.iter().filter(|(_, inner)| !is(inner.get_ref())) {
+            Self { doc, name: self.name.clone(), inner, under: Vec::new() }.mismatch(wanted, None);
+        }
+    }
+
+    fn layers(&self) -> Vec<(&'d Doc, &'d Spanned<DeValue<'d>>)> {
+        [&[(self.doc, self.inner)], &self.under[..]].concat()
     }
 
     pub fn table(&self) -> Option<Table<'d>> {
-        let Some(table) = self.inner.get_ref().as_table() else {
+        if !self.is_table() {
             self.mismatch("a table", None);
             return None;
-        };
-        let place = Some(self.span());
-        Some(Table { doc: self.doc, name: self.name.clone(), place, inner: table, asked: Vec::new() })
+        }
+        self.all_are("a table", DeValue::is_table);
+        let layer = |(doc, inner): (&'d Doc, &'d Spanned<DeValue<'d>>)| Some((doc, inner.get_ref().as_table()?));
+        let layers = self.layers().into_iter().filter_map(layer).collect();
+        Some(Table { doc: self.doc, name: self.name.clone(), place: Some(self.span()), layers, asked: Vec::new() })
     }
 }
 
@@ -230,14 +305,15 @@ pub(super) struct Table<'d> {
     pub doc: &'d Doc,
     name: String,
     place: Option<Range<usize>>,
-    inner: &'d DeTable<'d>,
+    /// The table of each file that has it, the nearest first.
+    layers: Vec<(&'d Doc, &'d DeTable<'d>)>,
     asked: Vec<&'static str>,
 }
 
 impl<'d> Table<'d> {
-    /// The document itself.
-    pub fn root(doc: &'d Doc, inner: &'d DeTable<'d>) -> Self {
-        Self { doc, name: String::new(), place: None, inner, asked: Vec::new() }
+    /// The document itself, and those that it extends, the nearest first.
+    pub fn root(doc: &'d Doc, layers: Vec<(&'d Doc, &'d DeTable<'d>)>) -> Self {
+        Self { doc, name: String::new(), place: None, layers, asked: Vec::new() }
     }
 
     /// Where the table is; the start of the file for the document itself.
@@ -254,21 +330,33 @@ impl<'d> Table<'d> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }
-        let inner = self.inner.get(key)?;
-        Some(Value { doc: self.doc, name: self.full(key), inner })
+        let mut found = self.layers.iter().filter_map(|(doc, table)| Some((*doc, table.get(key)?)));
+        let (doc, inner) = found.next()?;
+        Some(Value { doc, name: self.full(key), inner, under: found.collect() })
+    }
+
+    /// The same of the nearest file alone: nobody else can say it.
+    pub fn own(&mut self, key: &'static str) -> Option<Value<'d>> {
+        let is_own = self.layers.first().is_some_and(|(_, table)| table.contains_key(key));
+        self.get(key).filter(|_| is_own)
     }
 
     /// The same, and its absence is a fault.
     pub fn need(&mut self, key: &'static str, example: &str) -> Option<Value<'d>> {
         let value = self.get(key);
         if value.is_none() {
-            let what = match self.name.as_str() {
-                "" => format!("“{key}” is missing"),
-                name => format!("{name}: “{key}” is missing"),
-            };
-            self.doc.note(self.span(), Fault::missing(what).help(format!("write {example}")));
+            self.lacks(key, example);
         }
         value
+    }
+
+    /// Notes that a key is missing.
+    pub fn lacks(&self, key: &str, example: &str) {
+        let what = match self.name.as_str() {
+            "" => format!("“{key}” is missing"),
+            name => format!("{name}: “{key}” is missing"),
+        };
+        self.doc.note(self.span(), Fault::missing(what).help(format!("write {example}")));
     }
 
     /// The table at `key`.
@@ -290,31 +378,31 @@ impl<'d> Table<'d> {
     pub fn list<T: PartialEq>(
         &mut self,
         key: &'static str,
-        mut item: impl FnMut(&Value<'d>) -> Option<T>,
+        item: impl FnMut(&Value<'d>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let values = self.get(key)?.array().unwrap_or_default();
-        let mut out = Vec::with_capacity(values.len());
-        for value in &values {
-            let Some(parsed) = item(value) else { continue };
-            if out.contains(&parsed) {
-                let text = value.doc.quoted(value.span());
-                value.refuse(Fault::clash(format!("{text} is here twice")).help("take one of them out"));
-            } else {
-                out.push(parsed);
-            }
-        }
-        Some(out)
+        self.get(key).map(|value| value.list(item))
+    }
+
+    /// The same of the nearest file that has the key: a list to which nothing is added.
+    pub fn whole<T: PartialEq>(
+        &mut self,
+        key: &'static str,
+        item: impl FnMut(&Value<'d>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.get(key).map(|value| value.alone().list(item))
     }
 
     /// The table of strings at `key`, each name and value checked by `check`; empty if the key is not there.
     pub fn map(&mut self, key: &'static str, check: impl Fn(&str) -> Result<(), Fault>) -> BTreeMap<String, String> {
         let mut out = BTreeMap::new();
         let Some(table) = self.table(key) else { return out };
-        for (name, inner) in table.inner {
-            let value = Value { doc: self.doc, name: table.full(name.get_ref()), inner };
+        // The farthest first: the nearest holds.
+        for (doc, name, inner) in table.layers.iter().rev().flat_map(|(doc, all)| all.iter().map(|(k, v)| (*doc, k, v)))
+        {
+            let value = Value { doc, name: table.full(name.get_ref()), inner, under: Vec::new() };
             match check(name.get_ref()) {
                 Ok(()) => out.extend(value.raw_text().map(|text| (name.get_ref().to_string(), text.to_owned()))),
-                Err(fault) => self.doc.note(name.span(), fault),
+                Err(fault) => doc.note(name.span(), fault),
             }
         }
         out
@@ -322,12 +410,12 @@ impl<'d> Table<'d> {
 
     /// Whether the key is there, without asking for it.
     pub fn has(&self, key: &str) -> bool {
-        self.inner.contains_key(key)
+        self.layers.iter().any(|(_, table)| table.contains_key(key))
     }
 
     /// Ends reading: every key that was not asked for is unknown.
     pub fn done(self) {
-        for (key, _) in self.inner {
+        for (doc, key) in self.layers.iter().flat_map(|(doc, all)| all.keys().map(|key| (*doc, key))) {
             let word = key.get_ref();
             if self.asked.iter().any(|known| known == word) {
                 continue;
@@ -338,7 +426,7 @@ impl<'d> Table<'d> {
             };
             let what = format!("unknown key “{}” {place}", quote(word));
             let fault = Fault { refusal: refusal::UNKNOWN_KEY, ..Fault::new(what) };
-            self.doc.note(key.span(), fault.suggest(word, self.asked.iter().copied()));
+            doc.note(key.span(), fault.suggest(word, self.asked.iter().copied()));
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn rootfs(table: Option<Table<'_>>) -> Rootfs {
     let default = || DEFAULT_OMIT.iter().map(ToString::to_string).collect();
     let Some(mut table) = table else { return Rootfs { omit: default(), ..Rootfs::default() } };
     let groups: Vec<_> = OMIT_GROUPS.iter().map(|group| (group.name, group.name)).collect();
-    let omit = table.list("omit", |value| value.choice(&groups).map(str::to_owned));
+    let omit = table.whole("omit", |value| value.choice(&groups).map(str::to_owned));
     let mut globs = |key| table.list(key, |value| value.parsed(|text| glob(text).map(|_| text.to_owned())));
     let (remove, keep) = (globs("remove").unwrap_or_default(), globs("keep").unwrap_or_default());
     table.done();

@@ -3,7 +3,7 @@
 //! In: tables of the manifest. Out: [`Debian`], [`Repository`], [`Packages`].
 
 use super::{
-    Debian, Minimize, Packages, Repository, Request,
+    Debian, Manifest, Minimize, Packages, Repository, Request,
     error::{Fault, quote},
     reader::{Doc, Table},
     request,
@@ -125,7 +125,9 @@ pub(super) fn packages(mut table: Table<'_>) -> Packages {
         wants.push(want);
         Some(text)
     });
-    let line = |clause: &String| spans.iter().find(|(other, _)| other == clause).map_or(0, |(_, value)| value.line());
+    let line = |clause: &String| {
+        spans.iter().find(|(other, _)| other == clause).map(|(_, value)| value.line()).unwrap_or_default()
+    };
     let want =
         |text: &String| spans.iter().zip(&wants).find(|((other, _), _)| other == text).map(|(_, want)| want.clone());
     let request = |text: String| Some(Request { line: line(&text), want: want(&text)?, text });
@@ -143,7 +145,7 @@ pub(super) fn packages(mut table: Table<'_>) -> Packages {
             if key != "prefer"
                 && let Some((_, asked)) = spans.iter().find(|(clause, _)| request::names(clause) == [name.as_str()])
             {
-                let fault = Fault::clash(format!("“{name}” is asked for in line {}", asked.line()));
+                let fault = Fault::clash(format!("“{name}” is asked for in line {}", asked.line_for(value)));
                 value.refuse(fault.help(format!("take it out of packages.install or of packages.{key}")));
             }
             Some(name)
@@ -192,6 +194,28 @@ fn suite(text: &str) -> Result<String, Fault> {
         return Err(fault.help("name a suite below dists/"));
     }
     word(text, "a suite", "stable", b"/")
+}
+
+impl Manifest {
+    /// The same of another suite of Debian, called `NAME-SUITE`: it has a lock of its own.
+    ///
+    /// # Errors
+    /// In words, when there is no such suite or the manifest takes nothing of Debian's.
+    pub fn take_suite(&mut self, suite: &str) -> Result<(), String> {
+        let words = |fault: Fault| match fault.help {
+            Some(help) => format!("{}; {help}", fault.what),
+            None => fault.what,
+        };
+        let suite = debian_suite(suite).map_err(words)?;
+        let Some(debian) = &mut self.debian else {
+            return Err("the manifest has no [debian], whose suite it would replace".into());
+        };
+        if debian.suite != suite {
+            self.name = plain_name(&format!("{}-{suite}", self.name)).map_err(words)?;
+            debian.suite = suite;
+        }
+        Ok(())
+    }
 }
 
 fn debian_suite(text: &str) -> Result<String, Fault> {

@@ -81,7 +81,7 @@ fn faults(more: &str) -> String {
 fn the_smallest_manifest_is_enough() {
     let manifest = read(SMALLEST).unwrap();
     assert_eq!(manifest.archs, Vec::from_iter(Arch::host()));
-    assert_eq!(manifest.packages.install, [Request { text: "python3".into(), want: Want::Clause, line: 4 }]);
+    assert_eq!(manifest.packages.install, [Request { text: "python3".into(), want: Want::Clause, line: 4.into() }]);
     assert_eq!(manifest.debian.unwrap().components, ["main"]);
     assert_eq!(manifest.rootfs.omit, DEFAULT_OMIT);
     assert_eq!(manifest.packages.provided, None);
@@ -121,7 +121,7 @@ fn every_key_arrives() {
     let policy = &manifest.policy;
     let forbidden: Vec<_> = policy.forbid.iter().map(|rule| rule.code.name).collect();
     assert_eq!(forbidden, ["package-manager", "setuid", "shell", "world-writable"]);
-    assert_eq!(policy.max_size.map(|limit| limit.most), Some(45 << 20));
+    assert_eq!(policy.max_size.as_ref().map(|limit| limit.most), Some(45 << 20));
 }
 
 #[test]
@@ -137,13 +137,13 @@ fn policies_in_full() {
         forbidden,
         ["executable-stack", "insecure-search-path", "no-relro", "not-pie", "setuid", "text-relocations"]
     );
-    assert_eq!((policy.forbids("setuid"), policy.forbids("shell")), (Some(6), None));
+    assert_eq!((policy.forbids("setuid"), policy.forbids("shell")), (Some(6.into()), None));
     assert!(policy.packages[1].matches("libsystemd0") && !policy.packages[0].matches("perl-base-x"));
     let shell = &policy.paths[0];
-    assert_eq!((shell.text.as_str(), shell.line), ("/usr/bin/*sh", 8));
+    assert_eq!((shell.text.as_str(), shell.line.number), ("/usr/bin/*sh", 8));
     assert!(shell.matches("/usr/bin/dash") && !shell.matches("/usr/bin/x/sh"));
     let [exception] = &policy.allow[..] else { panic!("{policy:?}") };
-    assert_eq!((exception.rule.name, exception.reason.as_str(), exception.line), ("setuid", "for login", 12));
+    assert_eq!((exception.rule.name, exception.reason.as_str(), exception.line.number), ("setuid", "for login", 12));
     assert_eq!(policy.deny_warnings.len(), 1);
     assert!(read("deny-warnings = true").deny_warnings.len() > 3);
     assert!(read("deny-warnings = false").deny_warnings.is_empty());
@@ -283,7 +283,7 @@ fn unknown_keys() {
     sub/manifest.toml:5:1: unknown key “entry_point” in image; did you mean “entrypoint”?
     sub/manifest.toml:6:1: unknown key “label” in image; did you mean “labels”?
     "#);
-    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy, limits");
+    assert_snapshot!(faults("[policies]\nforbid = []"), @"sub/manifest.toml:4:2: unknown key “policies” at the top level; known here: name, extends, archs, debian, repositories, packages, python, rootfs, accounts, files, tarballs, image, sbom, policy, limits");
     assert_snapshot!(faults("[[files]]\npath = \"/x\"\ncontent = \"\"\nmodes = \"0644\""), @"sub/manifest.toml:7:1: unknown key “modes” in files[0]; did you mean “mode”?");
     assert_snapshot!(read("name = \"x\"\n[debian]\nsuite = \"trixie\"\n[packages]\ninstal = [\"a\"]").unwrap_err(), @r#"
     sub/manifest.toml:4:1: packages: “install” is missing; write install = ["python3"]
@@ -561,4 +561,32 @@ fn the_shipped_manifest_is_valid() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/python3.toml");
     let manifest = load(&file).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(manifest.name, "python3");
+}
+
+#[test]
+fn every_shipped_manifest_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    for name in
+        ["static", "base", "cc", "python3", "java", "node", "static-debug", "base-debug", "cc-debug", "python3-debug"]
+    {
+        let manifest = load(&folder.join(format!("{name}.toml"))).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!((manifest.name.as_str(), manifest.accounts.run_as.as_deref()), (name, Some("nonroot")));
+        let has_shell = manifest.files.iter().any(|file| file.path.to_string() == "/busybox/sh");
+        assert_eq!(has_shell, name.ends_with("-debug"));
+        assert!(manifest.policy.forbids("shell").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn another_suite_has_another_name() {
+    let mut manifest = read(SMALLEST).unwrap();
+    manifest.take_suite("trixie").unwrap();
+    assert_eq!(manifest.name, "x");
+    let before = meaning(&manifest);
+    manifest.take_suite("forky").unwrap();
+    assert_eq!((manifest.name.as_str(), manifest.debian.as_ref().unwrap().suite.as_str()), ("x-forky", "forky"));
+    assert_ne!(meaning(&manifest), before);
+    assert!(manifest.take_suite("forky-security").unwrap_err().contains("write \"forky\""));
+    manifest.debian = None;
+    assert!(manifest.take_suite("sid").unwrap_err().contains("no [debian]"));
 }

@@ -10,7 +10,10 @@ use super::{
     cone::{Cone, Selection, excluded},
     instance::{Contradiction, Engine, Instance, Reason},
 };
-use crate::control::{Atom, Qualifier, Relation};
+use crate::{
+    base::Line,
+    control::{Atom, Qualifier, Relation},
+};
 
 /// Cases told apart at most; what is beyond is summed up.
 const CASES: usize = 24;
@@ -23,7 +26,7 @@ pub struct Step {
     /// How deep within case distinctions: 0 at the top.
     pub depth: usize,
     /// The line of the manifest that says so, from 1.
-    pub line: Option<usize>,
+    pub line: Option<Line>,
 }
 
 /// There is no solution.
@@ -37,8 +40,8 @@ pub struct Unsolvable {
 
 impl Unsolvable {
     /// The first line of the manifest that has a part in it.
-    pub fn line(&self) -> Option<usize> {
-        self.steps.iter().find_map(|step| step.line)
+    pub fn line(&self) -> Option<&Line> {
+        self.steps.iter().find_map(|step| step.line.as_ref())
     }
 }
 
@@ -176,7 +179,7 @@ impl Teller<'_, '_> {
             (Some((index, request)), _) => {
                 self.culprits.insert(Culprit::Request(index));
                 let atoms = request.clause.alternatives().iter().map(|r| r.as_atom()).collect();
-                (request.in_words(), atoms, Some(request.line).filter(|l| *l > 0))
+                (request.in_words(), atoms, request.line.written())
             }
             (None, owner) => {
                 let id = owner.and_then(|owner| self.cone.candidates.get(owner as usize));
@@ -382,11 +385,11 @@ impl Teller<'_, '_> {
 
     fn advice(&self) -> String {
         let mut parts = Vec::new();
-        let lines: BTreeSet<usize> = self
+        let lines: BTreeSet<Line> = self
             .culprits
             .iter()
             .filter_map(|c| match c {
-                Culprit::Request(index) => self.problem.requests.get(*index).map(|r| r.line).filter(|l| *l > 0),
+                Culprit::Request(index) => self.problem.requests.get(*index).and_then(|r| r.line.written()),
                 _ => None,
             })
             .collect();
@@ -399,12 +402,14 @@ impl Teller<'_, '_> {
                 Culprit::Request(_) => {}
             }
         }
-        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        let lines: Vec<&Line> = lines.iter().collect();
         match lines.as_slice() {
             [] => {}
-            [line] => parts.insert(0, format!("change the request in line {line} of the manifest")),
+            [line] => parts.insert(0, format!("change the request in {}", line.in_words())),
             lines => {
-                parts.insert(0, format!("change one of the requests in lines {} of the manifest", lines.join(", ")))
+                let of = if lines.iter().any(|line| line.file.is_some()) { "" } else { " of the manifest" };
+                let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+                parts.insert(0, format!("change one of the requests in lines {}{of}", lines.join(", ")))
             }
         }
         if parts.is_empty() {

@@ -28,7 +28,7 @@ pub use proof::opb;
 
 use crate::{
     base::{
-        PackageName,
+        Line, PackageName,
         refusal::{self, Refusal, Refuses},
     },
     control::RelationGroup,
@@ -50,7 +50,7 @@ pub struct SolveRequest {
     /// As written.
     pub text: String,
     /// Line in the manifest, from 1; 0 for a request that the manifest only implies.
-    pub line: usize,
+    pub line: Line,
     /// What needs it, such as “the wheel numpy”; `None`: the manifest itself asks.
     pub by: Option<String>,
 }
@@ -66,10 +66,10 @@ impl SolveRequest {
 
     /// “ (packages.install, line 4)”, or who needs it.
     fn place(&self) -> String {
-        match (&self.by, self.line) {
+        match (&self.by, self.line.number) {
             (Some(by), _) => format!(" (needed by {by})"),
             (None, 0) => String::new(),
-            (None, line) => format!(" (packages.install, line {line})"),
+            (None, _) => format!(" (packages.install, line {})", self.line),
         }
     }
 }

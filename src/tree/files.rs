@@ -10,7 +10,7 @@ use std::{
 use super::{Content, Kind, Meta, Node, NotADirectory, Origin, Tree};
 use crate::{
     base::{
-        BadPath, RootPath,
+        BadPath, Line, RootPath,
         refusal::{self, Refusal, Refuses},
     },
     manifest::{ExtraFile, FileSource},
@@ -31,7 +31,7 @@ pub enum FilesError {
         /// On this machine.
         path: PathBuf,
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// Why.
         source: io::Error,
     },
@@ -41,13 +41,13 @@ pub enum FilesError {
         /// On this machine.
         path: PathBuf,
         /// Of the manifest.
-        line: usize,
+        line: Line,
     },
     /// A name that the rootfs cannot hold.
     #[error("[[files]] in line {line}: {source}")]
     Path {
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// Why.
         source: BadPath,
     },
@@ -55,7 +55,7 @@ pub enum FilesError {
     #[error("[[files]] in line {line}: {what}; choose another path, or take the package's file out with rootfs.remove")]
     InTheWay {
         /// Of the manifest.
-        line: usize,
+        line: Line,
         /// What is in the way of what.
         what: String,
     },
@@ -72,8 +72,8 @@ impl Refuses for FilesError {
     }
 }
 
-impl From<(usize, NotADirectory)> for FilesError {
-    fn from((line, error): (usize, NotADirectory)) -> Self {
+impl From<(Line, NotADirectory)> for FilesError {
+    fn from((line, error): (Line, NotADirectory)) -> Self {
         Self::InTheWay { line, what: error.to_string() }
     }
 }
@@ -113,8 +113,8 @@ impl Tree {
         top: bool,
         placed: &mut Placed,
     ) -> Result<(), FilesError> {
-        let line = file.line;
-        let failed = |source| FilesError::Read { path: from.into(), line, source };
+        let line = &file.line;
+        let failed = |source| FilesError::Read { path: from.into(), line: line.clone(), source };
         // A link named by the manifest itself stands for what it leads to; one inside a copied folder is copied.
         let info = if top { fs::metadata(from) } else { fs::symlink_metadata(from) }.map_err(failed)?;
         if info.is_dir() {
@@ -124,7 +124,8 @@ impl Tree {
                 .map_err(failed)?;
             names.sort();
             for name in names {
-                let below = to.join(name.as_bytes()).map_err(|source| FilesError::Path { line, source })?;
+                let below =
+                    to.join(name.as_bytes()).map_err(|source| FilesError::Path { line: line.clone(), source })?;
                 self.copy(file, &from.join(&name), &below, false, placed)?;
             }
             return Ok(());
@@ -140,7 +141,7 @@ impl Tree {
             };
             self.set(file, to.clone(), Kind::File(content.map_err(failed)?), usual, top)?
         } else {
-            return Err(FilesError::Special { path: from.into(), line });
+            return Err(FilesError::Special { path: from.into(), line: line.clone() });
         };
         placed.insert(path, from.into());
         Ok(())
@@ -155,20 +156,25 @@ impl Tree {
         usual: u32,
         top: bool,
     ) -> Result<RootPath, FilesError> {
-        let line = file.line;
+        let line = &file.line;
         let is_dir = matches!(kind, Kind::Dir);
         let path = match path.parent().and_then(|parent| Some((self.resolve(&parent)?, path.file_name()))) {
-            Some((parent, name)) => parent.join(name).map_err(|source| FilesError::Path { line, source })?,
+            Some((parent, name)) => {
+                parent.join(name).map_err(|source| FilesError::Path { line: line.clone(), source })?
+            }
             None => path,
         };
         let path = match self.get(&path) {
             // Content put into what is a link to a directory goes where the link leads.
             Some(Node { kind: Kind::Symlink(_), .. }) if is_dir => self.resolve(&path).unwrap_or(path),
             Some(Node { kind: Kind::Dir, .. }) if !is_dir && self.children(&path).next().is_some() => {
-                return Err(FilesError::InTheWay { line, what: format!("{path} is a directory with content") });
+                return Err(FilesError::InTheWay {
+                    line: line.clone(),
+                    what: format!("{path} is a directory with content"),
+                });
             }
             Some(Node { kind: Kind::File(_) | Kind::Hardlink(_), origin, .. }) if is_dir && origin.is_unpacked() => {
-                return Err(FilesError::InTheWay { line, what: format!("{path} is a file of {origin}") });
+                return Err(FilesError::InTheWay { line: line.clone(), what: format!("{path} is a file of {origin}") });
             }
             _ => path,
         };
@@ -179,7 +185,7 @@ impl Tree {
         let meta = Meta { mode, uid, gid, mtime: self.epoch(), ..Meta::default() };
         self.unlink_name(&path);
         let node = Node { meta, kind, origin: Origin::Manifest, ready: None };
-        self.insert(path.clone(), node).map_err(|e| FilesError::from((line, e)))?;
+        self.insert(path.clone(), node).map_err(|e| FilesError::from((line.clone(), e)))?;
         Ok(path)
     }
 
@@ -213,7 +219,7 @@ mod tests {
             source,
             mode: None,
             owner: (0, 0),
-            line: 7,
+            line: 7.into(),
         };
         let error = tree.place_files(&[entry("opt/a", FileSource::Directory)]).unwrap_err().to_string();
         assert!(error.starts_with("[[files]] in line 7: /opt/a is a file of the wheel w; choose"), "{error}");

@@ -207,6 +207,9 @@ refusals! { MADE:
     OUTPUT_IN_CACHE 824 "output-in-cache" USAGE
         "The output would lie in the cache, which is tidied and removes what it does not know, or would take its place."
         "choose a place that is neither in the cache nor around it";
+    ONE_ARCHITECTURE_OUTPUT 825 "one-architecture-output" USAGE
+        "The output holds the files of one architecture, and several are built."
+        "put {arch} into its name, write oci:DIR or x.oci.tar, or choose one with --arch";
 
     IMAGE_UNREADABLE 901 "image-unreadable" USAGE
         "The image is not there, or may not be read."

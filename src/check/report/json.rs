@@ -16,7 +16,7 @@ use crate::{
 /// One finding.
 pub fn json(finding: &Finding) -> Value {
     let origin = finding.origin().map(origin);
-    let excused = finding.excuse.as_ref().map(|excuse| json!({ "reason": excuse.reason, "line": excuse.line }));
+    let excused = finding.excuse.as_ref().map(|excuse| json!({ "reason": excuse.reason, "line": excuse.line.number }));
     json!({
         "code": finding.code,
         "severity": finding.severity.as_str(),
@@ -24,7 +24,7 @@ pub fn json(finding: &Finding) -> Value {
         "origin": origin,
         "message": finding.message,
         "hint": finding.hint,
-        "line": finding.line,
+        "line": finding.line.as_ref().map(|line| line.number),
         "excused": excused,
     })
 }

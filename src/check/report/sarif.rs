@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::{
-    base::{Asked, CODES, Severity, Sha256},
+    base::{Asked, CODES, Line, Severity, Sha256},
     check::{Finding, Place},
 };
 
@@ -44,7 +44,7 @@ pub fn sarif(version: &str, images: &[Image<'_>]) -> Value {
                     "IMAGE": { "description": { "text": "The root of the image." } },
                     "MANIFEST": { "description": { "text": "The folder that compose was started in." } },
                 },
-                "artifacts": [{ "location": manifest(image), "roles": ["analysisTarget"] }],
+                "artifacts": [{ "location": manifest(image.file), "roles": ["analysisTarget"] }],
                 "columnKind": "unicodeCodePoints",
                 "results": results,
             })
@@ -74,22 +74,27 @@ fn rule(code: &crate::base::Code) -> Value {
     })
 }
 
-fn manifest(image: &Image<'_>) -> Value {
+fn manifest(file: &str) -> Value {
     // An absolute path stands for itself.
-    match image.file.starts_with('/') {
-        true => json!({ "uri": format!("file://{}", encoded(image.file.as_bytes())) }),
-        false => json!({ "uri": encoded(image.file.trim_start_matches("./").as_bytes()), "uriBaseId": "MANIFEST" }),
+    match file.starts_with('/') {
+        true => json!({ "uri": format!("file://{}", encoded(file.as_bytes())) }),
+        false => json!({ "uri": encoded(file.trim_start_matches("./").as_bytes()), "uriBaseId": "MANIFEST" }),
     }
 }
 
 fn result(image: &Image<'_>, finding: &Finding) -> Value {
-    let in_manifest = |line: usize| json!({ "artifactLocation": manifest(image), "region": { "startLine": line } });
+    let in_manifest = |line: &Line| {
+        let file = line.file.as_deref().unwrap_or(image.file);
+        json!({ "artifactLocation": manifest(file), "region": { "startLine": line.number } })
+    };
     let mut location = match &finding.place {
         Place::Path(path, _) => json!({ "physicalLocation": {
             "artifactLocation": { "uri": encoded(path.as_bytes()), "uriBaseId": "IMAGE" },
             "region": { "startLine": 1 },
         }}),
-        Place::Whole(_) | Place::Image => json!({ "physicalLocation": in_manifest(finding.line.unwrap_or(1)) }),
+        Place::Whole(_) | Place::Image => {
+            json!({ "physicalLocation": in_manifest(finding.line.as_ref().unwrap_or(&Line::from(1))) })
+        }
     };
     let named = finding.origin().map(super::origin);
     if let Some((kind, Some(name))) = &named {
@@ -107,7 +112,7 @@ fn result(image: &Image<'_>, finding: &Finding) -> Value {
     if let Some(index) = CODES.iter().position(|code| code.name == finding.code) {
         out["ruleIndex"] = index.into();
     }
-    if let (Place::Path(..), Some(line)) = (&finding.place, finding.line) {
+    if let (Place::Path(..), Some(line)) = (&finding.place, &finding.line) {
         let text = "The rule of the manifest.";
         out["relatedLocations"] =
             json!([{ "id": 1, "message": { "text": text }, "physicalLocation": in_manifest(line) }]);
@@ -116,7 +121,7 @@ fn result(image: &Image<'_>, finding: &Finding) -> Value {
     if let Some(excuse) = &finding.excuse {
         out["suppressions"] = json!([{
             "kind": "external", "status": "accepted", "justification": excuse.reason,
-            "location": { "physicalLocation": in_manifest(excuse.line) },
+            "location": { "physicalLocation": in_manifest(&excuse.line) },
         }]);
     }
     out

@@ -12,7 +12,7 @@ fn findings() -> Vec<Finding> {
     let at = |path: &[u8], origin| Finding::at("setuid", Severity::Error, RootPath::parse(path).unwrap(), origin);
     let package = || Origin::Package("login".parse().unwrap());
     let mut excused = at("usr/bin/s u é".as_bytes(), package()).says("m", "h").asked_in(7);
-    excused.excuse = Some(Excuse { reason: "needed".into(), line: 9 });
+    excused.excuse = Some(Excuse { reason: "needed".into(), line: 9.into() });
     vec![
         Finding::new("max-size", Severity::Error, Place::Image).says("it has 1 byte", "h").asked_in(3),
         Finding::new("forbidden-package", Severity::Error, Place::Whole(package())).says("m", "h").asked_in(4),
@@ -56,7 +56,7 @@ fn fingerprints_stay() {
     let prints: std::collections::BTreeSet<_> = all.iter().map(print).collect();
     assert_eq!(prints.len(), all.len());
     // Another size, another line of the manifest, another run: the same thing.
-    let larger = Finding { line: Some(8), ..all[0].clone().says("it has 2 bytes", "h") };
+    let larger = Finding { line: Some(8.into()), ..all[0].clone().says("it has 2 bytes", "h") };
     assert_eq!(print(&larger), print(&all[0]));
     assert_eq!(print(&Finding { line: None, ..all[2].clone() }), print(&all[2]));
 }

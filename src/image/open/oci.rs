@@ -114,7 +114,7 @@ struct Candidate {
 
 impl Platform {
     pub(super) fn arch(&self) -> Option<Arch> {
-        arch(self.architecture.as_deref()?, self.variant.as_deref())
+        Arch::of_oci(self.architecture.as_deref()?, self.variant.as_deref())
     }
 
     pub(super) fn is_linux(&self) -> bool {
@@ -132,16 +132,6 @@ impl Platform {
     }
 }
 
-/// The architecture that OCI calls so. Variants of amd64 and arm64 are levels of the same one; arm without a variant
-/// is v7, as containerd reads it.
-fn arch(name: &str, variant: Option<&str>) -> Option<Arch> {
-    let arch = Arch::ALL.into_iter().find(|arch| arch.oci().0 == name)?;
-    match (arch, variant) {
-        (Arch::Armhf, Some(variant)) if !matches!(variant, "v7" | "7" | "v8" | "8" | "") => None,
-        _ => Some(arch),
-    }
-}
-
 fn digest(text: &str, by: &str) -> Result<Sha256, OpenFault> {
     let known = text.strip_prefix("sha256:").and_then(|hex| hex.parse().ok());
     known.ok_or_else(|| OpenFault::Document {
@@ -151,6 +141,11 @@ fn digest(text: &str, by: &str) -> Result<Sha256, OpenFault> {
 }
 
 impl Descriptor {
+    /// The tree digest that an index of compose claims for it.
+    fn tree(&self) -> Option<Sha256> {
+        self.annotations.as_ref()?.get(TREE)?.parse().ok()
+    }
+
     fn name(&self) -> String {
         shown(self.digest.as_bytes())
     }
@@ -240,8 +235,8 @@ pub(super) fn layout(source: &Source, wanted: Option<Arch>) -> Result<Image, Ope
     let candidate = choose(source, found, &passed, wanted)?;
     let (manifest, mut image) = image(source, &candidate.descriptor)?;
     image.layers = layers(source, &manifest)?;
-    // It speaks of the one image that compose wrote.
-    image.claimed = claimed;
+    // It speaks of the one image that compose wrote; of several, the inner index says it of each.
+    image.claimed = claimed.or(candidate.descriptor.tree());
     check_arch(&image.config, image.arch, wanted)?;
     Ok(image)
 }
@@ -385,7 +380,7 @@ pub(super) fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
             texts.ok_or_else(|| bad("rootfs.diff_ids holds what is no text"))?
         }
     };
-    let arch = text("architecture").and_then(|name| arch(name, text("variant")));
+    let arch = text("architecture").and_then(|name| Arch::of_oci(name, text("variant")));
     Ok(Image {
         arch,
         config,

@@ -95,7 +95,7 @@ pub fn push(client: &Client<'_>, images: &[Pushable], store: &Store) -> Result<P
     let (media_type, top) = match images {
         [only] => (MANIFEST, &only.manifest),
         images => {
-            index = oci::index(images.iter().map(|image| (image.arch, &*image.manifest)));
+            index = oci::index(images.iter().map(|image| (image.arch, image.tree, &*image.manifest)));
             (INDEX, &index)
         }
     };

@@ -64,7 +64,7 @@ impl Case<'_> {
         let requests = self.install.iter().enumerate().map(|(index, text)| SolveRequest {
             clause: RelationGroup::parse(text).unwrap(),
             text: (*text).into(),
-            line: index + 4,
+            line: (index + 4).into(),
             by: None,
         });
         solve(&Problem {
