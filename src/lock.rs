@@ -19,6 +19,7 @@ use crate::{
     base::{
         Arch, PackageName, Sha256, aside,
         refusal::{self, Refusal, Refuses},
+        words,
     },
     control::Version,
 };
@@ -259,7 +260,8 @@ impl Lock {
         if text.len() > LARGEST {
             return Err(format!("it is longer than {} MiB", LARGEST >> 20));
         }
-        raw::parse(text)
+        // What is wrong is shown as it stands there.
+        raw::parse(text).map_err(|why| why.lines().map(|line| words::quote(line, 500)).collect::<Vec<_>>().join("\n"))
     }
 
     /// Writes the file whole, by rename.

@@ -19,6 +19,7 @@ use crate::{
     base::{
         Sha256,
         refusal::{self, Refusal, Refuses},
+        words,
     },
     store::{Store, StoreError},
 };
@@ -169,7 +170,7 @@ impl Release {
     /// # Errors
     /// [`ReleaseError::Malformed`].
     pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
-        let malformed = |why: String| ReleaseError::Malformed(why);
+        let malformed = |why: String| ReleaseError::Malformed(words::quote(&why, 500));
         let all = std::str::from_utf8(text).map_err(|_| malformed("it is not UTF-8".into()))?;
         if let Some(field) = doubled(all) {
             return Err(malformed(format!("it has the field “{field}” twice")));
