@@ -36,3 +36,5 @@ pub mod audit;
 pub mod diff;
 pub mod vendor;
 pub mod cli;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;

@@ -6,7 +6,12 @@
 mod raw;
 mod text;
 
-use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 
@@ -20,6 +25,9 @@ use crate::{
 
 /// The layout of the file; another number is refused.
 const LOCK_VERSION: i64 = 1;
+
+/// The longest lock that is read, bytes. All of Debian for all architectures would have some 200 MB; a system has some KiB.
+const LARGEST: usize = 64 << 20;
 
 /// A whole lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,7 +239,12 @@ impl Lock {
     /// # Errors
     /// When it cannot be read, or is not a lock of this version.
     pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
-        match fs::read_to_string(path) {
+        let read = |file: fs::File| -> io::Result<String> {
+            let mut text = String::new();
+            file.take(LARGEST as u64 + 1).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        match fs::File::open(path).and_then(read) {
             Ok(text) => Self::parse(&text).map(Some).map_err(|why| LockError::Malformed { path: path.into(), why }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(LockError::Io { action: "read", path: path.into(), source }),
@@ -243,6 +256,9 @@ impl Lock {
     /// # Errors
     /// What is wrong, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > LARGEST {
+            return Err(format!("it is longer than {} MiB", LARGEST >> 20));
+        }
         raw::parse(text)
     }
 

@@ -292,7 +292,7 @@ fn bad_manifests_and_requests() {
     desk.manifest(&good);
     refused("locked-without-lock", 2, &desk, &served, &["demo.toml", "--locked"]);
     refused("unknown-output", 2, &desk, &served, &["demo.toml", "-o", "x.zip"]);
-    refused("registry-output", 2, &desk, &served, &["demo.toml", "-o", "docker://example.com/x"]);
+    refused("registry-output", 2, &desk, &served, &["demo.toml", "-o", "docker://example.com/X"]);
     refused("no-manifest", 2, &desk, &served, &["nothing.toml"]);
     desk.manifest(&(good + "[policy]\nmax-size = \"1 KiB\"\n"));
     refused("policy-size", 6, &desk, &served, &["demo.toml"]);

@@ -103,10 +103,6 @@ fn clean(desk: &Desk, what: &str) {
     }
 }
 
-fn pid(child: &Child) -> Pid {
-    Pid::from_child(child)
-}
-
 fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -156,7 +152,7 @@ fn a_signal_while_it_waits_for_the_network_ends_it_at_once() {
             let arguments = if command == "lock" { vec!["lock", "demo.toml"] } else { arguments(&[]) };
             let run = start(&mut desk.command(&arguments));
             until(slow, || server.requests().iter().any(|request| request.path.contains(slow)));
-            kill_process(pid(&run), signal).unwrap();
+            kill_process(Pid::from_child(&run), signal).unwrap();
             let run = ended(run);
             assert_eq!(run.code, Some(code), "{command} {slow}: {}", run.stderr);
             assert!(run.stderr.ends_with("interrupted; nothing was written\n"), "{}", run.stderr);
@@ -178,8 +174,8 @@ fn a_signal_that_is_ignored_stays_ignored() {
     shell.current_dir(desk.dir.path()).envs(compose.get_envs().filter_map(|(key, value)| Some((key, value?))));
     let run = start(&mut shell);
     until("asked", || !server.requests().is_empty());
-    kill_process(pid(&run), Signal::INT).unwrap();
-    kill_process(pid(&run), Signal::HUP).unwrap();
+    kill_process(Pid::from_child(&run), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
     ended(run).ok();
     assert!(state(&desk).iter().all(Option::is_some));
 }
@@ -212,7 +208,7 @@ fn a_signal_at_any_moment_leaves_all_outputs_old_or_all_new() {
         thread::sleep(whole.mul_f64(random.gen_range(0.05..1.1)));
         // The second is not needed, and does no harm when it comes while the first is at work.
         for _ in 0..=round % 4 / 3 {
-            let _ = kill_process(pid(&run), signal);
+            let _ = kill_process(Pid::from_child(&run), signal);
         }
         let run = ended(run);
         let now = state(&desk);
@@ -299,7 +295,7 @@ fn a_signal_ends_the_programs_that_it_has_started_too() {
     let run = start(command.env("PATH", path));
     until("pip runs", || pids.exists());
     let started = fs::read_to_string(&pids).unwrap();
-    kill_process(pid(&run), Signal::TERM).unwrap();
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     let run = ended(run);
     assert_eq!(run.code, Some(143), "{}", run.stderr);
     for number in started.split_whitespace() {

@@ -8,9 +8,8 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use compose::base::Sha256;
@@ -18,7 +17,9 @@ use serde_json::{Value, json};
 use support::{
     Archive, Desk, Served,
     http::{Answer, Request, Server},
-    pkg, tool,
+    pkg,
+    registry::docker_registry,
+    tool,
 };
 
 fn built() -> (Served, Desk) {
@@ -241,45 +242,12 @@ fn a_reference_that_is_none_is_a_fault_of_usage() {
     insta::assert_snapshot!("usage", desk.settled(&served, &run.stderr));
 }
 
-/// Ends what it holds.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Debian's registry on a free port of loopback, its blobs below `dir`.
-fn registry(dir: &Path) -> Option<(Running, String)> {
-    let program = tool("docker-registry")?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let host = format!("127.0.0.1:{port}");
-    let config = dir.join("registry.yml");
-    let text = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{host}\"}}\n",
-        dir.join("registry").display()
-    );
-    fs::write(&config, text).unwrap();
-    let mut command = Command::new(program);
-    command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-    let running = Running(command.spawn().unwrap());
-    let end = Instant::now() + Duration::from_secs(30);
-    while std::net::TcpStream::connect(&host).is_err() {
-        if Instant::now() > end {
-            eprintln!("skipped: docker-registry does not listen");
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Some((running, host))
-}
-
 #[test]
 fn what_skopeo_pushed_to_a_real_registry_is_verified() {
     let (_served, desk) = built();
-    let (Some((_running, host)), Some(skopeo)) = (registry(desk.dir.path()), tool("skopeo")) else { return };
+    let (Some((_running, host)), Some(skopeo)) = (docker_registry(desk.dir.path(), false), tool("skopeo")) else {
+        return;
+    };
     let push = |from: &str, tag: &str, more: &[&str]| {
         let mut command = Command::new(&skopeo);
         command.args(["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"]).args(more);

@@ -15,6 +15,8 @@ mod dump;
 mod emit;
 mod error;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod look;
 mod osv;
 mod purl;

@@ -5,6 +5,8 @@
 //!
 //! A Contents index says where to look. What a package has is known once its `.deb` is unpacked.
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod kept;
 mod parse;
 

@@ -208,6 +208,25 @@ fn unpack_frame(frame: &[u8], plain: u32) -> Option<String> {
     (bytes.len() == plain as usize).then(|| String::from_utf8(bytes).ok())?
 }
 
+/// What must hold of what is kept, whatever an index or an entry holds: what was put in comes out.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let key = Sha256::of(b"");
+    let _ = unpack(&key, &[key.bytes(), bytes].concat());
+    let Ok(pieces) = strip(&String::from_utf8_lossy(bytes)) else { return };
+    let packed = pack(&key, &pieces).expect("memory takes it");
+    let found = unpack(&key, &packed).expect("as it was packed");
+    assert_eq!(found.len(), pieces.len());
+    for (found, Stripped { hot, cold }) in found.iter().zip(&pieces) {
+        assert_eq!(found.text, *hot);
+        let stanzas = cold.as_deref().map(|cold| cold.split_terminator("\n\n").collect::<Vec<_>>());
+        let Some((stanzas, cold)) = stanzas.zip(found.cold.as_ref()) else { continue };
+        for (number, stanza) in (0..).zip(stanzas) {
+            assert_eq!(cold.stanza(number).trim_end(), stanza.trim_end());
+        }
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -10,6 +10,8 @@ pub mod contents;
 pub mod deb;
 mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod index;
 mod kept;
 pub mod keyring;

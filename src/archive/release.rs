@@ -57,7 +57,7 @@ pub struct Release {
     pub architectures: Vec<String>,
     /// `binary-all/Packages` repeats what each architecture's index has (`No-Support-for-Architecture-all`).
     pub all_is_included: bool,
-    files: BTreeMap<String, ReleaseEntry>,
+    pub(super) files: BTreeMap<String, ReleaseEntry>,
 }
 
 /// One file that a `Release` lists.

@@ -323,7 +323,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// `deb [options] uri suite component…`, one on a line.
-fn one_line(text: &str) -> Vec<String> {
+pub(super) fn one_line(text: &str) -> Vec<String> {
     let entry = |line: &str| {
         let line = line.split('#').next().unwrap_or_default().trim();
         let rest = line.strip_prefix("deb")?;
@@ -338,7 +338,7 @@ fn one_line(text: &str) -> Vec<String> {
 }
 
 /// Stanzas of fields, one entry each.
-fn deb822(text: &str) -> Vec<String> {
+pub(super) fn deb822(text: &str) -> Vec<String> {
     let mut uris = Vec::new();
     let mut stanza: Vec<(String, String)> = Vec::new();
     for line in text.lines().chain([""]) {

@@ -12,6 +12,8 @@ const AFTER: &str = "\
 Examples:
   compose python3.toml                       python3-amd64.oci.tar, for docker load
   compose python3.toml -o rootfs/ -o x.tar   a directory and a tar of the same tree
+  compose python3.toml -o docker://registry.example.com/team/python3:1.0
+                                             to a registry, all architectures
   compose python3.toml --update              today's packages, and a new lock
 
 With a lock (snapshots/NAME.lock) a build uses it and looks at no index; without
@@ -361,7 +363,8 @@ pub struct BuildArgs {
     /// What and from where.
     #[command(flatten)]
     pub resolve: ResolveArgs,
-    /// Where to: DIR/, x.tar, x.tar.gz, x.tar.zst, oci:DIR or x.oci.tar; repeatable [default: NAME-ARCH.oci.tar]
+    /// Where to: DIR/, x.tar, x.tar.gz, x.tar.zst, oci:DIR, x.oci.tar or docker://REGISTRY/NAME:TAG; repeatable [default:
+    /// NAME-ARCH.oci.tar]
     #[arg(short, long, value_name = "OUT")]
     pub output: Vec<String>,
     /// Fail if the lock is missing or stale, or if the build differs from it

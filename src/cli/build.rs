@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     args::{BuildArgs, LockArgs, Report},
     cache,
-    desk::Desk,
+    desk::{Desk, logins},
     exit::Failure,
     print,
     report::{self, BuiltImage},
@@ -18,7 +18,11 @@ use crate::{
     base::{Arch, Progress, Sha256, aside, refusal},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
-    image::{Attached, FORMAT, ImageSpec, Output, check, codecs, place, tree_digest, write_all},
+    image::{
+        Attached, Destination, FORMAT, ImageSpec, Output, Pushable, check, codecs, place,
+        registry::{Actions, Client, Credentials, Pushed, Reference, RegistryError, push},
+        tree_digest, write_also,
+    },
     lock::{Built, Lock, Target},
     python::LocalWheel,
 };
@@ -49,7 +53,8 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
 pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let limit = cache::limit()?;
     let desk = Desk::open(&args.resolve)?;
-    let outputs = outputs(args, &desk)?;
+    let Wanted { outputs, registries, credentials } = wanted(args, &desk)?;
+    let to_registry = !registries.is_empty();
     let (mut lock, solved) = locked_or_solved(args, &desk)?;
     let epoch = epoch(&lock)?;
     let found = lock.clone();
@@ -57,7 +62,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     // Nothing is written before all of them are as they must be.
     let mut ready = Vec::new();
     for (arch, outputs) in outputs {
-        ready.push((arch, assembled(&desk, &lock, arch, &outputs, epoch)?, outputs));
+        ready.push((arch, assembled(&desk, &lock, arch, &outputs, to_registry, epoch)?, outputs));
     }
     let findings: Vec<_> = ready.iter().map(|(arch, assembled, _)| (*arch, &assembled.findings[..])).collect();
     passed(&desk, &findings, args.format)?;
@@ -65,12 +70,14 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         as_locked(args, &desk, &lock, *arch, assembled)?;
     }
     for (arch, assembled, outputs) in ready {
-        images.push(one(args, &desk, &mut lock, arch, assembled, &outputs, epoch)?);
+        images.push(one(args, &desk, &mut lock, arch, assembled, (&outputs, to_registry), epoch)?);
     }
     // Nothing is written where nothing changed: a lock under version control stays as it is.
     if !args.locked && (solved || lock != found) {
         lock.write(&desk.lock_path)?;
     }
+    // What is on this machine's disk is done, whatever a registry says.
+    let pushed = pushed(&desk, &registries, &credentials, &images)?;
     // A cache that cannot be tidied is the next run's trouble, not this one's.
     if let Ok(removed) = desk.store.clone().collect_if_idle(limit)
         && removed.entries > 0
@@ -78,7 +85,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
         desk.shown.notice(&format!("The cache was full: {} entries unused for longest were removed", removed.entries));
     }
     desk.shown.clear();
-    print(&report::build(&desk, &lock, &images, solved, args.format))
+    print(&report::build(&desk, &lock, &images, &pushed, solved, args.format))
 }
 
 /// The date of what is built: the lock's, unless `SOURCE_DATE_EPOCH` is set (reproducible-builds.org's specification).
@@ -116,22 +123,79 @@ pub fn passed(desk: &Desk, found: &[(Arch, &[Finding])], format: Report) -> Resu
     Err(Failure::words(refusal::CHECKS_FAILED, text).reported())
 }
 
-fn outputs(args: &BuildArgs, desk: &Desk) -> Result<Vec<(Arch, Vec<Output>)>, Failure> {
-    if desk.archs.len() > 1 && !args.output.is_empty() {
-        let text = "-o names one output, and the manifest has several architectures; choose one with --arch";
+/// Where images are to go.
+struct Wanted {
+    /// On this machine, by architecture.
+    outputs: Vec<(Arch, Vec<Output>)>,
+    /// All architectures together.
+    registries: Vec<Reference>,
+    credentials: Credentials,
+}
+
+fn wanted(args: &BuildArgs, desk: &Desk) -> Result<Wanted, Failure> {
+    let (mut here, mut registries): (Vec<Output>, Vec<Reference>) = (Vec::new(), Vec::new());
+    for name in &args.output {
+        match Destination::parse(name)? {
+            Destination::Here(output) => here.push(output),
+            Destination::Registry(reference) if registries.contains(&reference) => {
+                let text = format!("{reference} is asked for twice; name each output once");
+                return Err(Failure::words(refusal::OUTPUT_TWICE, text));
+            }
+            Destination::Registry(reference) => registries.push(reference),
+        }
+    }
+    if desk.archs.len() > 1 && !here.is_empty() {
+        let text = "-o names one output, and the manifest has several architectures; choose one with --arch (a registry takes all of them under one tag)";
         return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
-    let mut all = Vec::new();
-    for &arch in &desk.archs {
-        let default = [format!("{}-{arch}.oci.tar", desk.manifest.name)];
-        let names = if args.output.is_empty() { &default[..] } else { &args.output[..] };
-        let outputs = names.iter().map(|name| Output::parse(name)).collect::<Result<Vec<_>, _>>()?;
-        // Before the work, not after it.
-        check(&outputs)?;
-        outputs.iter().try_for_each(|output| apart(desk, output))?;
-        all.push((arch, outputs));
+    if let Some(reference) = registries.first().filter(|_| desk.fetcher.is_offline()) {
+        return Err(RegistryError::OfflinePush(reference.to_string()).into());
     }
-    Ok(all)
+    let credentials = if registries.is_empty() { Credentials::default() } else { logins()? };
+    let mut outputs = Vec::new();
+    for &arch in &desk.archs {
+        let here = match args.output.is_empty() {
+            true => vec![Output::OciTar(format!("{}-{arch}.oci.tar", desk.manifest.name).into())],
+            false => here.clone(),
+        };
+        // Before the work, not after it.
+        check(&here)?;
+        here.iter().try_for_each(|output| apart(desk, output))?;
+        outputs.push((arch, here));
+    }
+    Ok(Wanted { outputs, registries, credentials })
+}
+
+/// Pushes the images to every registry.
+fn pushed(
+    desk: &Desk,
+    registries: &[Reference],
+    credentials: &Credentials,
+    images: &[BuiltImage],
+) -> Result<Vec<Pushed>, Failure> {
+    let ready: Vec<Pushable> = images.iter().filter_map(|image| image.written.pushable.clone()).collect();
+    let mut done: Vec<Pushed> = Vec::new();
+    for reference in registries {
+        let to = |reference| {
+            let client = Client::new(&desk.fetcher, credentials, reference, Actions::PullPush, &desk.shown)?;
+            push(&client, &ready, &desk.store)
+        };
+        match to(reference) {
+            Ok(one) => done.push(one),
+            Err(error) => {
+                desk.shown.clear();
+                let files =
+                    images.iter().flat_map(|image| &image.written.outputs).map(|o| o.path.display().to_string());
+                let there: Vec<String> = files.chain(done.iter().map(|one| one.reference.to_string())).collect();
+                let mut failure = Failure::from(error);
+                if !there.is_empty() {
+                    failure.message += &format!("\n  done before that, and left: {}", there.join(", "));
+                }
+                return Err(failure);
+            }
+        }
+    }
+    Ok(done)
 }
 
 /// Fails if an output would be written into the cache, which is tidied, or take its place.
@@ -233,9 +297,16 @@ pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, F
 }
 
 /// The tree of one architecture.
-fn assembled(desk: &Desk, lock: &Lock, arch: Arch, outputs: &[Output], epoch: Timestamp) -> Result<Assembled, Failure> {
+fn assembled(
+    desk: &Desk,
+    lock: &Lock,
+    arch: Arch,
+    outputs: &[Output],
+    to_registry: bool,
+    epoch: Timestamp,
+) -> Result<Assembled, Failure> {
     let bases = desk.bases(lock);
-    let codecs = codecs(outputs, desk.manifest.image.compression);
+    let codecs = codecs(outputs, to_registry, desk.manifest.image.compression);
     let providers = desk.providers(arch);
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
     Ok(assemble(plan, &codecs, desk.download(&bases))?)
@@ -263,7 +334,7 @@ fn one(
     lock: &mut Lock,
     arch: Arch,
     assembled: Assembled,
-    outputs: &[Output],
+    (outputs, to_registry): (&[Output], bool),
     epoch: Timestamp,
 ) -> Result<BuiltImage, Failure> {
     let user = report::run_as(&desk.manifest, &assembled.tree)?;
@@ -272,7 +343,8 @@ fn one(
     let attached = inventory.map(|inventory| Attached { forms, inventory });
     let spec = ImageSpec { name: &desk.manifest.name, arch, epoch, user, image: &desk.manifest.image, attached };
     let plain_size = assembled.size;
-    let mut written = write_all(&assembled.tree, &spec, outputs, args.force, &desk.store, &desk.shown)?;
+    let (force, store) = (args.force, &desk.store);
+    let mut written = write_also(&assembled.tree, &spec, outputs, to_registry, force, store, &desk.shown)?;
     written.notes.extend(assembled.notes);
     // A run that compresses nothing says nothing of compressed layers: what the lock knows of the same bytes stays.
     let before = lock.targets.get(&arch).and_then(|target| target.built.clone());

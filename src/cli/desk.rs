@@ -239,15 +239,23 @@ pub fn cache_folder() -> Result<PathBuf, Failure> {
         })
 }
 
+/// Who one is to the registry of an image; nobody to a file.
+///
+/// # Errors
+/// As [`logins`].
+pub fn credentials(image: &ImageRef) -> Result<Credentials, Failure> {
+    match image {
+        ImageRef::Path(_) => Ok(Credentials::default()),
+        ImageRef::Registry(_) => logins(),
+    }
+}
+
 /// What `podman login` and `docker login` have kept: `$REGISTRY_AUTH_FILE` alone if it is set, else podman's file and then
 /// docker's (containers-auth.json(5)). Read when a registry is asked, not before.
 ///
 /// # Errors
 /// When a file is malformed.
-pub fn credentials(image: &ImageRef) -> Result<Credentials, Failure> {
-    if matches!(image, ImageRef::Path(_)) {
-        return Ok(Credentials::default());
-    }
+pub fn logins() -> Result<Credentials, Failure> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = |path: &str| set("HOME").map(|home| home.join(path));
     let files: Vec<PathBuf> = match set("REGISTRY_AUTH_FILE") {

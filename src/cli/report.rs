@@ -12,10 +12,16 @@ use super::{
     exit::Failure,
 };
 use crate::{
-    base::{Arch, PackageName, RootPath, refusal, words::say},
+    base::{
+        Arch, PackageName, RootPath, Sha256, refusal,
+        words::{self, say},
+    },
     build::{More, OpenChoice, Resolved, option},
     check::{self, Finding},
-    image::Written,
+    image::{
+        Written,
+        registry::{Count, Pushed},
+    },
     lock::{Lock, LockedNeed, LockedWheel, Target},
     manifest::Manifest,
     solve::Price,
@@ -77,14 +83,22 @@ fn proof(target: &Target) -> &'static str {
 const SCHEMA: &str = "compose-build/1";
 
 /// After `compose MANIFEST`.
-pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, format: Report) -> String {
+pub fn build(
+    desk: &Desk,
+    lock: &Lock,
+    images: &[BuiltImage],
+    pushed: &[Pushed],
+    solved: bool,
+    format: Report,
+) -> String {
     let mut out = String::new();
     match format {
         Report::Human => {}
         Report::Json => {
             let images: Vec<_> = images.iter().map(|image| image_json(lock, image)).collect();
             let (schema, lock) = (SCHEMA, &desk.lock_path);
-            let all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images });
+            let pushed: Vec<_> = pushed.iter().map(pushed_json).collect();
+            let all = json!({ "schema": schema, "built": true, "lock": lock, "solved": solved, "images": images, "pushed": pushed });
             say!(out, "{all:#}");
             return out;
         }
@@ -130,6 +144,10 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
             say!(out, "  scripts not reproduced: {}", list.join(", "));
         }
     }
+    for one in pushed {
+        say!(out, "{}", one.reference);
+        say!(out, "  {}", pushed_line(one));
+    }
     let how = if solved { "written" } else { "used" };
     say!(
         out,
@@ -139,6 +157,46 @@ pub fn build(desk: &Desk, lock: &Lock, images: &[BuiltImage], solved: bool, form
         desk.shown.elapsed().as_secs_f64()
     );
     out
+}
+
+/// “2 blobs of 15.0 MB uploaded, 1 there already; 1 manifest written”.
+fn pushed_line(pushed: &Pushed) -> String {
+    let blobs = |count: &Count, how: &str| {
+        let noun = if count.blobs == 1 { "blob" } else { "blobs" };
+        format!("{} {noun} of {} {how}", count.blobs, words::bytes(count.bytes))
+    };
+    let all = [
+        (&pushed.uploaded, "uploaded"),
+        (&pushed.mounted, "taken from another repository there"),
+        (&pushed.present, "there already"),
+    ];
+    let mut parts: Vec<String> =
+        all.iter().filter(|(count, _)| count.blobs > 0).map(|(count, how)| blobs(count, how)).collect();
+    if pushed.images.len() > 1 {
+        parts.push(format!("an index of {} images", pushed.images.len()));
+    }
+    if !pushed.referrers.is_empty() {
+        parts.push(format!("SBOMs: {}", pushed.referrers.len()));
+    }
+    if pushed.manifests == 0 {
+        parts.push("nothing written".into());
+    }
+    parts.join(", ")
+}
+
+fn pushed_json(pushed: &Pushed) -> Value {
+    let count = |count: &Count| json!({ "blobs": count.blobs, "bytes": count.bytes });
+    let image = |(arch, digest): &(Arch, Sha256)| json!({ "arch": arch.as_str(), "digest": digest.to_string() });
+    json!({
+        "reference": pushed.reference.to_string(),
+        "digest": pushed.digest.to_string(),
+        "images": pushed.images.iter().map(image).collect::<Vec<_>>(),
+        "uploaded": count(&pushed.uploaded),
+        "mounted": count(&pushed.mounted),
+        "present": count(&pushed.present),
+        "manifests-written": pushed.manifests,
+        "referrers": pushed.referrers.iter().map(Sha256::to_string).collect::<Vec<_>>(),
+    })
 }
 
 fn image_json(lock: &Lock, image: &BuiltImage) -> Value {

@@ -149,7 +149,7 @@ fn one(
     if let Some((ImageRef::Path(path), image)) = &image {
         outputs.extend(forms(path, image.as_ref().ok(), scratch).map_err(unread)?);
     }
-    let codecs = codecs(&outputs, desk.manifest.image.compression);
+    let codecs = codecs(&outputs, false, desk.manifest.image.compression);
     let plan = desk.plan(lock, arch, epoch);
     let mut damaged = cached::check(&inputs(plan), own, &desk.store)?;
     let assembled = assemble(plan, &codecs, desk.download(&bases)).map_err(Failure::from);

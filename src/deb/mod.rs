@@ -9,6 +9,8 @@ mod entries;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod limits;
 mod pax;
 #[cfg(test)]

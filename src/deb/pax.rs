@@ -149,8 +149,8 @@ pub(super) fn matters(key: &[u8]) -> bool {
 }
 
 fn attribute(name: &[u8]) -> Option<Box<[u8]>> {
-    // As Linux limits them: XATTR_NAME_MAX, limits.h.
-    (!name.is_empty() && name.len() <= 255 && !name.contains(&0)).then(|| name.into())
+    // As Linux limits them: XATTR_NAME_MAX, limits.h. One with “=” could not be written again: a record's key ends there.
+    (!name.is_empty() && name.len() <= 255 && !name.contains(&0) && !name.contains(&b'=')).then(|| name.into())
 }
 
 #[cfg(test)]
@@ -188,6 +188,8 @@ mod tests {
             b"15 size=0x1234\n",
             b"26 SCHILY.acl.access=user\n",
             b"22 GNU.sparse.major=1\n",
+            // Written again it would be the attribute `a` with the value `b=A`.
+            b"31 LIBARCHIVE.xattr.a%3Db=QQ==\n",
         ] {
             assert!(Pax::parse(bad, false).is_err(), "{}", bad.escape_ascii());
         }

@@ -9,6 +9,8 @@
 #[cfg(test)]
 #[path = "../../tests/support/elf.rs"]
 pub(crate) mod fixture;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod hardening;
 mod needs;
 mod read;

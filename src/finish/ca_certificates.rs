@@ -4,7 +4,7 @@
 //!
 //! Not made: the links in `/etc/ssl/certs` from each certificate's name and hash. OpenSSL reads the bundle first.
 
-use super::{FinishError, is_file, put_file, put_missing_link, read};
+use super::{FinishError, LARGEST, is_file, put_file, put_missing_link, read};
 use crate::{base::RootPath, tree::Tree};
 
 const STEP: &str = "ca-certificates";
@@ -18,6 +18,9 @@ pub fn write(tree: &mut Tree) -> Result<(), FinishError> {
             // A missing last newline is added (Debian bug 635570).
             if bytes.last().is_some_and(|&b| b != b'\n') {
                 bundle.push(b'\n');
+            }
+            if bundle.len() as u64 > LARGEST {
+                return Err(FinishError::TooLong { path, limit: LARGEST });
             }
         }
     }

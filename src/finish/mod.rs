@@ -10,6 +10,8 @@ mod alternatives;
 mod base;
 mod ca_certificates;
 mod dpkg_status;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod ldcache;
 mod nsswitch;
 mod os_release;
@@ -28,7 +30,7 @@ use crate::{
         refusal::{self, Refusal, Refuses},
     },
     manifest::Accounts,
-    tree::{Content, Kind, Meta, Node, NotADirectory, Origin, Tree},
+    tree::{Kind, Meta, Node, NotADirectory, Origin, Tree},
     unpack::Script,
 };
 
@@ -98,6 +100,24 @@ pub enum FinishError {
     /// ld.so.conf.
     #[error("{0} includes itself, or includes files too deeply; mend its “include” lines")]
     IncludeDepth(RootPath),
+    /// ld.so.conf.
+    #[error("{path} leads to more than {limit} files, the limit; mend its “include” lines")]
+    IncludeCount {
+        /// The file.
+        path: RootPath,
+        /// The highest allowed number.
+        limit: usize,
+    },
+    /// A file of a package that a step reads.
+    #[error(
+        "{path} has more than {limit} bytes, the limit; take the package or the [[files]] entry out that put it there"
+    )]
+    TooLong {
+        /// The file.
+        path: RootPath,
+        /// The highest allowed length.
+        limit: u64,
+    },
     /// ld.so.cache.
     #[error("the libraries' names do not fit into /etc/ld.so.cache (4 GiB)")]
     CacheTooLarge,
@@ -131,7 +151,8 @@ impl Refuses for FinishError {
         match self {
             Self::Read { .. } => refusal::FINISH_UNREADABLE,
             Self::Place(_) => refusal::NOT_A_DIRECTORY,
-            Self::IncludeDepth(_) => refusal::INCLUDE_TOO_DEEP,
+            Self::IncludeDepth(_) | Self::IncludeCount { .. } => refusal::INCLUDE_TOO_DEEP,
+            Self::TooLong { .. } => refusal::FINISH_TOO_LONG,
             Self::CacheTooLarge => refusal::LD_CACHE_TOO_LARGE,
             Self::AccountClash { .. } => refusal::ACCOUNT_CLASH,
             Self::Line { .. } => refusal::FINISH_BAD_LINE,
@@ -225,9 +246,16 @@ fn is_file(tree: &Tree, path: &RootPath) -> bool {
     tree.content(path).is_some()
 }
 
+/// Longest file that a step reads, and longest bundle of certificates, bytes; Debian's have some KiB, the bundle 220.
+const LARGEST: u64 = 1 << 20;
+
 /// The bytes of a file of the tree, if it is there.
 fn read(tree: &Tree, path: &RootPath) -> Result<Option<Vec<u8>>, FinishError> {
-    tree.content(path).map(Content::read).transpose().map(|bytes| bytes.map(Into::into)).map_err(at(path))
+    let Some(content) = tree.content(path) else { return Ok(None) };
+    if content.len() > LARGEST {
+        return Err(FinishError::TooLong { path: path.clone(), limit: LARGEST });
+    }
+    content.read().map(|bytes| Some(bytes.into())).map_err(at(path))
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ fn free(known: &Known, name: &str) -> Result<u32, FinishError> {
 }
 
 /// Words between blanks; quotes hold blanks together. `None` when a quote does not end.
-fn words(line: &str) -> Option<Vec<String>> {
+pub(super) fn words(line: &str) -> Option<Vec<String>> {
     let mut out = Vec::new();
     let mut chars = line.chars().peekable();
     while chars.peek().is_some() {

@@ -9,6 +9,8 @@
 //!      ├► directory: the rootfs itself     stage: temporary name, then rename
 //!      └► digest: the tree digest          output, write: what is asked for, and the order of the work
 //!
+//! pushable ─► registry::push: the same blobs, and one tag
+//!
 //! open: an image of any of these forms, whoever made it, back to a tree; registry: where others are fetched from
 //! ```
 
@@ -23,6 +25,7 @@ pub mod open;
 mod origin;
 mod output;
 mod pack;
+mod pushable;
 pub mod registry;
 pub(crate) mod stage;
 #[cfg(test)]
@@ -37,9 +40,10 @@ pub use directory::lay_out;
 pub use error::ImageError;
 pub use layer::{Piece, Reader, Source, pieces, total};
 pub use oci::{Attached, ImageSpec, Layer};
-pub use output::{BadOutput, Output};
+pub use output::{BadOutput, Destination, Output};
 pub use pack::{Packed, is_sound, prepare};
-pub use write::{Written, WrittenOutput, check, codecs, place, write_all};
+pub use pushable::Pushable;
+pub use write::{Written, WrittenOutput, check, codecs, place, write_all, write_also};
 
 /// The format of the bytes that this version writes: raised whenever a layer's compressed bytes would change for the
 /// same tree (codec, level, block size). The tree digest and the diffIDs do not depend on it.

@@ -27,15 +27,17 @@ use crate::{
 /// Where programs are when the manifest does not say; `/sbin` and `/bin` are links to the last two.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The type of a manifest.
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The type of an index.
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The annotation of `index.json` that holds the tree digest, and tells a layout that compose wrote.
 pub(super) const TREE: &str = "compose.tree";
 /// The annotation of a bill of materials in `index.json`: its form.
 const SBOM: &str = "compose.sbom";
-/// The type of a configuration that says nothing, `{}`.
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// The type of a configuration that says nothing, which is all of it.
+const EMPTY: (&str, &[u8]) = ("application/vnd.oci.empty.v1+json", b"{}");
 
 /// What an image is called and how it starts.
 #[derive(Debug, Clone)]
@@ -158,6 +160,7 @@ struct Index<'a> {
     schema_version: u8,
     media_type: &'a str,
     manifests: Vec<Descriptor<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<&'a str, String>,
 }
 
@@ -195,12 +198,14 @@ struct DockerArchive {
 /// The JSON of an image.
 #[derive(Debug, Clone)]
 pub(super) struct Documents {
-    config: Vec<u8>,
-    manifest: Vec<u8>,
+    pub(super) config: Vec<u8>,
+    pub(super) manifest: Vec<u8>,
     index: Vec<u8>,
     docker: Vec<u8>,
-    /// Of what is attached.
-    more: Vec<Vec<u8>>,
+    /// Manifests of what is attached.
+    pub(super) artifacts: Vec<Vec<u8>>,
+    /// What these name.
+    pub(super) more: Vec<Vec<u8>>,
 }
 
 impl Documents {
@@ -243,12 +248,12 @@ impl Documents {
             ("io.containerd.image.name", format!("docker.io/library/{repository}:latest")),
             ("org.opencontainers.image.ref.name", "latest".into()),
         ]);
-        let platform = Some(Platform { architecture, os: "linux", variant });
-        let mut more = Vec::new();
+        let platform = platform(spec.arch);
+        let (mut artifacts, mut more) = (Vec::new(), Vec::new());
         // The image comes first, for readers that take the first.
         let mut manifests = vec![Descriptor { annotations, platform, ..Descriptor::of(MANIFEST, &manifest) }];
         if let Some(attached) = &spec.attached {
-            manifests.extend(attach(attached, spec.name, &created, tree, &manifest, &mut more));
+            manifests.extend(attach(attached, spec.name, &created, tree, &manifest, &mut artifacts, &mut more));
         }
         let index = json(&Index {
             schema_version: 2,
@@ -261,7 +266,7 @@ impl Documents {
             repo_tags: vec![format!("{repository}:latest")],
             layers: layers.iter().map(|l| blob(l.digest)).collect(),
         }]);
-        Self { config, manifest, index, docker, more }
+        Self { config, manifest, index, docker, artifacts, more }
     }
 
     /// The files of the layout but for the layers, by path.
@@ -272,7 +277,7 @@ impl Documents {
             (blob(Sha256::of(&self.config)), &*self.config),
             (blob(Sha256::of(&self.manifest)), &*self.manifest),
         ]);
-        files.extend(self.more.iter().map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
+        files.extend(self.attachments().map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
         if docker {
             files.insert("manifest.json".into(), &self.docker);
         }
@@ -281,7 +286,11 @@ impl Documents {
 
     /// Bytes of what is attached.
     pub(super) fn attached(&self) -> u64 {
-        self.more.iter().map(|bytes| bytes.len() as u64).sum()
+        self.attachments().map(|bytes| bytes.len() as u64).sum()
+    }
+
+    fn attachments(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.more.iter().chain(&self.artifacts)
     }
 }
 
@@ -302,14 +311,27 @@ impl Descriptor<'_> {
     }
 }
 
-/// Adds to `blobs` what belongs to each bill of materials of the image whose manifest is given. Returns their
-/// descriptors: in a layout, referrers are listed beside what they refer to.
+fn platform(arch: Arch) -> Option<Platform<'static>> {
+    let (architecture, variant) = arch.oci();
+    Some(Platform { architecture, os: "linux", variant })
+}
+
+/// One index of the images of several architectures, by their manifests.
+pub(super) fn index<'a>(images: impl Iterator<Item = (Arch, &'a [u8])>) -> Vec<u8> {
+    let one = |(arch, manifest)| Descriptor { platform: platform(arch), ..Descriptor::of(MANIFEST, manifest) };
+    let manifests = images.map(one).collect();
+    json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations: BTreeMap::new() })
+}
+
+/// Adds to `artifacts` a manifest for each bill of materials of the image whose manifest is given, and to `blobs` what
+/// that names. Returns their descriptors: in a layout, referrers are listed beside what they refer to.
 fn attach(
     attached: &Attached<'_>,
     name: &str,
     created: &str,
     tree: Sha256,
     manifest: &[u8],
+    artifacts: &mut Vec<Vec<u8>>,
     blobs: &mut Vec<Vec<u8>>,
 ) -> Vec<Descriptor<'static>> {
     let subject = Subject { tree: Some(tree), manifest: Some(Sha256::of(manifest)) };
@@ -321,7 +343,7 @@ fn attach(
             schema_version: 2,
             media_type: MANIFEST,
             artifact_type: form.media_type(),
-            config: Descriptor::of(EMPTY, b"{}"),
+            config: Descriptor::of(EMPTY.0, EMPTY.1),
             layers: [Descriptor { annotations: title, ..Descriptor::of(form.media_type(), &text) }],
             subject: Descriptor::of(MANIFEST, manifest),
             annotations: BTreeMap::from([("org.opencontainers.image.created", created.to_owned())]),
@@ -329,10 +351,11 @@ fn attach(
         let annotations = BTreeMap::from([(SBOM, form.as_str().to_owned())]);
         let artifact_type = Some(form.media_type());
         out.push(Descriptor { artifact_type, annotations, ..Descriptor::of(MANIFEST, &artifact) });
-        blobs.extend([text, artifact]);
+        blobs.push(text);
+        artifacts.push(artifact);
     }
     if !out.is_empty() {
-        blobs.push(b"{}".to_vec());
+        blobs.push(EMPTY.1.to_vec());
     }
     out
 }

@@ -1,9 +1,20 @@
 //! What `-o` asks for.
 //!
-//! In: text as typed. Out: an [`Output`], or an error that lists the forms and suggests one.
+//! In: text as typed. Out: a [`Destination`], or an error that lists the forms and suggests one.
 
 use crate::base::refusal::{self, Refusal, Refuses};
 use std::path::{Path, PathBuf};
+
+use super::registry::{BadReference, Reference, SCHEME};
+
+/// Where an image goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// To this machine's disk.
+    Here(Output),
+    /// `docker://registry.example.com/name:tag`.
+    Registry(Reference),
+}
 
 /// One thing to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +38,7 @@ pub enum Output {
 pub enum BadOutput {
     /// No known form.
     #[error(
-        "“{text}” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR; did you mean “{suggestion}”?"
+        "“{text}” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar, oci:DIR or docker://REGISTRY/NAME:TAG; did you mean “{suggestion}”?"
     )]
     Unknown {
         /// As typed.
@@ -35,16 +46,20 @@ pub enum BadOutput {
         /// The nearest form.
         suggestion: String,
     },
-    /// `docker://…`.
-    #[error("“{0}”: pushing to a registry is not supported yet; write x.oci.tar and push it with skopeo or docker")]
-    Registry(String),
+    /// `docker://…` and no name of an image.
+    #[error(transparent)]
+    Reference(#[from] BadReference),
+    /// `docker://…@sha256:…`.
+    #[error("“{0}” has a digest, and what is pushed gets its own; write docker://registry.example.com/name:tag")]
+    Digest(String),
 }
 
 impl Refuses for BadOutput {
     fn refusal(&self) -> &'static Refusal {
         match self {
             Self::Unknown { .. } => refusal::UNKNOWN_OUTPUT,
-            Self::Registry(_) => refusal::REGISTRY_OUTPUT,
+            Self::Reference(error) => error.refusal(),
+            Self::Digest(_) => refusal::OUTPUT_WITH_DIGEST,
         }
     }
 }
@@ -62,16 +77,30 @@ const SUFFIXES: [(&str, Make); 5] = [
 /// What skopeo and podman write before such paths; here the name's end says it.
 const TRANSPORTS: [&str; 3] = ["oci-archive:", "docker-archive:", "dir:"];
 
-impl Output {
+impl Destination {
     /// Reads what follows `-o`. Only looks at the file system to see whether `text` is a directory.
     ///
     /// # Errors
     /// When it has none of the forms.
     pub fn parse(text: &str) -> Result<Self, BadOutput> {
-        let unknown = |suggestion: String| BadOutput::Unknown { text: text.into(), suggestion };
-        if text.starts_with("docker://") {
-            return Err(BadOutput::Registry(text.into()));
+        if !text.starts_with(SCHEME) {
+            return Output::parse(text).map(Self::Here);
         }
+        let reference: Reference = text.parse()?;
+        match reference.digest() {
+            None => Ok(Self::Registry(reference.tagged())),
+            Some(_) => Err(BadOutput::Digest(reference.to_string())),
+        }
+    }
+}
+
+impl Output {
+    /// Reads what follows `-o`, but for registries. Only looks at the file system to see whether `text` is a directory.
+    ///
+    /// # Errors
+    /// When it has none of the forms.
+    pub fn parse(text: &str) -> Result<Self, BadOutput> {
+        let unknown = |suggestion: String| BadOutput::Unknown { text: text.into(), suggestion };
         if let Some(dir) = text.strip_prefix("oci:") {
             // OCI tools read a second colon as the start of a tag, so such a directory could not be named to them.
             return match dir.split(':').next() {
@@ -159,7 +188,12 @@ mod tests {
             ("oci:some/dir", Output::OciDir(p("some/dir"))),
             ("oci:x.tar", Output::OciDir(p("x.tar"))),
         ] {
-            assert_eq!(Output::parse(text), Ok(want), "{text}");
+            assert_eq!(Destination::parse(text), Ok(Destination::Here(want)), "{text}");
+        }
+        for (text, want) in [("docker://example.com/x", "x:latest"), ("docker://example.com:5000/a/b:1", ":5000/a/b:1")]
+        {
+            let Destination::Registry(found) = Destination::parse(text).unwrap() else { panic!("{text}") };
+            assert!(found.to_string().ends_with(want), "{found}");
         }
     }
 
@@ -180,17 +214,19 @@ mod tests {
             "oci-archive:x.tar",
             "dir:rootfs",
             "out/.tgz",
-            "docker://example.com/x:1",
+            "docker://example.com/x:.1",
+            "docker://example.com/X:1",
+            &format!("docker://example.com/x@sha256:{}", "0".repeat(64)),
         ] {
-            match Output::parse(text).unwrap_err() {
+            match Destination::parse(text).unwrap_err() {
                 BadOutput::Unknown { suggestion, .. } => {
                     assert!(Output::parse(&suggestion).is_ok(), "{suggestion}");
                     shown += &format!("{text} → {suggestion}\n");
                 }
-                error @ BadOutput::Registry(_) => shown += &format!("{error}\n"),
+                error => shown += &format!("{error}\n"),
             }
         }
         insta::assert_snapshot!(shown);
-        insta::assert_snapshot!(Output::parse("x.zip").unwrap_err(), @"“x.zip” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR; did you mean “x.tar”?");
+        insta::assert_snapshot!(Output::parse("x.zip").unwrap_err(), @"“x.zip” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar, oci:DIR or docker://REGISTRY/NAME:TAG; did you mean “x.tar”?");
     }
 }

@@ -10,7 +10,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read, Seek as _, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -40,7 +40,7 @@ const AT_ONCE: usize = 2;
 const CHUNK: usize = 256 << 10;
 
 /// A compressed group in the store.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pack {
     path: PathBuf,
     /// Length in bytes, without the trailer.
@@ -246,6 +246,40 @@ impl Pack {
     }
 }
 
+/// The bytes of all of them one after the other, from `from` on, read as they are asked for.
+pub(super) fn reader(packs: &[Pack], from: u64) -> impl Read {
+    let mut skip = from;
+    let mut rest = packs.iter().filter_map(move |pack| {
+        let start = skip.min(pack.len);
+        skip -= start;
+        (start < pack.len).then_some((pack, start))
+    });
+    let mut open: Option<io::Take<File>> = None;
+    FromFn(move |buf: &mut [u8]| {
+        loop {
+            if let Some(file) = &mut open {
+                match file.read(buf)? {
+                    0 if file.limit() > 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    0 => {}
+                    n => return Ok(n),
+                }
+            }
+            let Some((pack, start)) = rest.next() else { return Ok(0) };
+            let mut file = File::open(&pack.path)?;
+            file.seek(io::SeekFrom::Start(start))?;
+            open = Some(file.take(pack.len - start));
+        }
+    })
+}
+
+struct FromFn<F>(F);
+
+impl<F: FnMut(&mut [u8]) -> io::Result<usize>> Read for FromFn<F> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() { Ok(0) } else { (self.0)(buf) }
+    }
+}
+
 /// All of them one after the other.
 ///
 /// # Errors
@@ -341,6 +375,24 @@ mod tests {
         let mut unpacked = Vec::new();
         flate2::read::MultiGzDecoder::new(&gzip[..]).read_to_end(&mut unpacked).unwrap();
         assert!(unpacked == read && zstd::decode_all(&zstd[..]).unwrap() == read);
+    }
+
+    #[test]
+    fn they_are_read_from_anywhere() {
+        let (store, _folder) = store();
+        let noise = testing::noise(9_000, 1);
+        let pieces: Vec<Piece> = noise.chunks(3_000).enumerate().map(|(at, part)| memory(part, at)).collect();
+        let packs = pack_all(&store, Compression::Gzip, &pieces, &Silent).unwrap();
+        let all = bytes(&packs);
+        let first = usize::try_from(packs[0].len()).unwrap();
+        for from in [0, 1, first - 1, first, first + 1, all.len() - 1, all.len(), all.len() + 1] {
+            let mut out = Vec::new();
+            reader(&packs, from as u64).read_to_end(&mut out).unwrap();
+            assert!(out == all[from.min(all.len())..], "from {from}");
+        }
+        File::options().write(true).open(&packs[1].path).unwrap().set_len(10).unwrap();
+        let cut = reader(&packs, 0).read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::{
     oci::{self, Blob, Documents},
     origin,
     pack::{self, Pack, Packed, PlainError},
+    pushable::Pushable,
     stage::{self, Replaced, StagedDir, StagedFile},
 };
 use crate::{
@@ -49,6 +50,8 @@ pub struct Written {
     pub outputs: Vec<WrittenOutput>,
     /// What a person should know, and that is no failure.
     pub notes: Vec<String>,
+    /// For a registry, if one was asked for.
+    pub pushable: Option<Pushable>,
 }
 
 /// One output.
@@ -62,13 +65,14 @@ pub struct WrittenOutput {
     pub sha256: Option<Sha256>,
 }
 
-/// The compressions that `outputs` need of an image whose layers have `layers`.
-pub fn codecs(outputs: &[Output], layers: Compression) -> Vec<Compression> {
+/// The compressions that `outputs`, and a registry, need of an image whose layers have `layers`.
+pub fn codecs(outputs: &[Output], for_registry: bool, layers: Compression) -> Vec<Compression> {
     let is_wanted = |codec: &Compression| {
-        outputs.iter().any(|output| match output {
-            Output::OciDir(_) | Output::OciTar(_) => *codec == layers,
-            _ => archive(output) == Some(Some(*codec)),
-        })
+        (for_registry && *codec == layers)
+            || outputs.iter().any(|output| match output {
+                Output::OciDir(_) | Output::OciTar(_) => *codec == layers,
+                _ => archive(output) == Some(Some(*codec)),
+            })
     };
     CODECS.into_iter().filter(is_wanted).collect()
 }
@@ -121,13 +125,29 @@ pub fn write_all(
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Written, ImageError> {
+    write_also(tree, spec, outputs, false, force, store, progress)
+}
+
+/// The same; `for_registry` makes the image ready for one too, which refers to the store.
+///
+/// # Errors
+/// As [`write_all`].
+pub fn write_also(
+    tree: &Tree,
+    spec: &ImageSpec<'_>,
+    outputs: &[Output],
+    for_registry: bool,
+    force: bool,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Written, ImageError> {
     check(outputs)?;
     outputs.iter().for_each(|output| stage::sweep(output.path()));
     let mut stages = outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>()?;
 
     let plans = Plan::all(tree, spec.image.layers);
     let whole = Whole::of(tree, &plans, outputs);
-    let is_oci = outputs.iter().any(|output| matches!(output, Output::OciDir(_) | Output::OciTar(_)));
+    let is_oci = for_registry || outputs.iter().any(|output| matches!(output, Output::OciDir(_) | Output::OciTar(_)));
     let codec = spec.image.compression;
     let layer_pieces: Vec<&[Piece]> = plans.iter().map(|plan| &plan.pieces[..]).collect();
     let is_tar = |codec: &Compression| outputs.iter().any(|output| archive(output) == Some(Some(*codec)));
@@ -214,7 +234,8 @@ pub fn write_all(
     let replaced = live::commit(commit)?;
     notes.extend(replaced.into_iter().flatten().flat_map(Replaced::remove));
     let diff_ids = plain.layers.iter().map(|plain| plain.sha256).collect();
-    Ok(Written { tree: digest, diff_ids, layers, outputs: written, notes })
+    let pushable = for_registry.then(|| Pushable::new(spec.arch, docs, &layers, packs));
+    Ok(Written { tree: digest, diff_ids, layers, outputs: written, notes, pushable })
 }
 
 /// A layer to be made.

@@ -3,7 +3,10 @@
 //! In: `/usr/share/doc/NAME/copyright` (copyright-format 1.0, or free text, of which only the common licences that it
 //! points at are taken), the METADATA of Python projects. Out: [`Licence`].
 
-use std::{collections::BTreeSet, io};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+};
 
 use crate::{
     base::{RootPath, words},
@@ -42,7 +45,7 @@ pub(super) fn of_package(tree: &Tree, name: &str) -> io::Result<Licence> {
     Ok(of_copyright(&String::from_utf8_lossy(&bytes)))
 }
 
-fn of_copyright(text: &str) -> Licence {
+pub(super) fn of_copyright(text: &str) -> Licence {
     let head = text.get(..text.len().min(2000)).unwrap_or(text);
     let is_formatted = head.lines().any(|line| {
         line.get(..7).is_some_and(|key| key.eq_ignore_ascii_case("format:")) && line.contains("copyright-format")
@@ -93,8 +96,8 @@ fn mentioned(text: &str) -> Vec<String> {
 
 /// Of a Python project: `License-Expression` (PEP 639), else its classifiers, else a short `License`.
 pub(super) fn of_metadata(fields: &Fields) -> Licence {
-    let known = fields.get("License-Expression").filter(|text| spdx::Expression::parse(text).is_ok());
-    if let Some(text) = known.filter(|text| text.len() <= 500) {
+    let short = fields.get("License-Expression").filter(|text| text.len() <= 500);
+    if let Some(text) = short.filter(|text| spdx::Expression::parse(text).is_ok()) {
         return Licence { names: vec![text.to_owned()], spdx: Some(text.to_owned()), references: Vec::new() };
     }
     let classifiers = fields.all("Classifier").filter_map(|text| text.strip_prefix("License :: "));
@@ -117,11 +120,11 @@ pub(super) fn of_metadata(fields: &Fields) -> Licence {
 impl Licence {
     fn of(names: &BTreeSet<String>, part: impl Fn(&str, &mut Vec<(String, String)>) -> String) -> Self {
         let mut references = Vec::new();
-        let mut parts: Vec<String> = Vec::new();
+        let (mut parts, mut seen) = (Vec::new(), HashSet::new());
         for name in names {
             let part = part(name, &mut references);
             // Of blanks or joints alone nothing is left.
-            if !part.is_empty() && !parts.contains(&part) {
+            if !part.is_empty() && seen.insert(part.clone()) {
                 parts.push(part);
             }
         }

@@ -5,6 +5,8 @@
 //! audits, advisories and differences are made from it.
 
 mod distro;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod licence;
 mod locked;
 mod owners;

@@ -12,13 +12,13 @@ mod dlopen;
 mod environment;
 mod inputs;
 mod install;
-mod lock;
+pub(crate) mod lock;
 mod name;
 mod pip;
 mod requires;
 mod site;
 mod tags;
-mod wheel;
+pub(crate) mod wheel;
 mod wheel_name;
 
 pub use dlopen::loaded_by_name;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const MAGIC: &[u8; 16] = b"compose segment\n";
-const TRAILER: u64 = 8 + 32 + 16;
+pub(super) const TRAILER: u64 = 8 + 32 + 16;
 
 /// A segment without its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Index {
     }
 
     /// Undoes [`Index::encode`] without the trailer; `None` for what it never writes.
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut input = In(bytes);
         let index = Self {
             key: input.digest()?,

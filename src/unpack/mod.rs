@@ -9,6 +9,8 @@ mod build;
 mod canon;
 mod error;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod index;
 mod segment;
 mod survey;

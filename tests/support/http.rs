@@ -16,6 +16,8 @@ use std::{
 /// What a client asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// `GET` and the like.
+    pub method: String,
     /// Path and query.
     pub path: String,
     /// Where a `Range: bytes=N-` starts.
@@ -28,6 +30,12 @@ pub struct Request {
     pub none_match: Option<String>,
     /// `If-Modified-Since`.
     pub modified_since: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Range`.
+    pub content_range: Option<String>,
+    /// What was sent.
+    pub body: Vec<u8>,
 }
 
 /// What is answered.
@@ -49,6 +57,8 @@ pub struct Answer {
     pub drip: Option<Duration>,
     /// The body again and again, in chunks, until the client has enough of it.
     pub endless: bool,
+    /// The connection is closed without a word.
+    pub hang_up: bool,
 }
 
 impl Answer {
@@ -92,6 +102,9 @@ impl Answer {
         self
     }
 }
+
+/// Bytes of one request at most.
+const MOST: u64 = 64 << 20;
 
 type Handler = dyn Fn(&Request, usize) -> Answer + Send + Sync;
 
@@ -157,21 +170,30 @@ fn serve(stream: TcpStream, handler: &Handler, seen: &Mutex<Vec<Request>>) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
     let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
     let Ok(reading) = stream.try_clone() else { return };
-    let Some(request) = read(&mut BufReader::new(reading.take(64 << 10))) else { return };
+    let Some(request) = read(&mut BufReader::new(reading.take(MOST))) else { return };
     let count = {
         let mut seen = seen.lock().unwrap();
         seen.push(request.clone());
         seen.len() - 1
     };
-    let _ = answer(stream, &handler(&request, count));
+    let answered = handler(&request, count);
+    if !answered.hang_up {
+        let _ = answer(stream, &answered, request.method == "HEAD");
+    }
 }
 
 fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
-    let mut lines = from.lines();
+    let mut lines = from.by_ref().lines();
     let first = lines.next()?.ok()?;
-    let path = first.split(' ').nth(1)?.to_owned();
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
+    let mut length = 0u64;
     let mut request = Request {
+        method,
         path,
+        content_type: None,
+        content_range: None,
+        body: Vec::new(),
         range: None,
         agent: String::new(),
         authorization: None,
@@ -187,13 +209,18 @@ fn read(from: &mut impl std::io::BufRead) -> Option<Request> {
             "user-agent" => request.agent = value.trim().into(),
             "if-none-match" => request.none_match = Some(value.trim().into()),
             "if-modified-since" => request.modified_since = Some(value.trim().into()),
+            "content-type" => request.content_type = Some(value.trim().into()),
+            "content-range" => request.content_range = Some(value.trim().into()),
+            "content-length" => length = value.trim().parse().ok()?,
             _ => {}
         }
     }
+    request.body = vec![0; usize::try_from(length).ok().filter(|length| *length as u64 <= MOST)?];
+    from.read_exact(&mut request.body).ok()?;
     Some(request)
 }
 
-fn answer(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, answer: &Answer, head_only: bool) -> std::io::Result<()> {
     if answer.status == 0 {
         return Ok(());
     }
@@ -208,6 +235,9 @@ fn answer(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     std::thread::sleep(answer.pause);
+    if head_only {
+        return stream.flush();
+    }
     if answer.endless {
         let chunk = [format!("{:x}\r\n", answer.body.len()).as_bytes(), &answer.body, b"\r\n"].concat();
         // Nobody takes a gigabyte.

@@ -9,6 +9,7 @@ pub mod deb;
 pub mod elf;
 pub mod http;
 pub mod python;
+pub mod registry;
 pub mod secret;
 pub mod signing;
 pub mod wheel;
@@ -407,7 +408,8 @@ impl Desk {
 }
 
 /// Phases of a run, which a message's snapshot is without.
-const PHASES: [&str; 8] = [
+const PHASES: [&str; 9] = [
+    "Pushing",
     "Fetching indexes",
     "Solving",
     "Fetching and unpacking",

@@ -19,6 +19,11 @@ pub fn everything(text: &str) {
     relations(text);
     versions(text);
     paragraphs(text);
+    packages(text);
+}
+
+/// An index, and the text as a dependency field of one.
+pub fn packages(text: &str) {
     universe(text);
     universe(&format!("{STANZA}Pre-Depends: {text}"));
 }

@@ -95,7 +95,7 @@ impl Gathered {
 /// Shared libraries of one Contents index, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
     /// Where each line begins.
     starts: Vec<u32>,
 }
@@ -128,7 +128,7 @@ impl Table {
     }
 
     /// Of a text from the store, if it is one.
-    fn parse(text: Vec<u8>) -> Option<Self> {
+    pub(super) fn parse(text: Vec<u8>) -> Option<Self> {
         let lines = text.strip_prefix(SONAMES)?;
         let mut last = None;
         if !lines.is_empty() {

@@ -42,7 +42,7 @@ pub struct FetchSettings {
     pub backoff: Duration,
     /// For a connection, TLS included.
     pub connect_timeout: Duration,
-    /// For each read.
+    /// For each read and write.
     pub stall_timeout: Duration,
     /// Longest wait that a server may ask for (`Retry-After`).
     pub longest_wait: Duration,
@@ -136,6 +136,7 @@ impl Fetcher {
             .timeout_connect(Some(settings.connect_timeout))
             .timeout_recv_response(Some(settings.stall_timeout))
             .timeout_per_read(Some(settings.stall_timeout))
+            .timeout_per_write(Some(settings.stall_timeout))
             .max_idle_connections_per_host(16)
             .tls_config(tls)
             .build();

@@ -173,7 +173,9 @@ fn length(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
 
 /// Where a redirect leads: never away from https, never to anything but the web.
 pub(crate) fn redirect(from: &str, to: &str) -> Result<String, Failure> {
-    let refuse = |why: &str| Err(Failure::Redirect(format!("it redirects to {}, and {why}", super::shown(to))));
+    // A query may be a signature that opens something.
+    let bare = to.split('?').next().unwrap_or_default();
+    let refuse = |why: &str| Err(Failure::Redirect(format!("it redirects to {}, and {why}", super::shown(bare))));
     let (scheme, rest) = from.split_once("://").unwrap_or((from, ""));
     let to = to.split('#').next().unwrap_or_default();
     let host_end = rest.find(['/', '?']).unwrap_or(rest.len());

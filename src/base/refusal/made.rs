@@ -192,9 +192,9 @@ refusals! { MADE:
     UNKNOWN_OUTPUT 819 "unknown-output" USAGE
         "The output's name says no form that compose writes."
         "write rootfs/, x.tar, x.tar.gz, x.tar.zst, x.oci.tar or oci:DIR";
-    REGISTRY_OUTPUT 820 "registry-output" USAGE
-        "This version of compose does not push to a registry."
-        "write x.oci.tar, and push it with skopeo or docker";
+    OUTPUT_WITH_DIGEST 820 "output-with-digest" USAGE
+        "The output names an image in a registry by a digest; what is pushed gets its own."
+        "write docker://registry.example.com/name:tag";
     STDOUT_UNWRITABLE 821 "stdout-unwritable" OUTPUT
         "The result cannot be written to standard output, so whoever reads it has only a part."
         "see where standard output leads";
@@ -280,6 +280,15 @@ refusals! { MADE:
     BAD_IMAGE_NAME 934 "bad-image-name" USAGE
         "That is not how an image in a registry is named (OCI distribution specification)."
         "write docker://registry.example.com/name:tag, or @sha256:… for an exact one";
+    PUSH_REFUSED 935 "push-refused" NETWORK
+        "The registry does not take the image, or does not do what the distribution specification says. The tag is written last: nothing half there has a name."
+        "ask whoever runs the registry, with its answer";
+    PUSHED_ALTERED 936 "pushed-altered" TRUST
+        "The registry calls what was pushed by another digest than compose did."
+        "do not use it, and push again";
+    CREDENTIAL_HELPER_FAILED 937 "credential-helper-failed" NETWORK
+        "The program that keeps the login for the registry (credHelpers or credsStore) cannot be run, or does not answer as it should."
+        "try it by hand: echo REGISTRY | docker-credential-NAME get";
     ADVISORY_FILE_UNREADABLE 941 "advisory-file-unreadable" USAGE
         "A file or folder with advisories or VEX statements cannot be read."
         "check the name and its permissions";
@@ -327,7 +336,7 @@ refusals! { MADE:
         "A file has to be made where the image has no directory."
         "take the package or the [[files]] entry out that put something else there";
     INCLUDE_TOO_DEEP 1013 "include-too-deep" CHECK
-        "A file of ld.so.conf includes itself, or includes too deeply (ldconfig(8))."
+        "A file of ld.so.conf includes itself, or includes too deeply or too many (ldconfig(8))."
         "mend its “include” lines";
     LD_CACHE_TOO_LARGE 1014 "ld-cache-too-large" CHECK
         "The libraries' names do not fit into /etc/ld.so.cache (4 GiB)."
@@ -341,6 +350,9 @@ refusals! { MADE:
     NO_FREE_ID 1017 "no-free-id" CHECK
         "No number is left for a system account (Debian Policy 9.2.2)."
         "give it one in [accounts]";
+    FINISH_TOO_LONG 1018 "finish-too-long" CHECK
+        "A file of the image that says how to finish it is longer than any such file needs to be."
+        "take the package or the [[files]] entry out that put it there";
     NO_INTERPRETER 1021 "no-interpreter" CHECK
         "The image has no interpreter that could compile bytecode."
         "install the interpreter, or set python.bytecode = false";

@@ -2,17 +2,24 @@
 //! each followed by its `glibc-hwcaps` subdirectories (elf/ldconfig.c: parse_conf, add_dir_1,
 //! add_glibc_hwcaps_subdirectories).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::Glibc;
 use crate::{
     base::{Arch, RootPath},
-    finish::{FinishError, at},
+    finish::{FinishError, read},
     tree::{Kind, Tree},
 };
 
 /// Deepest chain of includes. ldconfig has no limit and would run out of file descriptors.
 const MAX_DEPTH: usize = 16;
+
+/// Most files that are included, and most paths that one pattern may match on its way: `/*/../*/..` matches as many as
+/// one likes.
+const MAX_FILES: usize = 1000;
+
+/// Longest path of such a file, as it is named: `PATH_MAX`.
+const MAX_PATH: usize = 4096;
 
 /// A directory to search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +46,8 @@ pub struct Search {
 /// # Errors
 /// When a configuration file cannot be read or includes itself.
 pub fn search(tree: &Tree, arch: Arch, glibc: &Glibc) -> Result<Search, FinishError> {
-    let mut list = List { tree, legacy: glibc.is_legacy(), found: Search::default() };
+    let (found, done) = (Search::default(), BTreeSet::new());
+    let mut list = List { tree, legacy: glibc.is_legacy(), found, known: HashSet::new(), done };
     list.parse(b"/etc/ld.so.conf", 0)?;
     // Debian's ldconfig adds the loader's own list (debian/patches/any/local-ldconfig-multiarch.diff): the multiarch
     // directories, then the plain ones. No lib64, whatever dl-cache.h says: its test fails on the trailing slash.
@@ -54,15 +62,26 @@ struct List<'a> {
     tree: &'a Tree,
     legacy: bool,
     found: Search,
+    /// The real places of the directories found.
+    known: HashSet<RootPath>,
+    /// Files that were read to their end, each with the folder that it was named by: again they would say the same.
+    done: BTreeSet<(RootPath, Option<RootPath>)>,
 }
 
 impl List<'_> {
     fn parse(&mut self, path: &[u8], depth: usize) -> Result<(), FinishError> {
         let Some(real) = self.tree.resolve_from(&RootPath::root(), path) else { return Ok(()) };
+        let this = (real.clone(), self.tree.resolve_from(&RootPath::root(), folder(path)));
+        if self.done.contains(&this) {
+            return Ok(());
+        }
         if depth > MAX_DEPTH {
             return Err(FinishError::IncludeDepth(real));
         }
-        let Some(text) = self.tree.read(&real).map_err(at(&real))? else { return Ok(()) };
+        if self.done.len() >= MAX_FILES {
+            return Err(FinishError::IncludeCount { path: real, limit: MAX_FILES });
+        }
+        let Some(text) = read(self.tree, &real)? else { return Ok(()) };
         for line in text.split(|&b| b == b'\n') {
             // As C reads it: a line ends at a NUL too, and at a comment.
             let line = line.split(|&b| b == 0 || b == b'#').next().unwrap_or_default();
@@ -81,17 +100,18 @@ impl List<'_> {
                 self.add(line);
             }
         }
+        self.done.insert(this);
         Ok(())
     }
 
     fn include(&mut self, config: &[u8], pattern: &[u8], depth: usize) -> Result<(), FinishError> {
-        let pattern = if pattern.starts_with(b"/") {
-            pattern.to_vec()
-        } else {
-            let folder = config.iter().rposition(|&b| b == b'/').map_or(&b""[..], |slash| &config[..slash]);
-            [folder, b"/", pattern].concat()
-        };
-        for path in glob(self.tree, &pattern) {
+        let pattern =
+            if pattern.starts_with(b"/") { pattern.to_vec() } else { [folder(config), b"/", pattern].concat() };
+        let matches = glob(self.tree, &pattern).ok_or_else(|| FinishError::IncludeCount {
+            path: RootPath::parse(config).unwrap_or_else(|_| RootPath::root()),
+            limit: MAX_FILES,
+        })?;
+        for path in matches {
             self.parse(&path, depth + 1)?;
         }
         Ok(())
@@ -139,12 +159,17 @@ impl List<'_> {
 
     /// Whether it is new: one directory is searched once, under the first name given.
     fn push(&mut self, directory: Directory) -> bool {
-        let new = self.found.directories.iter().all(|known| known.real != directory.real);
+        let new = self.known.insert(directory.real.clone());
         if new {
             self.found.directories.push(directory);
         }
         new
     }
+}
+
+/// Of a configuration file, as it was named.
+fn folder(path: &[u8]) -> &[u8] {
+    path.iter().rposition(|&b| b == b'/').map_or(&b""[..], |slash| &path[..slash])
 }
 
 /// C's `isspace` in the C locale.
@@ -162,8 +187,8 @@ fn trim_start(mut line: &[u8]) -> &[u8] {
 }
 
 /// Paths that match an absolute pattern, sorted by bytes, as glob(3) without flags in the C locale. Links in the
-/// middle are followed; the paths keep the names that were matched.
-fn glob(tree: &Tree, pattern: &[u8]) -> Vec<Vec<u8>> {
+/// middle are followed; the paths keep the names that were matched. `None`: more than [`MAX_FILES`], or one longer than [`MAX_PATH`].
+fn glob(tree: &Tree, pattern: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut found = vec![Vec::new()];
     for part in pattern.split(|&b| b == b'/').filter(|part| !part.is_empty()) {
         let mut next = Vec::new();
@@ -172,15 +197,19 @@ fn glob(tree: &Tree, pattern: &[u8]) -> Vec<Vec<u8>> {
                 let Some(real) = tree.resolve_from(&RootPath::root(), &folder) else { continue };
                 let names = tree.children(&real).map(|(path, _)| path.file_name());
                 let names = names.filter(|name| !name.starts_with(b".") || part.starts_with(b"."));
-                next.extend(names.filter(|name| matches(part, name)).map(|name| [&folder, &b"/"[..], name].concat()));
+                let names = names.filter(|name| matches(part, name)).take(MAX_FILES + 1);
+                next.extend(names.map(|name| [&folder, &b"/"[..], name].concat()));
             } else {
                 next.push([&folder, &b"/"[..], part].concat());
+            }
+            if next.len() > MAX_FILES || next.last().is_some_and(|path| path.len() > MAX_PATH) {
+                return None;
             }
         }
         found = next;
     }
     found.sort();
-    found
+    Some(found)
 }
 
 /// fnmatch(3) for one component: `*`, `?`, `[a-z]`, `[!a]`, and a backslash before anything.
@@ -262,8 +291,54 @@ fn one(pattern: &[u8], byte: u8) -> One {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    /// The folders of a tree whose `/etc/ld.so.conf` and files in `/etc/ld.so.conf.d` are these.
+    fn found(main: &str, others: &[String]) -> Result<Vec<String>, FinishError> {
+        let mut tree = Tree::new(0);
+        let mut add = |path: &str, text: &str| {
+            let path = RootPath::parse(path.as_bytes()).unwrap();
+            tree.insert_file(path, 0o644, text.as_bytes(), crate::tree::Origin::Finish("test")).unwrap();
+        };
+        add("etc/ld.so.conf", main);
+        add("opt/a/x", "");
+        for (at, text) in others.iter().enumerate() {
+            add(&format!("etc/ld.so.conf.d/{at}"), text);
+        }
+        let glibc = Glibc { generator: String::new(), version: (2, 41) };
+        let found = search(&tree, Arch::Amd64, &glibc)?;
+        Ok(found.directories.iter().map(|one| one.real.to_string()).filter(|path| path.starts_with("/opt")).collect())
+    }
+
+    #[test]
+    fn includes_end() {
+        // Each of a chain includes the next many times, by its own name and by others.
+        let next = |at: usize| {
+            format!("include {}\n", format!("../ld.so.conf.d/{at} /etc/ld.so.conf.d/{at} ./{at} ").repeat(50))
+        };
+        let chain = |length: usize| -> Vec<String> {
+            (1..=length).map(|at| if at == length { "/opt/a".to_owned() } else { next(at) }).collect()
+        };
+        let main = "include ld.so.conf.d/0\n";
+        // The main file is at depth 0.
+        assert_eq!(found(main, &chain(MAX_DEPTH)).unwrap(), ["/opt/a"]);
+        assert!(matches!(found(main, &chain(MAX_DEPTH + 1)), Err(FinishError::IncludeDepth(_))));
+        assert!(matches!(found("include ld.so.conf", &[]), Err(FinishError::IncludeDepth(_))));
+
+        let many = |count: usize| vec![String::new(); count];
+        let all = "include ld.so.conf.d/*\n/opt/a\n";
+        assert_eq!(found(all, &many(MAX_FILES)).unwrap(), ["/opt/a"]);
+        assert!(matches!(found(all, &many(MAX_FILES + 1)), Err(FinishError::IncludeCount { .. })));
+        // The main file counts when it is read to its end.
+        let twice = "include ld.so.conf.d/*\ninclude ../opt/a/x\n";
+        assert!(matches!(found(twice, &many(MAX_FILES)), Err(FinishError::IncludeCount { .. })));
+        let wild = format!("include {}\n", "/*/..".repeat(40));
+        assert!(matches!(found(&wild, &[]), Err(FinishError::IncludeCount { .. })));
+        let long = format!("include /{}\n", "./".repeat(4096));
+        assert!(matches!(found(&long, &[]), Err(FinishError::IncludeCount { .. })));
+    }
 
     #[test]
     fn matches_as_fnmatch_does() {

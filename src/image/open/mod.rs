@@ -14,6 +14,8 @@
 
 mod directory;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod layer;
 mod oci;
 mod pull;

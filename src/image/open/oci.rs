@@ -369,7 +369,7 @@ fn check_count(layers: usize) -> Result<(), OpenFault> {
 }
 
 /// An image without layers yet, of its configuration.
-fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
+pub(super) fn configured(name: &str, bytes: &[u8]) -> Result<Image, OpenFault> {
     let config: Value = json(name, bytes)?;
     let bad = |what: &str| OpenFault::Document { name: format!("the configuration {name}"), what: what.into() };
     let text = |key: &str| config.get(key).and_then(Value::as_str);

@@ -1,7 +1,7 @@
 //! Who somebody is to a registry, as `docker login` and `podman login` have kept it.
 //!
 //! In: files of the form of docker's `config.json` (containers-auth.json(5)): `auths`, by registry or a beginning of a
-//! name there. Out: [`Credentials`]. Programs that keep secrets elsewhere (`credHelpers`, `credsStore`) are not run.
+//! name there; and programs that keep secrets elsewhere (`credHelpers`, `credsStore`). Out: [`Credentials`].
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,10 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use super::Reference;
+use super::{
+    Reference,
+    helper::{self, HelperError},
+};
 use crate::base::refusal::{self, Refusal, Refuses};
 
 /// Bytes of such a file at most.
@@ -105,7 +108,7 @@ impl Credentials {
     }
 
     /// Adds what one file says.
-    fn add(&mut self, text: &str) -> Result<(), String> {
+    pub(super) fn add(&mut self, text: &str) -> Result<(), String> {
         let config: Config = serde_json::from_str(text).map_err(|error| {
             // Its own words may hold a secret.
             format!("it is malformed in line {}, column {}", error.line(), error.column())
@@ -123,7 +126,25 @@ impl Credentials {
         Ok(())
     }
 
-    /// What is known for an image: of the longest beginning of its name.
+    /// What is known for an image: by the program that keeps the registry's secrets, else in a file, else by the program
+    /// that keeps all.
+    ///
+    /// # Errors
+    /// When such a program fails.
+    pub(super) fn find(&self, reference: &Reference) -> Result<Option<Login>, HelperError> {
+        let registry = reference.registry().as_str();
+        let ask = |helper: &String| helper::ask(helper, registry);
+        if let Some(helper) = self.helpers.get(registry) {
+            return ask(helper);
+        }
+        match (self.login(reference), self.helpers.get("")) {
+            (Some(login), _) => Ok(Some(login.clone())),
+            (None, Some(helper)) => ask(helper),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// What the files have for an image: of the longest beginning of its name.
     pub(super) fn login(&self, reference: &Reference) -> Option<&Login> {
         let name = format!("{}/{}", reference.registry(), reference.repository());
         let mut at = name.as_str();
@@ -133,11 +154,6 @@ impl Credentials {
             }
             at = at.rsplit_once('/')?.0;
         }
-    }
-
-    /// The program that would know more.
-    pub(super) fn helper(&self, reference: &Reference) -> Option<&str> {
-        self.helpers.get(reference.registry().as_str()).or_else(|| self.helpers.get("")).map(String::as_str)
     }
 }
 
@@ -192,15 +208,18 @@ mod tests {
             r#"{{"auths": {{"r.example.com": {{"auth": "{}"}}, "r.example.com/team": {{"auth": "{}"}},
                 "https://old.example.com/v1/": {{"username": "u", "password": "p:q"}}, "empty.example.com": {{}},
                 "id.example.com": {{"auth": "{}", "identitytoken": "secret"}}, "t.example.com": {{"auth": "{}"}}}},
-                "credHelpers": {{"h.example.com": "cloud"}}}}"#,
+                "credHelpers": {{"h.example.com": "no-such-cloud"}}}}"#,
             auth("a:b"),
             auth("c:d:e"),
             auth("x:y"),
             auth("<token>:secret"),
         ))
         .unwrap();
-        all.add(&format!(r#"{{"auths": {{"r.example.com": {{"auth": "{}"}}}}, "credsStore": "pass"}}"#, auth("z:z")))
-            .unwrap();
+        all.add(&format!(
+            r#"{{"auths": {{"r.example.com": {{"auth": "{}"}}}}, "credsStore": "no-such-pass"}}"#,
+            auth("z:z")
+        ))
+        .unwrap();
         let reference = |text: &str| text.parse::<Reference>().unwrap();
         for (text, login) in [
             ("r.example.com/other/app", Some(basic("a", "b"))),
@@ -214,8 +233,20 @@ mod tests {
         ] {
             assert_eq!(all.login(&reference(text)), login.as_ref(), "{text}");
         }
-        assert_eq!(all.helper(&reference("h.example.com/x")), Some("cloud"));
-        assert_eq!(all.helper(&reference("other.example.com/x")), Some("pass"));
+        // No such programs are here: who is asked is told by the fault. A file's login comes before the store of all.
+        for (text, helper) in [
+            ("h.example.com/x", Some("no-such-cloud")),
+            ("other.example.com/x", Some("no-such-pass")),
+            ("r.example.com/x", None),
+        ] {
+            let found = all.find(&reference(text));
+            assert_eq!(found.is_err(), helper.is_some(), "{text}");
+            let said = found.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(
+                said.contains(&helper.map(|name| format!("docker-credential-{name}")).unwrap_or_default()),
+                "{said}"
+            );
+        }
         assert!(!format!("{all:?}").contains("secret"));
     }
 

@@ -2,9 +2,20 @@
 
 use std::{io, path::PathBuf};
 
-use crate::base::refusal::{self, Refusal, Refuses};
+use super::HelperError;
+use crate::base::{
+    Sha256,
+    refusal::{self, Refusal, Refuses},
+};
 
-/// An image cannot be fetched from its registry.
+/// What helps where nothing else is known to.
+pub(super) const AGAIN: &str =
+    "check the network, and that this host is a registry, and run it again: what is there already is not sent twice";
+
+/// What helps against a registry that answers, and will not have it.
+pub(super) const WHOEVER: &str = "ask whoever runs the registry, with this answer";
+
+/// An image cannot be fetched from its registry, or brought there.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// `--offline`.
@@ -12,6 +23,38 @@ pub enum RegistryError {
         "{0} is in a registry, and --offline forbids asking it; name an image on this machine, or leave --offline out"
     )]
     Offline(String),
+    /// `--offline`, and an output in a registry.
+    #[error("{0} is in a registry, and --offline forbids pushing to it; write x.oci.tar, or leave --offline out")]
+    OfflinePush(String),
+    /// The network or the registry fails while something is brought there.
+    #[error("cannot push {url} (attempt {attempt}): {why}; {next}")]
+    Push {
+        /// Its code.
+        refusal: &'static Refusal,
+        /// What was to be there.
+        url: String,
+        /// Attempts made.
+        attempt: u32,
+        /// What happened last.
+        why: String,
+        /// What a person can do.
+        next: String,
+    },
+    /// The registry took something, and calls it by another digest.
+    #[error(
+        "{url} is not what was pushed: the registry says that it is {found} instead of {wanted}; the registry, or something on the way, altered it, or somebody else pushed at the same time: do not use it, and push again"
+    )]
+    Altered {
+        /// What was pushed.
+        url: String,
+        /// As the registry says.
+        found: String,
+        /// Ours.
+        wanted: Sha256,
+    },
+    /// The program that keeps the registry's secret fails.
+    #[error(transparent)]
+    Helper(HelperError),
     /// The registry has no such thing.
     #[error("{url} is not there ({why}); check the image's name, its tag or digest, and that it has not been deleted")]
     Missing {
@@ -86,9 +129,11 @@ pub enum RegistryError {
 impl Refuses for RegistryError {
     fn refusal(&self) -> &'static Refusal {
         match self {
-            Self::Offline(_) => refusal::OFFLINE,
+            Self::Offline(_) | Self::OfflinePush(_) => refusal::OFFLINE,
             Self::Missing { .. } => refusal::NOT_THERE,
-            Self::Network { refusal, .. } | Self::Mismatch { refusal, .. } => refusal,
+            Self::Network { refusal, .. } | Self::Mismatch { refusal, .. } | Self::Push { refusal, .. } => refusal,
+            Self::Altered { .. } => refusal::PUSHED_ALTERED,
+            Self::Helper(_) => refusal::CREDENTIAL_HELPER_FAILED,
             Self::Denied { .. } => refusal::ACCESS_DENIED,
             Self::Document { .. } => refusal::REGISTRY_BAD_DOCUMENT,
             Self::TooLarge { .. } => refusal::REGISTRY_TOO_LARGE,

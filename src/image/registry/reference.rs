@@ -11,6 +11,9 @@ use crate::{base::Sha256, deb::shown};
 /// What such a reference begins with.
 pub const SCHEME: &str = "docker://";
 
+/// The tag of a reference that has none.
+const LATEST: &str = "latest";
+
 /// Characters of registry and name together, at most, as registries have it.
 const LONGEST: usize = 255;
 
@@ -115,6 +118,17 @@ impl Reference {
         self.tag.as_deref()
     }
 
+    /// The same with the tag that it means when it has none.
+    pub(in crate::image) fn tagged(self) -> Self {
+        let tag = self.tag.unwrap_or_else(|| LATEST.into());
+        Self { tag: Some(tag), ..self }
+    }
+
+    /// The same, and exactly this image.
+    pub(super) fn exactly(&self, digest: Sha256) -> Self {
+        Self { digest: Some(digest), ..self.clone() }
+    }
+
     /// The digest of its manifest, if one is written: that decides then, and not the tag.
     pub fn digest(&self) -> Option<Sha256> {
         self.digest
@@ -124,7 +138,7 @@ impl Reference {
     pub fn manifest(&self) -> String {
         match self.digest {
             Some(digest) => digest.to_string(),
-            None => self.tag.as_deref().unwrap_or("latest").to_owned(),
+            None => self.tag.as_deref().unwrap_or(LATEST).to_owned(),
         }
     }
 }
@@ -196,7 +210,7 @@ fn parse(text: &str) -> Result<Reference, String> {
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*` (distribution spec).
-fn is_component(part: &str) -> bool {
+pub(super) fn is_component(part: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let words = |b: &u8, c: &u8| is_word(*b) == is_word(*c);
     let mut runs = part.as_bytes().chunk_by(words);

@@ -5,6 +5,8 @@
 //! here; the readers are functions on bytes that come from outside.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(super) mod marker;
 mod package;
 mod pipfile;

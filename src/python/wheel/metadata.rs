@@ -37,7 +37,7 @@ fn is_version(version: &Version, text: &str) -> bool {
 
 /// Header fields as METADATA and WHEEL have them (RFC 822, as Python's `email` reads it), in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fields(Vec<(String, String)>);
+pub struct Fields(pub(super) Vec<(String, String)>);
 
 impl Fields {
     /// Reads the header; the body behind the first empty line is not looked at. Bytes that are not UTF-8 become

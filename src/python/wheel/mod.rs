@@ -9,6 +9,8 @@
 mod archive;
 mod entry_points;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod layout;
 mod metadata;
 mod plan;
