@@ -35,6 +35,7 @@ pub mod build;
 pub mod audit;
 pub mod diff;
 pub mod vendor;
+pub mod init;
 pub mod cli;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

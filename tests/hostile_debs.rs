@@ -310,7 +310,7 @@ fn limits_of_the_manifest_hold_and_can_be_raised() {
     desk.compose(&["demo.toml", "-o", "y.tar", "--locked"]).ok();
     assert!(fs::read(desk.path("x.tar")).unwrap() == fs::read(desk.path("y.tar")).unwrap());
     let run = desk.compose(&["audit", "x.tar", "--limit", "unpacked=1 MiB"]);
-    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert_eq!(run.code, Some(5), "{}", run.stderr);
     assert!(run.stderr.contains("(limits.unpacked)") && run.stderr.contains("--limit KEY=VALUE"), "{}", run.stderr);
     desk.compose(&["audit", "x.tar", "--limit", "unpacked=64 GiB"]).ok();
     desk.compose(&["diff", "x.tar", "y.tar", "--limit", "entries=1000"]).ok();

@@ -95,6 +95,11 @@ pub enum Command {
     /// resolve anew there, or to use it with apt, it has to be signed: --sign-with, and there --signed-by DIR/keyring.asc.
     /// The same lock gives the same bytes. A folder that compose vendor made is replaced.
     Vendor(VendorArgs),
+    /// Write a first manifest for the application in a folder, with comments, and ask nothing
+    ///
+    /// It takes the lock that it finds (pylock.toml, uv.lock, poetry.lock, Pipfile.lock, requirements.txt with hashes), the name
+    /// of pyproject.toml, and the program: app/, src/ or a file such as main.py. Nothing is fetched or run.
+    Init(InitArgs),
     /// List the groups of files that rootfs.omit can leave out
     Groups,
     /// List every kind of finding by its code: what is checked in an image, and what [policy] can ask for
@@ -419,6 +424,16 @@ pub struct ChecksArgs {
     pub format: Format,
 }
 
+/// A first manifest.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// The folder [default: this one]
+    pub folder: Option<PathBuf>,
+    /// Replace the manifest that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// A look at the tables of refusals and findings.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
@@ -443,7 +458,7 @@ impl Cli {
             Some(Command::Vendor(args)) => args.format == Format::Json,
             Some(Command::Checks(args)) => args.format == Format::Json,
             Some(Command::Explain(args)) => args.format == Format::Json,
-            Some(Command::Graph(_) | Command::Groups | Command::Cache(_)) => false,
+            Some(Command::Graph(_) | Command::Groups | Command::Cache(_) | Command::Init(_)) => false,
         }
     }
 }

@@ -12,6 +12,7 @@ mod desk;
 mod diff;
 pub mod exit;
 mod explain;
+mod init;
 mod look;
 mod panic;
 mod progress;
@@ -58,6 +59,7 @@ fn run() -> u8 {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));
             print(&lines.collect::<String>())
         }
+        (Some(Command::Init(args)), _) => init::init(&args),
         (Some(Command::Checks(args)), _) => checks::checks(&args),
         (Some(Command::Explain(args)), _) => explain::explain(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),

@@ -210,7 +210,7 @@ fn extended_headers_are_honoured() {
         .pax(&[
             ("path", long.as_bytes()),
             ("SCHILY.xattr.security.capability", value),
-            ("LIBARCHIVE.xattr.user.a%3Db", b"AQI"),
+            ("LIBARCHIVE.xattr.user.a%3Ab", b"AQI"),
             ("uid", b"3000000"),
             ("gid", b"7"),
             ("mtime", b"123.9"),
@@ -222,7 +222,7 @@ fn extended_headers_are_honoured() {
     assert_eq!(entry.path, long.as_bytes());
     assert_eq!((entry.uid, entry.gid, entry.mtime, entry.kind), (3_000_000, 7, 123, TarKind::File(5)));
     let xattrs: Vec<_> = entry.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
-    assert_eq!(xattrs, [(b"security.capability".to_vec(), value.to_vec()), (b"user.a=b".to_vec(), vec![1, 2])]);
+    assert_eq!(xattrs, [(b"security.capability".to_vec(), value.to_vec()), (b"user.a:b".to_vec(), vec![1, 2])]);
 
     let name = [long.as_bytes(), b"\0"].concat();
     let tar = Tar::new()

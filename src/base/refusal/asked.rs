@@ -47,6 +47,9 @@ refusals! { ASKED:
     NAMED_FILE_MISSING 117 "named-file-missing" USAGE
         "The manifest names a file or folder that is not there. Paths are relative to the manifest."
         "mend the path, or put the file there";
+    MANIFEST_THERE 119 "manifest-there" USAGE
+        "`compose init` is to write a manifest where there is one already, which may be dear to someone."
+        "build with it, or replace it with --force";
     NO_MIRROR 120 "no-mirror" USAGE
         "No mirror of the Debian archive is known: neither --mirror, the manifest, COMPOSE_MIRROR nor this machine's apt names one."
         "name one with --mirror";
