@@ -127,7 +127,7 @@ impl Loader<'_> {
     ) -> Result<LoadedSuite, ArchiveError> {
         let folder = join(base, &format!("dists/{}", request.suite));
         let (release, certificate) = self.release(request, &folder, keys)?;
-        if request.pin().is_none() {
+        if request.pin.is_none() {
             let refused = |source| ArchiveError::Release { url: shown(&folder), source };
             release.remember(self.store, &request.name, &request.suite).map_err(refused)?;
         }
@@ -158,7 +158,7 @@ impl Loader<'_> {
         folder: &str,
         keys: Option<&Keyring>,
     ) -> Result<(Release, String), ArchiveError> {
-        let verified = self.signed_release(folder, keys).map_err(|error| match (error, request.pin()) {
+        let verified = self.signed_release(folder, keys).map_err(|error| match (error, request.pin) {
             (ArchiveError::Fetch(error), Some(pin)) if error.is_missing() => {
                 ArchiveError::NotThen { url: shown(folder), pin, source: error }
             }
@@ -166,7 +166,7 @@ impl Loader<'_> {
         })?;
         let refused = |source| ArchiveError::Release { url: shown(folder), source };
         let release = Release::parse(&verified.text).map_err(refused)?;
-        release.check(&request.suite, request.pin(), self.now).map_err(refused)?;
+        release.check(&request.suite, request.pin, self.now).map_err(refused)?;
         Ok((release, verified.certificate))
     }
 

@@ -232,7 +232,8 @@ pub fn check_pin(pin: Timestamp, suites: &[SuiteRequest], now: Timestamp) -> Res
     if pin > now {
         return Err(SourcesError::PinAhead { pin, now });
     }
-    match suites.iter().find(|suite| suite.is_debian() && suite.pin() != Some(pin)) {
+    let is_then = |suite: &SuiteRequest| suite.bases.iter().all(|base| snapshot_time(base) == Some(pin));
+    match suites.iter().find(|suite| suite.is_debian() && !is_then(suite)) {
         Some(suite) => {
             let url = suite.bases.first().map(|base| super::fetch::shown(base)).unwrap_or_default();
             Err(SourcesError::NotPinned { pin, url })

@@ -26,6 +26,9 @@ pub struct SuiteRequest {
     pub keys: Keys,
     /// It only adds to another suite, so an architecture that it lacks is no error.
     pub additional: bool,
+    /// The manifest wants it as it was at this time: Valid-Until and rollback do not apply, and nothing may be newer. What a
+    /// mirror's address looks like never makes it so.
+    pub pin: Option<Timestamp>,
 }
 
 /// Who may sign a suite.
@@ -90,13 +93,6 @@ impl Refuses for SuitesError {
 }
 
 impl SuiteRequest {
-    /// The newest time of its base URLs if each is a snapshot, which is old by intention: Valid-Until and rollback do
-    /// not apply, and nothing may be newer.
-    pub fn pin(&self) -> Option<Timestamp> {
-        let times: Option<Vec<_>> = self.bases.iter().map(|base| snapshot_time(base)).collect();
-        times?.into_iter().max()
-    }
-
     /// Whether it is of `[debian]`.
     pub fn is_debian(&self) -> bool {
         Debian::has(&self.name)
@@ -140,6 +136,7 @@ fn debian_suites(debian: &Debian, mirrors: &Mirrors) -> Vec<SuiteRequest> {
         components: debian.components.clone(),
         keys: Keys::Debian,
         additional,
+        pin: debian.snapshot,
     };
     let suite = &debian.suite;
     let (main, security) = (mirrors.debian.url.as_str(), mirrors.security.url.as_str());
@@ -164,6 +161,9 @@ fn repository_suites(repository: &Repository) -> Result<Vec<SuiteRequest>, Suite
         Some(path) => Keys::File(path.clone()),
         None => Keys::Debian,
     };
+    // A snapshot is named by its whole URI.
+    let times: Option<Vec<_>> = repository.uris.iter().map(|uri| snapshot_time(uri)).collect();
+    let pin = times.and_then(|times| times.into_iter().max());
     let one = |suite: &String| SuiteRequest {
         name: if repository.suites.len() == 1 { name.clone() } else { format!("{name}-{suite}") },
         suite: suite.clone(),
@@ -171,6 +171,7 @@ fn repository_suites(repository: &Repository) -> Result<Vec<SuiteRequest>, Suite
         components: repository.components.clone(),
         keys: keys.clone(),
         additional: false,
+        pin,
     };
     Ok(repository.suites.iter().map(one).collect())
 }

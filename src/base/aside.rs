@@ -113,7 +113,7 @@ pub fn is_full(error: &io::Error) -> bool {
 
 /// The failure of a write of so many bytes in all, which it says if there is no room for them.
 pub fn needing(error: io::Error, bytes: u64) -> io::Error {
-    if is_full(&error) { io::Error::new(error.kind(), format!("{error}; it needs {bytes} bytes")) } else { error }
+    if is_full(&error) { io::Error::new(error.kind(), format!("{error} (it needs {bytes} bytes)")) } else { error }
 }
 
 /// What killed runs left in `folder`; each is locked while its file lives, and to be removed.

@@ -82,6 +82,14 @@ pub enum ResolveError {
         /// Each, and names close to it.
         missing: Vec<(Wanted, Vec<String>)>,
     },
+    /// Two architectures saw two states of a suite.
+    #[error(
+        "the mirror has another state of {name} than a moment ago\n  next step: it was updated meanwhile: run again"
+    )]
+    Changed {
+        /// The repository.
+        name: String,
+    },
     /// A lock that is older than a need.
     #[error("the lock does not say which package meets {what}\n  next step: run with --update to make it anew")]
     NotLocked {
@@ -135,6 +143,7 @@ impl Refuses for ResolveError {
             Self::NobodyShips { .. } => refusal::NOBODY_SHIPS,
             Self::Unprovided { .. } => refusal::UNPROVIDED_LIBRARY,
             Self::NotLocked { .. } => refusal::LOCK_INCOMPLETE,
+            Self::Changed { .. } => refusal::MIRROR_CHANGED,
             Self::Inputs(error) => error.refusal(),
             Self::Site(error) => error.refusal(),
             Self::Unstable { .. } => refusal::UNSTABLE_PYTHON,
@@ -275,7 +284,10 @@ pub fn resolve(order: Order<'_>, archs: &[Arch], loader: &Loader<'_>, ask: Ask) 
                 date: release.date,
                 release: release.sha256,
             };
-            repositories.insert(suite.name, repository);
+            let release = repository.release;
+            if repositories.insert(suite.name.clone(), repository).is_some_and(|other| other.release != release) {
+                return Err(ResolveError::Changed { name: suite.name });
+            }
         }
     }
     let epoch = repositories.values().map(|repository| repository.date).max().unwrap_or_default();

@@ -106,7 +106,10 @@ impl Desk {
         };
         let mut suites = archive::requests(&manifest, mirrors.as_ref()).map_err(archive::ArchiveError::from)?;
         for suite in &mut suites {
-            suite.bases = vendored.as_ref().map_or_else(|| suite.bases.clone(), |vendored| vec![vendored.base()]);
+            if let Some(vendored) = &vendored {
+                // Its Releases are of when it was made.
+                (suite.bases, suite.pin) = (vec![vendored.base()], None);
+            }
             if let Some(file) = args.signed_by.as_ref().filter(|_| vendored.is_some() || suite.is_debian()) {
                 suite.keys = Keys::File(file.clone());
             }

@@ -205,7 +205,7 @@ impl Drop for StagedDir {
 fn remove(path: &Path) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let name = RootPath::parse(name.as_encoded_bytes()).map_err(io::Error::other)?;
-    beneath::remove(beneath::open_root(aside::folder(path))?.as_fd(), &name)
+    beneath::remove(beneath::open_parent(aside::folder(path))?.as_fd(), &name)
 }
 
 fn missing(parent: &Path) -> io::Error {

@@ -38,5 +38,6 @@ pub fn request(suite: &str, base: &str) -> SuiteRequest {
         components: vec!["main".into()],
         keys: Keys::Debian,
         additional: true,
+        pin: None,
     }
 }

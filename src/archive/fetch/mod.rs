@@ -15,6 +15,7 @@ pub(crate) use transport::{Failure, failed as network_failure, redirect as redir
 
 use std::{
     io::{self, Read as _, Seek as _, Write as _},
+    net::IpAddr,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -92,7 +93,18 @@ pub fn join(base: &str, path: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     agent: ureq::Agent,
+    /// Without a proxy.
+    direct: ureq::Agent,
     settings: FetchSettings,
+}
+
+/// Whether `HOST` or `HOST:PORT` is this machine by its name.
+pub(crate) fn is_this_machine(text: &str) -> bool {
+    let host = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => text.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// What a file must be.
@@ -126,26 +138,31 @@ impl Fetcher {
     /// Prepares connections; none is made yet.
     pub fn new(settings: FetchSettings) -> Self {
         let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build();
-        let config = ureq::config::Config::builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("compose/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
-            .timeout_resolve(Some(settings.connect_timeout))
-            .timeout_connect(Some(settings.connect_timeout))
-            .timeout_recv_response(Some(settings.stall_timeout))
-            .timeout_per_read(Some(settings.stall_timeout))
-            .timeout_per_write(Some(settings.stall_timeout))
-            .max_idle_connections_per_host(16)
-            .tls_config(tls)
-            .build();
-        Self { agent: config.new_agent(), settings }
+        let config = || {
+            ureq::config::Config::builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .user_agent(concat!("compose/", env!("CARGO_PKG_VERSION")))
+                .accept_encoding("identity")
+                .timeout_resolve(Some(settings.connect_timeout))
+                .timeout_connect(Some(settings.connect_timeout))
+                .timeout_recv_response(Some(settings.stall_timeout))
+                .timeout_per_read(Some(settings.stall_timeout))
+                .timeout_per_write(Some(settings.stall_timeout))
+                .max_idle_connections_per_host(16)
+                .tls_config(tls.clone())
+        };
+        let direct = config().proxy(None).build().new_agent();
+        Self { agent: config().build().new_agent(), direct, settings }
     }
 
-    /// Its connections, for those who speak more than GET.
-    pub(crate) fn agent(&self) -> &ureq::Agent {
-        &self.agent
+    /// Its connections, for those who speak more than GET: to this machine never through a proxy, to which the host would be
+    /// another and what is said in the clear would be readable.
+    pub(crate) fn agent_for(&self, url: &str) -> &ureq::Agent {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if is_this_machine(host) { &self.direct } else { &self.agent }
     }
 
     /// How patient it is.

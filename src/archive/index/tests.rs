@@ -96,6 +96,7 @@ impl Suite {
             components: vec!["main".into()],
             keys: Keys::File(key),
             additional: false,
+            pin: None,
         }
     }
 }

@@ -164,6 +164,9 @@ refusals! { FETCHED:
     REDIRECT_REFUSED 506 "redirect-refused" NETWORK
         "The server redirects away from https, in circles, or to what is not on the web, such as file:, which would let it read this machine."
         "choose another mirror";
+    MIRROR_CHANGED 507 "mirror-changed" NETWORK
+        "The mirror showed one state of a suite to one architecture and another to the next: a lock is of one state."
+        "the mirror was updated meanwhile: run again";
     SERVER_FAILED 508 "server-failed" NETWORK
         "The server answers with an error, or with what no server should."
         "try again in some minutes, or choose another mirror";

@@ -178,16 +178,17 @@ impl Rootfs {
             Some(dir) if name == OPAQUE => self.remove_lower(&dir, true),
             _ => self.remove_lower(&path, false),
         }
-        Ok(())
     }
 
     /// Takes out what lower layers have at `path` and below it; what this layer brought stays, and the directories
     /// that it is in. With `inside`, `path` itself stays too.
-    fn remove_lower(&mut self, path: &RootPath, inside: bool) {
+    fn remove_lower(&mut self, path: &RootPath, inside: bool) -> Result<(), LayerFault> {
         let mut kept: Option<RootPath> = None;
         let mut gone = Vec::new();
         // From the last to the first: all that is in a directory comes before the directory.
-        for (at, place) in self.below(path).into_iter().rev() {
+        let all = self.below(path);
+        self.take_steps(all.len() as u64)?;
+        for (at, place) in all.into_iter().rev() {
             let holds_kept = kept.as_ref().is_some_and(|kept| kept.starts_with(&at));
             if place >= self.layer || holds_kept {
                 kept = Some(at);
@@ -198,6 +199,7 @@ impl Rootfs {
         for path in gone {
             self.nodes.remove(&path);
         }
+        Ok(())
     }
 
     fn below(&self, path: &RootPath) -> Vec<(RootPath, usize)> {
@@ -282,7 +284,11 @@ impl Rootfs {
     }
 
     fn step(&mut self) -> Result<(), LayerFault> {
-        self.steps += 1;
+        self.take_steps(1)
+    }
+
+    fn take_steps(&mut self, steps: u64) -> Result<(), LayerFault> {
+        self.steps += steps;
         let limit = self.limits.entries.saturating_mul(STEPS);
         if self.steps > limit {
             return Err(LimitReached::new("steps to the folders of its entries", limit).into());

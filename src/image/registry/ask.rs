@@ -141,8 +141,8 @@ impl Client<'_> {
     }
 
     fn once(&self, ask: &Ask<'_>, at: &str, authorization: Option<&str>) -> Result<Response<Body>, Fault> {
-        let bad = |error: ureq::http::Error| Failure::Lasting(refusal::INTERNAL, error.to_string());
-        let agent = self.fetcher.agent();
+        let bad = |error: ureq::http::Error| Failure::Redirect(format!("it leads to what is no address ({error})"));
+        let agent = self.fetcher.agent_for(at);
         let mut request = Request::builder().method(ask.method).uri(at);
         for kind in ask.accept {
             request = request.header("Accept", *kind);

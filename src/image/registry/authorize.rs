@@ -91,6 +91,8 @@ impl Client<'_> {
             }
             _ => false,
         };
+        // Before an @ stands no host, whatever it looks like.
+        let secure = secure && !realm.contains('@');
         if !secure || realm.contains(|c: char| !c.is_ascii_graphic()) {
             let realm = escaped(realm.as_bytes());
             return Err(refuse(format!("it asks for a token of “{realm}”, which is not an https:// address")));
@@ -104,7 +106,7 @@ impl Client<'_> {
         if !ask.and.is_empty() {
             scopes.push(format!("repository:{}:pull", ask.and));
         }
-        let agent = self.fetcher.agent();
+        let agent = self.fetcher.agent_for(realm);
         let response = match login {
             Some(Login::Identity(token)) => agent.post(realm).send_form([
                 ("grant_type", "refresh_token"),
@@ -175,7 +177,9 @@ impl Client<'_> {
                 )
             }
         };
-        RegistryError::Denied { url: shown(url), why: why.into(), next }
+        // The address of an upload may hold a secret in its query.
+        let url = shown(url.split('?').next().unwrap_or_default());
+        RegistryError::Denied { url, why: why.into(), next }
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use serde::Deserialize;
 
 use super::credentials::Login;
-use crate::deb::shown;
+use crate::{base::live, deb::shown};
 
 /// How long one may take; it may ask a person for a passphrase.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,10 +58,11 @@ pub(super) fn ask(helper: &str, registry: &str) -> Result<Option<Login>, HelperE
     }
     let mut command = Command::new(format!("docker-credential-{helper}"));
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = Running(command.spawn().map_err(|error| {
+    let (child, _watch) = live::spawn(&mut command).map_err(|error| {
         let next = format!("install it, or log in with podman login {registry}, which keeps it in a file");
         failed(format!("cannot be run ({})", error.kind()), next)
-    })?);
+    })?;
+    let mut child = Running(child);
     if let Some(mut input) = child.0.stdin.take() {
         // One that knows without reading is welcome to.
         let _ = input.write_all(registry.as_bytes());

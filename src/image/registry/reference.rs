@@ -3,7 +3,7 @@
 //! In: text. Out: [`Reference`], by the grammar of the distribution project's reference package and of the distribution
 //! spec (“Pulling manifests”): `name := registry "/" component { "/" component }`, then `":" tag`, `"@" digest`.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use crate::base::refusal::{self, Refusal, Refuses};
 use crate::{base::Sha256, deb::shown};
@@ -59,11 +59,7 @@ impl Registry {
 
     /// The same of any `HOST` or `HOST:PORT`.
     pub(super) fn is_loopback_host(text: &str) -> bool {
-        let host = match text.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or_default(),
-            None => text.split(':').next().unwrap_or_default(),
-        };
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        crate::archive::fetch::is_this_machine(text)
     }
 
     /// The beginning of its URLs, up to `/v2`: https, but on this machine.
