@@ -45,8 +45,5 @@ pub fn osv(bytes: &[u8]) {
 /// A document, and a package URL.
 pub fn vex(bytes: &[u8]) {
     let _ = Pattern::parse(&String::from_utf8_lossy(bytes));
-    match VexDocument::parse(bytes, "a.json") {
-        Ok(document) => assert_eq!(document.is_empty(), matches!(document.len(), 0)),
-        Err(error) => told(&error),
-    }
+    VexDocument::parse(bytes, "a.json").err().iter().for_each(told);
 }
