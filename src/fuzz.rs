@@ -59,7 +59,7 @@ fn a_lock(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lock = match lock::Lock::parse(&text) {
         Ok(lock) => lock,
-        Err(why) => return drop(why),
+        Err(why) => return told(&why),
     };
     let printed = lock.to_string();
     let again = lock::Lock::parse(&printed).unwrap_or_else(|why| panic!("{why}\n{printed}"));
@@ -86,6 +86,12 @@ fn a_manifest(bytes: &[u8]) {
             assert!(!told.is_empty());
         }
     }
+}
+
+/// A message that is free of what a terminal would take for more than text, whatever the bytes were.
+pub(crate) fn told(message: &impl std::fmt::Display) {
+    let text = message.to_string();
+    assert!(!text.is_empty() && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
 }
 
 /// A file that lies in memory alone.

@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    base::{Arch, PackageName, Sha256, aside},
+    base::{Arch, PackageName, Sha256, aside, words},
     control::Version,
 };
 
@@ -244,7 +244,8 @@ impl Lock {
         if text.len() > LARGEST {
             return Err(format!("it is longer than {} MiB", LARGEST >> 20));
         }
-        raw::parse(text)
+        // What is wrong is shown as it stands there.
+        raw::parse(text).map_err(|why| why.lines().map(|line| words::quote(line, 500)).collect::<Vec<_>>().join("\n"))
     }
 
     /// Writes the file whole, by rename.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{Advisory, Tracker, VexDocument, Wanted, cvss, purl::Pattern};
+use crate::fuzz::told;
 
 /// The tracker's document.
 pub fn tracker(bytes: &[u8]) {
@@ -19,7 +20,7 @@ pub fn tracker(bytes: &[u8]) {
             }
             assert!(tracker.sources.values().all(|issues| issues.is_sorted_by(|a, b| a.id <= b.id)));
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
 }
 
@@ -29,7 +30,7 @@ pub fn osv(bytes: &[u8]) {
     let advisory = match Advisory::parse(bytes) {
         Ok(Some(advisory)) => advisory,
         Ok(None) => return,
-        Err(error) => return drop(error.to_string()),
+        Err(error) => return told(&error),
     };
     assert!(!advisory.affected.is_empty() && advisory.id.chars().count() <= 61);
     let texts = [&advisory.id, &advisory.summary, &advisory.modified];
@@ -44,8 +45,5 @@ pub fn osv(bytes: &[u8]) {
 /// A document, and a package URL.
 pub fn vex(bytes: &[u8]) {
     let _ = Pattern::parse(&String::from_utf8_lossy(bytes));
-    match VexDocument::parse(bytes, "a.json") {
-        Ok(document) => assert_eq!(document.is_empty(), document.len() == 0),
-        Err(error) => assert!(!error.to_string().contains('\u{1b}')),
-    }
+    VexDocument::parse(bytes, "a.json").err().iter().for_each(told);
 }

@@ -16,7 +16,7 @@ use jiff::{Timestamp, ToSpan as _, fmt::rfc2822::DateTimeParser};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{
-    base::Sha256,
+    base::{Sha256, words},
     store::{Store, StoreError},
 };
 
@@ -129,7 +129,7 @@ impl Release {
     /// # Errors
     /// [`ReleaseError::Malformed`].
     pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
-        let malformed = |why: String| ReleaseError::Malformed(why);
+        let malformed = |why: String| ReleaseError::Malformed(words::quote(&why, 500));
         std::str::from_utf8(text).map_err(|_| malformed("it is not UTF-8".into()))?;
         let file = ReleaseFile::from_reader(text).map_err(|error| malformed(error.to_string()))?;
         let date = |name: &str| match file.field_str(name) {

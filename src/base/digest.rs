@@ -60,7 +60,7 @@ impl FromStr for Sha256 {
 
     fn from_str(text: &str) -> Result<Self, BadDigest> {
         let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
-        let bad = || BadDigest(text.chars().take(100).collect());
+        let bad = || BadDigest(super::words::quote(text, 100));
         if digits.len() != 64 {
             return Err(bad());
         }

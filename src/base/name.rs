@@ -29,7 +29,7 @@ impl FromStr for PackageName {
     type Err = BadName;
 
     fn from_str(text: &str) -> Result<Self, BadName> {
-        if Self::is_valid(text) { Ok(Self(text.into())) } else { Err(BadName(text.chars().take(100).collect())) }
+        if Self::is_valid(text) { Ok(Self(text.into())) } else { Err(BadName(super::words::quote(text, 100))) }
     }
 }
 

@@ -36,7 +36,7 @@ impl RootPath {
     /// # Errors
     /// `..`, NUL, or a path longer than Linux allows (`PATH_MAX` 4,096, `NAME_MAX` 255, limits.h).
     pub fn parse(raw: &[u8]) -> Result<Self, BadPath> {
-        let show = || String::from_utf8_lossy(&raw[..raw.len().min(200)]).into_owned();
+        let show = || super::words::quote(&String::from_utf8_lossy(&raw[..raw.len().min(200)]), 200);
         if raw.contains(&0) {
             return Err(BadPath::Nul(show()));
         }

@@ -18,6 +18,7 @@ use super::{
     scan,
     version::{self, Version},
 };
+use crate::base::words;
 
 /// More alternatives than any clause has: Debian's longest has some sixty.
 pub(super) const MAX_ALTERNATIVES: usize = 1024;
@@ -190,12 +191,7 @@ pub enum RelationError {
 }
 
 pub(super) fn shorten(text: &str) -> String {
-    let mut short: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = short.char_indices().nth(80) {
-        short.truncate(cut);
-        short.push('…');
-    }
-    short
+    words::quote(&text.split_whitespace().collect::<Vec<_>>().join(" "), 80)
 }
 
 /// nom's error: where the parser stood, and what it wanted.

@@ -7,6 +7,7 @@
 use std::{fmt, iter::FusedIterator, ops::Range};
 
 use super::scan;
+use crate::base::words;
 
 /// More fields than any paragraph has: Debian's longest has some forty.
 const MAX_FIELDS: usize = 512;
@@ -177,7 +178,7 @@ impl<'a> Iterator for Fields<'a> {
                 Some(_) => {}
             }
             let Some(colon) = name_length(content) else {
-                let shown = self.slice(start, end).chars().take(100).collect();
+                let shown = words::quote(self.slice(start, end), 100);
                 return self.fail(ParagraphErrorKind::NotAField(shown));
             };
             self.in_paragraph = true;

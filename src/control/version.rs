@@ -4,6 +4,8 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
+use crate::base::words;
+
 /// A valid Debian version. Two versions are equal when dpkg says so: `1.0`, `0:1.00` and `1.0-0` are.
 ///
 /// As in dpkg, an upstream version may begin with a letter and hold `_` although Policy says otherwise: archives
@@ -50,7 +52,7 @@ impl Version {
     }
 
     fn check_parts(text: &str) -> Result<(), BadVersion> {
-        let bad = |reason| Err(BadVersion { text: text.chars().take(100).collect(), reason });
+        let bad = |reason| Err(BadVersion { text: words::quote(text, 100), reason });
         let rest = match text.split_once(':') {
             None => text,
             Some(("", _)) => return bad("the epoch is empty"),

@@ -7,6 +7,7 @@ use std::io::{BufReader, Cursor, Read};
 use super::{Codec, Deb, End, Entries, Limits, TarEntry, TarFault, TarKind, ar, compression};
 use crate::{
     base::RootPath,
+    fuzz::told,
     tree::{
         Kind, Meta,
         header::{self, padding},
@@ -32,7 +33,7 @@ pub fn deb(bytes: &[u8]) {
     let length = bytes.len() as u64;
     let layout = match ar::layout(&file, length, &limits) {
         Ok(layout) => layout,
-        Err(fault) => return drop(fault.to_string()),
+        Err(fault) => return told(&fault),
     };
     let (control, data) = (&layout.control.0, &layout.data.0);
     let ends = [control, data].map(|member| member.offset + member.size);
@@ -48,7 +49,7 @@ pub fn deb(bytes: &[u8]) {
             let paths = control.conffiles.iter().chain(control.md5sums.iter().map(|(_, path)| path));
             paths.for_each(|path| assert!(!path.is_root()));
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
     if let Ok(entries) = deb.data() {
         read_all(entries, &deb.limits);
@@ -119,7 +120,7 @@ fn read_all<R: Read>(mut entries: Entries<R>, limits: &Limits) -> Found {
             Ok(Some(entry)) => entry,
             Ok(None) => return (out, None),
             Err(fault) => {
-                let _ = fault.to_string();
+                told(&fault);
                 return (out, Some(fault));
             }
         };

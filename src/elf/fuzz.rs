@@ -6,13 +6,17 @@ use std::cell::Cell;
 
 use super::{Abi, Elf, Hardening, Loader, Object, Source, VersionNumber, needs};
 use crate::base::{Arch, RootPath};
+use crate::fuzz::told;
 
 /// One file: everything, what ldconfig reads, and how it is hardened; then what it needs, beside itself.
 pub fn elf(bytes: &[u8]) {
     let names = Elf::read_names(&Source::bytes(bytes));
     match Hardening::read(&Source::bytes(bytes)) {
-        Ok(found) => assert!(found.is_none_or(|_| matches!(&names, Ok(Some(elf)) if elf.is_loadable()))),
-        Err(error) => _ = error.to_string(),
+        Ok(found) => match &names {
+            Ok(names) => assert_eq!(found.is_some(), names.as_ref().is_some_and(Elf::is_loadable)),
+            Err(error) => told(error),
+        },
+        Err(error) => told(&error),
     }
     // A file of any length is asked for few stretches of it.
     let asked = Cell::new(0_usize);
@@ -24,7 +28,7 @@ pub fn elf(bytes: &[u8]) {
     let elf = match Elf::read(&source) {
         Ok(Some(elf)) => elf,
         Ok(None) => return assert!(!bytes.starts_with(b"\x7fELF")),
-        Err(error) => return drop(error.to_string()),
+        Err(error) => return told(&error),
     };
     let names = names.expect("it reads less").expect("the same beginning");
     assert_eq!(

@@ -7,7 +7,11 @@
 //! login shell that the tree does not hold becomes `/usr/sbin/nologin`.
 
 use super::{FinishError, put_file, put_missing_dir, read, sysusers};
-use crate::{base::RootPath, manifest::Accounts, tree::Tree};
+use crate::{
+    base::{RootPath, words},
+    manifest::Accounts,
+    tree::Tree,
+};
 
 const STEP: &str = "accounts";
 pub(super) const NOLOGIN: &str = "/usr/sbin/nologin";
@@ -98,7 +102,7 @@ fn base(tree: &Tree) -> Result<Known, FinishError> {
             parsed.ok_or_else(|| FinishError::Line {
                 path: path.clone(),
                 line: index + 1,
-                text: line.chars().take(100).collect(),
+                text: words::quote(line, 100),
                 wanted,
             })?;
         }

@@ -6,6 +6,7 @@
 use super::{accounts, alternatives, classify, ldcache, sysusers};
 use crate::{
     base::{Arch, RootPath},
+    fuzz::told,
     manifest::Accounts,
     tree::{Origin, Tree},
 };
@@ -52,10 +53,10 @@ pub fn ldso(bytes: &[u8]) {
             assert_eq!(each.len(), found.len());
             assert!(found.iter().all(|path| tree.resolve(path).as_ref() == Some(path)), "{found:?}");
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
     if let Err(error) = ldcache::write(&mut tree, Arch::Amd64) {
-        return drop(error.to_string());
+        return told(&error);
     }
     let cache = tree.read(&RootPath::literal("etc/ld.so.cache")).expect("memory gives it").expect("it was written");
     // struct cache_file_new (glibc: sysdeps/generic/dl-cache.h): magic, count, bytes of strings, then the entries.
@@ -79,7 +80,7 @@ pub fn accounts(bytes: &[u8]) {
     {
         let mut tree = tree(&[(path, bytes)], &[]);
         if let Err(error) = accounts::write(&mut tree, &Accounts::default()) {
-            let _ = error.to_string();
+            told(&error);
             continue;
         }
         let read = |path| tree.read(&RootPath::literal(path)).expect("memory gives it").unwrap_or_default();
@@ -93,7 +94,7 @@ pub fn accounts(bytes: &[u8]) {
 
 /// A maintainer script: it is judged, and its alternatives stay in the tree.
 pub fn script(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
+    let text = String::from_utf8_lossy(bytes).replace('\r', "");
     for name in ["postinst", "preinst", "triggers", "config"] {
         let _ = classify("a", name, bytes);
     }

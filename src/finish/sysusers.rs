@@ -12,7 +12,10 @@ use super::{
     accounts::{Group, Known, NOLOGIN, User},
     read,
 };
-use crate::{base::RootPath, tree::Tree};
+use crate::{
+    base::{RootPath, words},
+    tree::Tree,
+};
 
 /// Adds what the files ask for to what is known. Names that are known stay as they are.
 pub(super) fn add(tree: &Tree, known: &mut Known) -> Result<(), FinishError> {
@@ -35,7 +38,7 @@ pub(super) fn add(tree: &Tree, known: &mut Known) -> Result<(), FinishError> {
             let parsed = Line::parse(line).ok_or_else(|| FinishError::Line {
                 path: path.clone(),
                 line: index + 1,
-                text: line.chars().take(100).collect(),
+                text: words::quote(line, 100),
                 wanted: "a line of sysusers.d(5)",
             })?;
             lines.extend(parsed.map(|parsed| (path.clone(), parsed)));

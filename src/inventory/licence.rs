@@ -97,8 +97,10 @@ fn mentioned(text: &str) -> Vec<String> {
 /// Of a Python project: `License-Expression` (PEP 639), else its classifiers, else a short `License`.
 pub(super) fn of_metadata(fields: &Fields) -> Licence {
     let short = fields.get("License-Expression").filter(|text| text.len() <= 500);
+    // A folded line is one all the same.
+    let short = short.map(|text| words::quote(text, text.len()));
     if let Some(text) = short.filter(|text| spdx::Expression::parse(text).is_ok()) {
-        return Licence { names: vec![text.to_owned()], spdx: Some(text.to_owned()), references: Vec::new() };
+        return Licence { names: vec![text.clone()], spdx: Some(text), references: Vec::new() };
     }
     let classifiers = fields.all("Classifier").filter_map(|text| text.strip_prefix("License :: "));
     let of_classifier = |text: &str| text.rsplit(" :: ").next().map(str::to_owned);
@@ -110,7 +112,8 @@ pub(super) fn of_metadata(fields: &Fields) -> Licence {
         let is_name = !text.is_empty() && !text.contains('\n') && text.chars().count() <= LONGEST;
         names.extend(is_name.then(|| text.to_owned()).filter(|text| text != "UNKNOWN"));
     }
-    names.retain(|name| name.chars().count() <= LONGEST);
+    let names = names.iter().filter(|name| name.chars().count() <= LONGEST).map(|name| words::quote(name, LONGEST));
+    let names: BTreeSet<String> = names.collect();
     Licence::of(&names, |name, references| match spdx::Expression::parse(name) {
         Ok(_) => name.to_owned(),
         Err(_) => term(name, references),

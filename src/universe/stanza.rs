@@ -7,7 +7,7 @@ use super::{
     wording::Wordings,
 };
 use crate::{
-    base::PackageName,
+    base::{PackageName, words},
     control::{
         Clauses, RelationError, Version,
         paragraph::{Fields, ParagraphErrorKind, Piece},
@@ -131,7 +131,7 @@ pub(super) fn read(text: &str, part: &str, arch: &str, is_whole: bool, out: &mut
                 ordinal += 1;
                 let fail = |kind| {
                     let name = done.name.filter(|name| !name.is_empty());
-                    (done.line, name.map(|name| name.chars().take(100).collect()), kind)
+                    (done.line, name.map(|name| words::quote(name, 100)), kind)
                 };
                 let of = needed("Architecture", done.arch).map_err(fail)?;
                 if of != arch && of != "all" {
@@ -279,11 +279,7 @@ struct Checked<'t> {
 }
 
 fn check<'t>(found: &Found<'t>, is_whole: bool) -> Result<Checked<'t>, UniverseErrorKind> {
-    let bad = |field, value: &str, wanted| UniverseErrorKind::Value {
-        field,
-        value: value.chars().take(100).collect(),
-        wanted,
-    };
+    let bad = |field, value: &str, wanted| UniverseErrorKind::Value { field, value: words::quote(value, 100), wanted };
     let name = needed("Package", found.name)?;
     if !PackageName::is_valid(name) {
         return Err(bad("Package", name, "a package name"));

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     base::{RootPath, Sha256},
     deb::{self, Control, Entries, Limits, TarFault, TarKind},
+    fuzz::told,
     tree::{Meta, Origin, header},
 };
 
@@ -50,7 +51,7 @@ fn lay(archive: &Bytes<'_>, filter: &Filter) {
     let place = Path::new("/nowhere");
     let survey = match survey(archive, filter, place) {
         Ok(survey) => survey,
-        Err(fault) => return drop(fault.to_string()),
+        Err(fault) => return told(&fault),
     };
     let mut payload = Vec::new();
     let origin = Origin::Tarball("a".into());

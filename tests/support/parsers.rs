@@ -33,6 +33,12 @@ const STANZA: &str = "Package: a\nVersion: 1\nArchitecture: all\nFilename: a\nSi
 
 const ARCH: Arch = Arch::Amd64;
 
+/// A message is free of what a terminal would take for more than text, whatever the text was.
+fn told(message: &impl std::fmt::Display) {
+    let message = message.to_string();
+    assert!(!message.is_empty() && !message.contains(|c: char| c.is_control() && c != '\n'), "{message:?}");
+}
+
 /// A dependency field, and the same text as one clause.
 pub fn relations(text: &str) {
     let mut clauses = Vec::new();
@@ -40,7 +46,7 @@ pub fn relations(text: &str) {
     for clause in end.by_ref() {
         match clause {
             Ok(atoms) => clauses.push(atoms),
-            Err(error) => _ = error.to_string(),
+            Err(error) => told(&error),
         }
     }
     assert!(end.next().is_none() && end.next_atom().is_none(), "it goes on after its end");
@@ -62,7 +68,7 @@ pub fn relations(text: &str) {
             let atoms = group.alternatives().iter().map(|relation| relation.as_atom()).collect();
             assert_eq!(by_words(&[atoms]), by_words(&clauses), "{text:?}");
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
 }
 
@@ -102,7 +108,7 @@ pub fn versions(text: &str) {
             }
             Err(error) => {
                 assert_eq!(Version::check(text).as_ref(), Err(&error));
-                let _ = error.to_string();
+                told(&error);
                 // What is no version has an order all the same.
                 let other = before.as_ref().map_or("1", Version::as_str);
                 assert_eq!(version::compare(text, other), version::compare(other, text).reverse());
@@ -120,7 +126,10 @@ pub fn paragraphs(text: &str) {
     for paragraph in reader.by_ref() {
         match paragraph {
             Ok(paragraph) => found.push(paragraph),
-            Err(error) => assert!((1..=lines).contains(&error.line), "{text:?}: {error}"),
+            Err(error) => {
+                assert!((1..=lines).contains(&error.line), "{text:?}: {error}");
+                told(&error);
+            }
         }
     }
     assert!(reader.next().is_none(), "it goes on after its end");
@@ -173,7 +182,7 @@ pub fn universe(text: &str) {
     let universe = match Universe::parse(vec![index(0), index(1)], ARCH) {
         Ok(universe) => universe,
         Err(error) => {
-            let _ = error.to_string();
+            told(&error);
             return;
         }
     };
@@ -190,7 +199,8 @@ pub fn universe(text: &str) {
         assert_eq!(universe.find(package.name()), Some(package.name_id()));
         assert!(package.version().parse::<Version>().is_ok() && !package.filename().is_empty());
         assert!([ARCH.as_str(), "all"].contains(&package.arch()), "{package:?} is for {:?}", package.arch());
-        let _ = (package.source(), package.sha256().map_err(|error| error.to_string()));
+        let _ = package.source();
+        package.sha256().err().iter().for_each(told);
         relations_of(&universe, package);
     }
     assert_eq!(count, universe.len());

@@ -3,6 +3,7 @@
 //! In: bytes. Out: nothing, or a failed assertion.
 
 use super::{Credentials, Reference, challenge::challenges};
+use crate::fuzz::told;
 use crate::image::open::ImageRef;
 
 /// A reference: what it prints is itself, and its parts build no other URL.
@@ -23,7 +24,7 @@ pub fn reference(bytes: &[u8]) {
             let base = reference.registry().base();
             assert!(base.starts_with("https://") || reference.registry().is_loopback(), "{base}");
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
     let _ = ImageRef::parse(&text).map(|one| one.to_string());
 }

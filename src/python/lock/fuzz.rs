@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Environment, Format, PythonLock, Source, marker::Marker};
 use crate::base::Arch;
+use crate::fuzz::told;
 
 /// `pylock.toml`.
 pub fn pylock(bytes: &[u8]) {
@@ -43,7 +44,7 @@ pub fn marker(bytes: &[u8]) {
                 marker.holds(&scope);
             }
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
 }
 
@@ -56,7 +57,7 @@ fn environments() -> [Environment; 2] {
 fn lock(name: &str, bytes: &[u8]) {
     let lock = match PythonLock::parse(name.as_ref(), bytes) {
         Ok(lock) => lock,
-        Err(fault) => return drop(fault.to_string()),
+        Err(fault) => return told(&fault),
     };
     assert_eq!(Format::of(name.as_ref()).ok(), Some(lock.format()));
     let names = lock.names();
@@ -70,7 +71,7 @@ fn lock(name: &str, bytes: &[u8]) {
             let wanted = match lock.select(&env, groups, extras, &BTreeSet::new()) {
                 Ok(wanted) => wanted,
                 Err(fault) => {
-                    let _ = fault.to_string();
+                    told(&fault);
                     continue;
                 }
             };

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, io::Cursor};
 use super::{Layout, Limits, Wheel, entry_points, metadata::About, metadata::Fields, record};
 use crate::{
     base::{RootPath, Sha256},
+    fuzz::told,
     python::{tags::Tags, wheel_name::WheelName},
 };
 
@@ -28,13 +29,13 @@ pub fn wheel(bytes: &[u8]) {
     };
     let mut wheel = match Wheel::read_from(Cursor::new(bytes.to_vec()), &name(), &limits) {
         Ok(wheel) => wheel,
-        Err(error) => return drop(error.to_string()),
+        Err(error) => return told(&error),
     };
     assert!(wheel.archive.entries.is_sorted_by(|a, b| a.name.as_bytes() < b.name.as_bytes()));
     let layout = Layout::debian((3, 13));
     let planned = match wheel.plan(&layout, &|_, _, _| true) {
         Ok(planned) => planned,
-        Err(error) => return drop(error.to_string()),
+        Err(error) => return told(&error),
     };
     assert!(planned.is_sorted_by(|a, b| a.path < b.path));
     assert!(planned.iter().map(|file| file.size).sum::<u64>() <= 2 * limits.unpacked);
@@ -54,7 +55,7 @@ pub fn wheel(bytes: &[u8]) {
 pub fn record(bytes: &[u8]) {
     let rows = match record::parse(bytes) {
         Ok(rows) => rows,
-        Err(error) => return drop(error.to_string()),
+        Err(error) => return told(&error),
     };
     let content = |path: &str| (Sha256::of(path.as_bytes()), path.len() as u64);
     let new = rows.keys().map(|path| (path.clone().into_bytes(), Some(content(path)))).collect();
@@ -93,7 +94,7 @@ pub fn metadata(bytes: &[u8]) {
                     about.runs_on(&python.parse().expect("a version"));
                 }
             }
-            Err(error) => _ = error.to_string(),
+            Err(error) => told(&error),
         }
     }
 }
@@ -102,7 +103,7 @@ pub fn metadata(bytes: &[u8]) {
 pub fn entry_points(bytes: &[u8]) {
     let points = match entry_points::parse(bytes) {
         Ok(points) => points,
-        Err(error) => return drop(error.to_string()),
+        Err(error) => return told(&error),
     };
     let mut again = String::new();
     for point in &points {
@@ -130,7 +131,7 @@ pub fn names(bytes: &[u8]) {
             let tags = Tags::new("x86_64", (3, 13), (2, 41));
             let _ = tags.misfit(&name);
         }
-        Err(error) => _ = error.to_string(),
+        Err(error) => told(&error),
     }
     if let Ok(name) = text.parse::<crate::python::ProjectName>() {
         assert_eq!(name.as_str().parse().as_ref(), Ok(&name));
