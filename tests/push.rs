@@ -161,6 +161,26 @@ fn several_architectures_are_one_tag() {
         let mut command = desk.command(&["verify", "demo.toml", &source, "--with-store", "--arch", arch]);
         desk.run(command.env("REGISTRY_AUTH_FILE", desk.path("auth.json"))).ok();
     }
+    // One run for everything: the same index in layouts and under a tag, and each architecture alone.
+    let each = format!("docker://{host}/team/app:1-{{arch}}");
+    let more = ["-o", "oci:all", "-o", "all.oci.tar", "-o", "rootfs-{arch}/", "-o", &each, "--format", "json"];
+    let run = push(&desk, &host, "team/app:1", &more).ok();
+    let all: Value = serde_json::from_str(&run.stdout).unwrap();
+    let there = |number: usize| (all["pushed"][number]["digest"].clone(), blobs(&all["pushed"][number])[0]);
+    let own = |number: usize| done["images"][number]["digest"].clone();
+    assert_eq!([0, 1, 2].map(there), [(done["digest"].clone(), 0), (own(0), 0), (own(1), 0)]);
+    assert_eq!(index(&desk.path("all"))["manifests"][0]["digest"], done["digest"]);
+    skopeo(&desk, &["copy", "-q", "--all", "oci-archive:all.oci.tar", "oci:unpacked"]);
+    assert_eq!(index(&desk.path("unpacked"))["manifests"][0]["digest"], done["digest"]);
+    let sizes = ["amd64", "arm64"].map(|arch| desk.path(&format!("rootfs-{arch}/usr/share/app/data")));
+    assert_eq!(sizes.map(|path| fs::metadata(path).unwrap().len()), [80_000, 80_080]);
+    // What holds one tree is refused before anything is made.
+    let run = push(&desk, &host, "team/app:2", &["-o", "x.tar"]);
+    assert!(
+        run.code == Some(2) && run.stderr.starts_with("error[E0825 one-architecture-output]: x.tar "),
+        "{}",
+        run.stderr
+    );
 }
 
 /// Which PATCH it is, from one on; `None` for anything else.

@@ -45,7 +45,7 @@ pub fn osv(bytes: &[u8]) {
 pub fn vex(bytes: &[u8]) {
     let _ = Pattern::parse(&String::from_utf8_lossy(bytes));
     match VexDocument::parse(bytes, "a.json") {
-        Ok(document) => assert_eq!(document.is_empty(), document.len() == 0),
+        Ok(document) => assert_eq!(document.is_empty(), matches!(document.len(), 0)),
         Err(error) => assert!(!error.to_string().contains('\u{1b}')),
     }
 }

@@ -30,7 +30,8 @@ pub fn guarded(work: impl FnOnce() -> u8) -> u8 {
 }
 
 fn said(info: &PanicHookInfo<'_>) -> String {
-    let what = info.payload_as_str().unwrap_or("no message");
+    let (text, string) = (info.payload().downcast_ref::<&str>(), info.payload().downcast_ref::<String>());
+    let what = text.copied().or(string.map(String::as_str)).unwrap_or("no message");
     let place = info.location().map_or("an unknown place".into(), ToString::to_string);
     let thread = thread::current().name().map_or("a worker".to_owned(), |name| format!("“{name}”"));
     let refusal = refusal::INTERNAL;

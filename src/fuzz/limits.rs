@@ -24,14 +24,14 @@ fn edge<E: ToString>(limit: usize, why: &str, read: impl Fn(usize) -> Result<(),
     if let Err(error) = read(limit) {
         panic!("{limit}: {}", error.to_string());
     }
-    let error = read(limit + 1).err().expect("one more is too many").to_string();
+    let error = read(limit + 1).expect_err("one more is too many").to_string();
     assert!(error.contains(why), "{error}");
 }
 
 /// The same of what is malformed in either case: the reason must be the limit's only beyond it.
 #[track_caller]
 fn told<E: ToString>(limit: usize, why: &str, read: impl Fn(usize) -> Result<(), E>) {
-    let [at, beyond] = [limit, limit + 1].map(|n| read(n).err().expect("malformed").to_string());
+    let [at, beyond] = [limit, limit + 1].map(|n| read(n).expect_err("malformed").to_string());
     assert!(!at.contains(why) && beyond.contains(why), "{at}\n{beyond}");
 }
 

@@ -136,7 +136,8 @@ fn parts_of_a_signature() {
     let critical = |data| Subpacket::critical(data).unwrap();
     let notation =
         |readable| SubpacketData::Notation(Notation { readable, name: "x@example.com".into(), value: "y".into() });
-    let cases: Vec<(&str, Box<dyn Fn(&mut SignatureConfig)>, Option<&str>)> = vec![
+    type Change<'a> = Box<dyn Fn(&mut SignatureConfig) + 'a>;
+    let cases: Vec<(&str, Change<'_>, Option<&str>)> = vec![
         ("as it is", Box::new(|_| {}), None),
         ("an expiry that nobody signed", Box::new(|c| c.unhashed_subpackets.push(seconds(1))), None),
         ("an expiry of zero: never", Box::new(|c| c.hashed_subpackets.push(seconds(0))), None),
