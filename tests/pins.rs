@@ -180,7 +180,8 @@ fn what_a_pin_does_not_excuse() {
     let nothing = || -> Change<'_> { Box::new(|_| {}) };
     let first =
         |change: fn(&mut Files)| -> Change<'_> { Box::new(move |states| change(states.get_mut(FIRST).unwrap())) };
-    let cases: Vec<(&str, &str, &str, &[&str], Change<'_>, i32, &str)> = vec![
+    type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], Change<'a>, i32, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("nobody says where", "20200102", "", &elsewhere, nothing(), 2, "is not the archive of that time"),
         ("a mirror of another time", "20200102", &base, &elsewhere, nothing(), 2, "is not the archive of that time"),
         ("yet to come", "29990102", &base, &[], nothing(), 2, "a snapshot is of the past"),
