@@ -99,3 +99,20 @@ fn a_failure_is_json_where_json_was_asked_for() {
         assert_eq!((text(&plain.stdout), text(&plain.stderr)), (String::new(), said), "{args:?}");
     }
 }
+
+#[test]
+fn wrong_arguments_have_a_code_and_help_has_none() {
+    for (args, code, start) in [
+        (&["--bogus"][..], 2, "error[E0101 bad-option]: unexpected argument"),
+        (&["audit"], 2, "error[E0101 bad-option]: the following required arguments"),
+        (&["m.toml", "-j", "0"], 2, "error[E0101 bad-option]: invalid value"),
+        (&[], 2, "Reproducible"),
+        (&["--help"], 0, ""),
+        (&["--version"], 0, ""),
+    ] {
+        let run = compose(args);
+        let said = text(&run.stderr);
+        assert!(run.status.code() == Some(code) && said.starts_with(start), "{args:?}: {said}");
+        assert_eq!(said.is_empty(), code == 0, "{args:?}: {said}");
+    }
+}

@@ -93,7 +93,7 @@ pub fn look_up(
         match emit(&image, inventory, &report.findings, tracker.as_ref(), &hollow, order.now) {
             Some((text, count)) => {
                 let failed = |why: std::io::Error| AdvisoryError::Write { path: path.into(), why: why.to_string() };
-                aside::write(path, text.as_bytes(), 0o666).map_err(failed)?;
+                aside::keep(path, text.as_bytes()).map_err(failed)?;
                 report.notes.push(format!("{count} VEX statements were written to {}", path.display()));
             }
             None => report.notes.push(format!(

@@ -140,11 +140,23 @@ pub fn abandoned(folder: &Path) -> Vec<(PathBuf, File)> {
     out
 }
 
-/// Writes `text` to the file at `path`, whole, by rename.
+/// Writes `text` to the file at `path`, whole, by rename. It counts among what is complete, should an end come.
 ///
 /// # Errors
 /// As the operating system says; an earlier file is then still there.
 pub fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, text, mode, true)
+}
+
+/// The same of a file that is compose's own affair, such as in the cache.
+///
+/// # Errors
+/// As of [`write`].
+pub fn keep(path: &Path, text: &[u8]) -> io::Result<()> {
+    replace(path, text, 0o666, false)
+}
+
+fn replace(path: &Path, text: &[u8], mode: u32, counts: bool) -> io::Result<()> {
     let folder = folder(path);
     for (leftover, _held) in abandoned(folder) {
         // Of folders others know more; what cannot be removed does no harm.
@@ -155,7 +167,9 @@ pub fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     io::Write::write_all(&mut temp, text).map_err(needing)?;
     live::commit(|done| {
         temp.persist(path).map_err(|error| error.error)?;
-        done.push(path.into());
+        if counts {
+            done.push(path.into());
+        }
         Ok(())
     })
 }

@@ -27,7 +27,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 
 use self::{
     args::{Cli, Command},
@@ -44,7 +44,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> u8 {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let wants_json = cli.wants_json();
     signals::hear();
     let done = match (cli.command, cli.build) {
@@ -78,6 +81,17 @@ fn run() -> u8 {
             failure.refusal.exit
         }
     }
+}
+
+/// Help and version as they are; of what is wrong with the arguments the code, and clap's words.
+fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return if error.use_stderr() { exit::USAGE } else { exit::DONE };
+    }
+    let words = error.to_string();
+    tell(&format!("error[{}]: {}", refusal::BAD_OPTION, words.strip_prefix("error: ").unwrap_or(&words).trim_end()));
+    refusal::BAD_OPTION.exit
 }
 
 /// Says something on standard error. Nobody may be there to read it: that is no reason to stop.

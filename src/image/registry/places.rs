@@ -57,8 +57,7 @@ impl Places {
         let all = new.chain(old.map(|(digest, repository)| (*digest, repository.as_str()))).take(MOST);
         let text: String = all.map(|(digest, repository)| format!("{digest} {repository}\n")).collect();
         // A push that cannot be remembered is a push all the same.
-        let _ = fs::create_dir_all(aside::folder(&self.path))
-            .and_then(|()| aside::write(&self.path, text.as_bytes(), 0o666));
+        let _ = fs::create_dir_all(aside::folder(&self.path)).and_then(|()| aside::keep(&self.path, text.as_bytes()));
     }
 }
 

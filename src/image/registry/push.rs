@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     archive::{fetch::Failure, shown},
-    base::{Arch, Sha256, refusal},
+    base::{Arch, Sha256, live, refusal},
     image::{
         oci::{self, INDEX, MANIFEST},
         pushable::{Part, Pushable},
@@ -102,6 +102,7 @@ pub fn push(client: &Client<'_>, images: &[Pushable], store: &Store) -> Result<P
     manifests += usize::from(client.put(&tag, media_type, top)?.is_new);
     let digest = Sha256::of(top);
     client.confirm(&tag, digest, media_type)?;
+    live::commit(|done| done.push(client.reference.to_string().into()));
     let mut pushed = Pushed {
         reference: client.reference.exactly(digest),
         digest,
