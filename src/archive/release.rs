@@ -236,7 +236,7 @@ impl Release {
     pub fn check(&self, asked: &str, pin: Option<Timestamp>, now: Timestamp) -> Result<(), ReleaseError> {
         let ReleaseInfo { suite, codename, date, valid_until, .. } = &self.info;
         if ![suite, codename].into_iter().any(|name| name.as_deref() == Some(asked)) {
-            let shown = |name: &Option<String>| name.clone().unwrap_or_default();
+            let shown = |name: &Option<String>| words::quote(name.as_deref().unwrap_or_default(), 100);
             return Err(ReleaseError::OtherSuite {
                 asked: asked.into(),
                 suite: shown(suite),

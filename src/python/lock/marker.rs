@@ -11,7 +11,7 @@ use pep508_rs::{ExtraOperator, MarkerEnvironment, MarkerExpression, MarkerOperat
 use pep508_rs::{MarkerValueString, MarkerValueVersion, MarkerWarningKind};
 
 use super::error::{Problem, quote};
-use crate::python::name::ProjectName;
+use crate::{base::words, python::name::ProjectName};
 
 /// The longest marker, bytes. Those of real locks stay below 4 KiB.
 const LONGEST: usize = 64 << 10;
@@ -44,7 +44,7 @@ pub(in crate::python) enum Marker {
 impl Marker {
     /// Reads a marker. The empty text is always true.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let wrong = |why: String| Problem::Marker { marker: quote(text), why };
+        let wrong = |why: String| Problem::Marker { marker: quote(text), why: words::quote(&why, 300) };
         if text.len() > LONGEST {
             return Err(wrong(format!("it is longer than {LONGEST} bytes")));
         }
