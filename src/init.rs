@@ -30,7 +30,7 @@ const SERVERS: [(&str, &[&str]); 4] = [
 /// Files that a program usually begins in.
 const PROGRAMS: [&str; 5] = ["main.py", "app.py", "wsgi.py", "asgi.py", "__main__.py"];
 
-/// Folders that a program usually lies in; the second word is what is put before its modules' names.
+/// Folders that a program usually lies in.
 const FOLDERS: [&str; 3] = ["app", "src", "."];
 
 /// What a folder holds.
@@ -166,8 +166,7 @@ impl Seen {
                 if !self.others.is_empty() {
                     out += &format!("# also there, and not taken: {}\n", self.others.join(", "));
                 }
-                let is_file = Format::of(Path::new(lock)) != Ok(Format::Requirements);
-                if is_file {
+                if Format::of(Path::new(lock)) != Ok(Format::Requirements) {
                     out += "# groups = [\"prod\"]                 # of the lock, besides its default dependencies\n";
                 }
             }

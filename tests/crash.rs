@@ -180,22 +180,36 @@ fn a_signal_that_is_ignored_stays_ignored() {
     assert!(state(&desk).iter().all(Option::is_some));
 }
 
+/// Two manifests, what their builds leave as outputs, and how long the newer takes from nothing.
+struct Ages {
+    older: String,
+    newer: String,
+    old: Vec<Option<Sha256>>,
+    new: Vec<Option<Sha256>>,
+    whole: Duration,
+}
+
+/// Builds both; the older one's outputs are there at the end, and it has less in it.
+fn ages(desk: &Desk) -> Ages {
+    let newer = fs::read_to_string(desk.path("demo.toml")).unwrap();
+    let older = newer.replace(", \"two\"", "");
+    let began = Instant::now();
+    desk.compose(&arguments(&[])).ok();
+    let whole = began.elapsed();
+    let new = state(desk);
+    desk.manifest(&older);
+    desk.compose(&arguments(&[])).ok();
+    let old = state(desk);
+    assert!(old.iter().zip(&new).all(|(old, new)| old != new));
+    Ages { older, newer, old, new, whole }
+}
+
 /// At seeded moments of cold and warm builds over older outputs: these are all as they were, or all new, and it says which.
 #[test]
 fn a_signal_at_any_moment_leaves_all_outputs_old_or_all_new() {
     let served = served();
     let desk = Desk::new(&served, ALL, "");
-    let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap();
-    // The older image has less in it.
-    let (older, newer) = (manifest.replace(", \"two\"", ""), manifest);
-    let began = Instant::now();
-    desk.compose(&arguments(&[])).ok();
-    let mut whole = began.elapsed();
-    let new = state(&desk);
-    desk.manifest(&older);
-    desk.compose(&arguments(&[])).ok();
-    let old = state(&desk);
-    assert!(old.iter().zip(&new).all(|(old, new)| old != new));
+    let Ages { older, newer, old, new, mut whole } = ages(&desk);
     let mut random = rand::rngs::StdRng::seed_from_u64(5);
     let mut stopped = 0;
     for round in 0..24 {
@@ -244,15 +258,7 @@ fn a_signal_at_any_moment_leaves_all_outputs_old_or_all_new() {
 fn killed_outright_each_output_is_old_or_new() {
     let served = served();
     let desk = Desk::new(&served, ALL, "");
-    let manifest = fs::read_to_string(desk.path("demo.toml")).unwrap();
-    let (older, newer) = (manifest.replace(", \"two\"", ""), manifest);
-    let began = Instant::now();
-    desk.compose(&arguments(&[])).ok();
-    let mut whole = began.elapsed();
-    let new = state(&desk);
-    desk.manifest(&older);
-    desk.compose(&arguments(&[])).ok();
-    let old = state(&desk);
+    let Ages { older, newer, old, new, mut whole } = ages(&desk);
     let mut random = rand::rngs::StdRng::seed_from_u64(6);
     let mut killed = 0;
     for round in 0..20 {

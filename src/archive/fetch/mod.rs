@@ -98,11 +98,14 @@ pub struct Fetcher {
     settings: FetchSettings,
 }
 
-/// Whether `HOST` or `HOST:PORT` is this machine by its name.
+/// Whether `HOST`, `HOST:PORT` or a URL is of this machine by its name. What stands before an `@` is no host (RFC 3986, 3.2).
 pub(crate) fn is_this_machine(text: &str) -> bool {
-    let host = match text.strip_prefix('[') {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    let host = match place.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => text.split(':').next().unwrap_or_default(),
+        None => place.split(':').next().unwrap_or_default(),
     };
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -160,9 +163,7 @@ impl Fetcher {
     /// Its connections, for those who speak more than GET: to this machine never through a proxy, to which the host would be
     /// another and what is said in the clear would be readable.
     pub(crate) fn agent_for(&self, url: &str) -> &ureq::Agent {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if is_this_machine(host) { &self.direct } else { &self.agent }
+        if is_this_machine(url) { &self.direct } else { &self.agent }
     }
 
     /// How patient it is.

@@ -312,3 +312,22 @@ fn a_store_that_cannot_be_written_is_a_disk_error() {
     assert_eq!(error.class(), ErrorClass::Disk);
     assert!(error.to_string().contains("200000 bytes"), "{error}");
 }
+
+#[test]
+fn what_is_of_this_machine() {
+    for (text, wanted) in [
+        ("localhost", true),
+        ("localhost:5000", true),
+        ("127.8.0.1:5000", true),
+        ("[::1]:5000", true),
+        ("http://localhost/token", true),
+        ("http://localhost:x@192.0.2.2:5599/token", false),
+        ("http://192.0.2.2/@localhost", false),
+        ("http://name@127.0.0.1?x", true),
+        ("localhost.example.com", false),
+        ("[::2]", false),
+        ("", false),
+    ] {
+        assert_eq!(is_this_machine(text), wanted, "{text}");
+    }
+}

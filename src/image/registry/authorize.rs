@@ -10,7 +10,7 @@ use serde::Deserialize;
 use ureq::{Body, http::Response};
 
 use super::{
-    Client, Registry, RegistryError,
+    Client, RegistryError,
     ask::{Ask, Fault, SMALL, said},
     challenge::{Challenge, challenges},
     client::Actions,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     archive::{
-        fetch::{Failure, network_failure},
+        fetch::{Failure, is_this_machine, network_failure},
         shown,
     },
     base::refusal,
@@ -85,15 +85,11 @@ impl Client<'_> {
         let realm = bearer.parameters.get("realm").map(String::as_str).unwrap_or_default();
         let secure = match realm.split_once("://") {
             Some(("https", rest)) => !rest.is_empty(),
-            Some(("http", rest)) => {
-                let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-                Registry::is_loopback_host(host)
-            }
+            Some(("http", _)) => is_this_machine(realm),
             _ => false,
         };
-        // Before an @ stands no host, whatever it looks like.
-        let secure = secure && !realm.contains('@');
-        if !secure || realm.contains(|c: char| !c.is_ascii_graphic()) {
+        // A name before an @ is there to be taken for the host.
+        if !secure || realm.contains('@') || realm.contains(|c: char| !c.is_ascii_graphic()) {
             let realm = escaped(realm.as_bytes());
             return Err(refuse(format!("it asks for a token of “{realm}”, which is not an https:// address")));
         }

@@ -5,8 +5,14 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::base::refusal::{self, Refusal, Refuses};
-use crate::{base::Sha256, deb::shown};
+use crate::{
+    archive::fetch::is_this_machine,
+    base::{
+        Sha256,
+        refusal::{self, Refusal, Refuses},
+    },
+    deb::shown,
+};
 
 /// What such a reference begins with.
 pub const SCHEME: &str = "docker://";
@@ -54,12 +60,7 @@ impl Registry {
 
     /// Whether it is this machine, to which a connection need not be encrypted.
     pub fn is_loopback(&self) -> bool {
-        Self::is_loopback_host(&self.0)
-    }
-
-    /// The same of any `HOST` or `HOST:PORT`.
-    pub(super) fn is_loopback_host(text: &str) -> bool {
-        crate::archive::fetch::is_this_machine(text)
+        is_this_machine(&self.0)
     }
 
     /// The beginning of its URLs, up to `/v2`: https, but on this machine.
