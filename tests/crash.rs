@@ -320,7 +320,9 @@ fn a_signal_ends_the_programs_that_it_has_started_too() {
 /// is fetched once by those that live, and all is right.
 #[test]
 fn others_at_work_are_not_disturbed_by_one_that_is_killed() {
-    let (served, other) = (served(), served());
+    // One state of the suite: they share what was accepted last, too.
+    let archive = Archive::new(packages());
+    let (served, other) = (archive.serve(), archive.serve());
     let cache = tempfile::tempdir().unwrap();
     let desks = [Desk::new(&served, ALL, ""), Desk::new(&served, "install = [\"two\"]", "")];
     let victim = Desk::new(&other, ALL, "");
