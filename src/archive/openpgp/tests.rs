@@ -130,7 +130,8 @@ fn refuses_everything_else() {
 /// What a signature says of itself, in the part that it covers and in the part that anybody may change.
 #[test]
 fn parts_of_a_signature() {
-    let time = now();
+    // Made some time ago: an expiry of a second has passed.
+    let time = now() - 100;
     let (key, other) = (rsa(2048), TestKey::good(time));
     let seconds = |n| part(SubpacketData::SignatureExpirationTime(pgp::types::Duration::from_secs(n)));
     let critical = |data| Subpacket::critical(data).unwrap();
