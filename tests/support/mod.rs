@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use compose::base::Sha256;
@@ -198,8 +198,10 @@ pub struct Archive {
 }
 
 impl Archive {
+    /// All that are made in one process are of the same date.
     pub fn new(packages: Vec<Pkg>) -> Self {
-        let now = jiff::Timestamp::now();
+        static NOW: LazyLock<jiff::Timestamp> = LazyLock::new(jiff::Timestamp::now);
+        let now = *NOW;
         let yesterday = now - jiff::SignedDuration::from_hours(24);
         let release = [
             ("Origin", "Fixture".to_owned()),
