@@ -227,6 +227,17 @@ fn a_large_layer_goes_chunk_by_chunk_whatever_happens() {
             &[8, 8, 8, 0],
         ),
         (
+            "it takes one byte of each chunk: after a while the whole is sent at once",
+            Box::new(|request, held| {
+                let (path, have) = held.uploads.iter_mut().next().filter(|_| request.method == "PATCH")?;
+                have.extend(&request.body[..1]);
+                let at = format!("0-{}", have.len() - 1);
+                Some(Answer::status(202).header("Location", path.clone()).header("Range", at))
+            }),
+            // One byte is told as none is, so the first is sent twice.
+            &[8; 15],
+        ),
+        (
             "it is busy",
             counted(|number, _, _| (number <= 2).then(|| Answer::status(503).header("Retry-After", "0"))),
             &[8, 8, 8, 8, 4],

@@ -5,6 +5,7 @@
 //! in the same folder takes it away.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions, Permissions},
     io,
     os::{
@@ -20,7 +21,10 @@ use rustix::{
 };
 use tempfile::{Builder, NamedTempFile};
 
-use super::live::{self, Watched};
+use super::{
+    Sha256,
+    live::{self, Watched},
+};
 
 /// What temporary names begin with: hidden, and short enough whatever the final name is. With so many letters and
 /// digits after it, it is nobody's own file.
@@ -118,26 +122,54 @@ pub fn needing(error: io::Error, bytes: u64) -> io::Error {
 
 /// What killed runs left in `folder`; each is locked while its file lives, and to be removed.
 pub fn abandoned(folder: &Path) -> Vec<(PathBuf, File)> {
+    left(folder, b"")
+}
+
+/// What is called so while it makes room for a folder that is called `temp` until then; it had the name `target`.
+pub fn put_aside(temp: &OsStr, target: &Path) -> OsString {
+    let mut name = temp.to_owned();
+    name.push(old(target));
+    name
+}
+
+/// What runs that were killed just then had put aside to make room at `target`; each is locked while its file lives.
+pub fn abandoned_aside(target: &Path) -> Vec<(PathBuf, File)> {
+    left(folder(target), old(target).as_bytes())
+}
+
+/// The ending of what had the name of `target`. That may be as long as a name can be, so it is a digest.
+fn old(target: &Path) -> String {
+    let digest = Sha256::of(target.file_name().unwrap_or_default().as_encoded_bytes()).hex();
+    format!(".old-{}", digest.get(..RANDOM).unwrap_or_default())
+}
+
+/// What nobody holds in `folder` that has a temporary name with this ending.
+fn left(folder: &Path, ending: &[u8]) -> Vec<(PathBuf, File)> {
     let mut out = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let random = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes());
-        // What a folder replaced in two steps was called in between.
-        let random = random.map(|rest| rest.strip_suffix(b".old").unwrap_or(rest));
+        let random = name.as_encoded_bytes().strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_suffix(ending));
         let is_ours = |rest: &[u8]| rest.len() == RANDOM && rest.iter().all(u8::is_ascii_alphanumeric);
         let owner = entry.metadata().map(|meta| meta.uid());
         if !random.is_some_and(is_ours) || owner.ok() != Some(rustix::process::geteuid().as_raw()) {
             continue;
         }
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(entry.path());
-        if let Ok(file) = opened
-            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-        {
+        if let Ok(file) = held(&entry.path()) {
             out.push((entry.path(), file));
         }
     }
     out
+}
+
+/// Opens and locks a file or folder, unless somebody else has.
+///
+/// # Errors
+/// When it cannot be opened, or is locked.
+pub fn held(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
 }
 
 /// Writes `text` to the file at `path`, whole, by rename. It counts among what is complete, should an end come.
@@ -196,7 +228,8 @@ mod tests {
             super::dir(File::open(folder.path()).unwrap().as_fd(), folder.path(), |path| fs::remove_dir(path)).unwrap(),
         );
         assert!(found().is_empty(), "both are held");
-        let (leftover, old) = (".compose-tmp-0123456789abcdEF", ".compose-tmp-aaaaaaaaaaaaaaaa.old");
+        let (leftover, temp) = (".compose-tmp-0123456789abcdEF", ".compose-tmp-aaaaaaaaaaaaaaaa");
+        let old = put_aside(OsStr::new(temp), &at("rootfs"));
         for name in
             [".compose-backup", ".compose-tmp-0123456789abcdE", ".compose-tmp-0123456789abcdE.", ".compose-tmp-"]
         {
@@ -204,15 +237,19 @@ mod tests {
         }
         fs::write(at(leftover), "").unwrap();
         std::os::unix::fs::symlink(leftover, at(".compose-tmp-linkedlinkedlink")).unwrap();
-        fs::create_dir(at(old)).unwrap();
-        assert_eq!(found(), [leftover, old]);
+        fs::create_dir(folder.path().join(&old)).unwrap();
+        assert_eq!(found(), [leftover]);
+        // What was put aside is found by the name that it had.
+        let aside = |name: &str| abandoned_aside(&at(name)).len();
+        assert_eq!((aside("rootfs"), aside("root"), aside("other")), (1, 0, 0));
         let dir = held.0.clone();
         drop(held);
-        assert_eq!(found().len(), 3);
+        assert_eq!(found().len(), 2);
         fs::remove_dir(dir).unwrap();
         drop(file);
-        assert_eq!(found().len(), 2);
+        assert_eq!(found().len(), 1);
         write(&at("lock"), b"text", 0o644).unwrap();
-        assert_eq!((found(), fs::read(at("lock")).unwrap()), (vec![old.into()], b"text".to_vec()));
+        assert_eq!((found().len(), fs::read(at("lock")).unwrap()), (0, b"text".to_vec()));
+        assert_eq!(aside("rootfs"), 1);
     }
 }

@@ -18,7 +18,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal};
-use tempfile::{NamedTempFile, PersistError, TempDir};
+use tempfile::{NamedTempFile, PersistError};
+
+use super::beneath;
 
 /// How often, and how long apart, a folder is removed that other threads are still writing to. Each finds soon that what
 /// it writes to is gone.
@@ -112,13 +114,31 @@ impl Watched<NamedTempFile> {
     }
 }
 
-impl Watched<TempDir> {
-    /// A folder in `folder`, mode 0700, gone with all that is in it.
+/// A folder that goes with all that is in it when dropped, however deep that is.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = beneath::remove_at(&self.0);
+    }
+}
+
+impl Watched<Folder> {
+    /// A folder in `folder`, mode 0700.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn folder_in(folder: &Path) -> io::Result<Self> {
-        Self::new(|| tempfile::tempdir_in(folder), TempDir::path, |path| fs::remove_dir_all(path))
+        let make = || Ok(Folder(tempfile::tempdir_in(folder)?.keep()));
+        Self::new(make, Folder::path, beneath::remove_at)
     }
 }
 

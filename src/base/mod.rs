@@ -4,6 +4,7 @@
 //! In: raw text and bytes at the edge. Out: values that are valid by construction.
 
 pub mod aside;
+pub mod beneath;
 pub mod exit;
 pub mod live;
 pub mod refusal;

@@ -9,7 +9,6 @@ use std::{
 };
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::{
     args::{LimitArgs, ResolveArgs},
@@ -22,7 +21,7 @@ use super::{
 use crate::{
     archive::{FetchSettings, Fetcher},
     audit::{Looked, Subject},
-    base::{Arch, PackageName, live::Watched, refusal, words},
+    base::{Arch, PackageName, live::{Folder, Watched}, refusal, words},
     build::assemble,
     deb::Limits,
     image::open::{ImageRef, Remote, open_target},
@@ -45,7 +44,7 @@ pub struct Look {
     /// Maintainer scripts whose effect is not in it, where they are known.
     pub scripts: Option<Vec<(PackageName, Box<str>)>>,
     /// The bytes of the files may lie here, in a store that is in use until the end.
-    _scratch: Option<(Watched<TempDir>, Store)>,
+    _scratch: Option<(Watched<Folder>, Store)>,
 }
 
 /// What a target can be.

@@ -20,9 +20,9 @@ use rustix::{
     io::Errno,
 };
 
-use super::{ImageError, beneath};
+use super::ImageError;
 use crate::{
-    base::{Progress, RootPath, Sha256Writer},
+    base::{Progress, RootPath, Sha256Writer, beneath},
     tree::{Content, Kind, Meta, Node, Tree},
 };
 

@@ -14,7 +14,6 @@
 //! open: an image of any of these forms, whoever made it, back to a tree; registry: where others are fetched from
 //! ```
 
-mod beneath;
 mod compress;
 mod digest;
 mod directory;

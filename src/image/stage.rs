@@ -8,7 +8,6 @@ use std::{
     fs, io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::fs::MetadataExt,
     },
     path::{Path, PathBuf},
 };
@@ -16,8 +15,8 @@ use std::{
 use rustix::{fs::RenameFlags, io::Errno};
 use tempfile::NamedTempFile;
 
-use super::{ImageError, beneath};
-use crate::base::{RootPath, aside, live::Watched};
+use super::ImageError;
+use crate::base::{RootPath, aside, beneath, live::Watched};
 
 /// A file on its way.
 pub(super) struct StagedFile {
@@ -72,6 +71,8 @@ pub(crate) struct StagedDir {
     dir: Watched<(PathBuf, fs::File)>,
     target: PathBuf,
     replaces: bool,
+    /// What had the name, held, while both are there.
+    aside: Option<fs::File>,
 }
 
 /// What a directory has replaced, if there was anything.
@@ -92,7 +93,7 @@ impl StagedDir {
     /// Creates an empty directory beside `target`, mode 0700.
     ///
     /// A directory that is there already, is not empty, and is not `ours`, is only replaced by `force`.
-    pub(crate) fn new(target: &Path, ours: fn(&Path) -> bool, force: bool) -> Result<Self, ImageError> {
+    pub(crate) fn new(target: &Path, ours: impl FnOnce(&Path) -> bool, force: bool) -> Result<Self, ImageError> {
         // The directory itself is replaced, not a link to it; and `.` has no name to rename to.
         let target = match fs::canonicalize(target) {
             Ok(target) => target,
@@ -121,12 +122,12 @@ impl StagedDir {
         };
         let folder = aside::folder(&target);
         let made = beneath::open_parent(folder).and_then(|parent| {
-            let dir = aside::dir(parent.as_fd(), folder, remove)?;
+            let dir = aside::dir(parent.as_fd(), folder, beneath::remove_at)?;
             Ok((parent, dir))
         });
         let (parent, dir) = made.map_err(|error| ImageError::at("create", &target)(plain(&target, error)))?;
         let temp = dir.0.file_name().unwrap_or_default().to_owned();
-        Ok(Self { parent, temp, dir, target, replaces })
+        Ok(Self { parent, temp, dir, target, replaces, aside: None })
     }
 
     /// The name that it will have.
@@ -149,27 +150,20 @@ impl StagedDir {
         beneath::create(self.root(), path)
     }
 
+    /// What it is, before it has its name.
+    pub(crate) fn metadata(&self) -> io::Result<fs::Metadata> {
+        self.dir.1.metadata()
+    }
+
     /// Gives it its name, which `done` is told, in one step also when a directory is there already; that one is the
     /// caller's to remove.
     pub(crate) fn commit(mut self, done: &mut Vec<PathBuf>) -> Result<Replaced, ImageError> {
         let name = self.target.file_name().unwrap_or_default().to_owned();
         let flags = if self.replaces { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
-        let rename = |from: &OsStr, to: &OsStr| rustix::fs::renameat(&self.parent, from, &self.parent, to);
         let renamed = match rustix::fs::renameat_with(&self.parent, &self.temp, &self.parent, &name, flags) {
-            // File systems without these flags (some network and layered ones): two steps, the first undone when
-            // the second fails.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if self.replaces => {
-                let mut aside = self.temp.clone();
-                aside.push(".old");
-                rename(&name, &aside)
-                    .and_then(|()| {
-                        rename(&self.temp, &name).inspect_err(|_| {
-                            let _ = rename(&aside, &name);
-                        })
-                    })
-                    .map(|()| self.temp = aside)
-            }
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => rename(&self.temp, &name),
+            // File systems without these flags: some network and layered ones.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if self.replaces => self.in_two_steps(&name),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.rename(&self.temp, &name),
             other => other,
         };
         match renamed {
@@ -190,6 +184,29 @@ impl StagedDir {
         }
     }
 
+    fn rename(&self, from: &OsStr, to: &OsStr) -> rustix::io::Result<()> {
+        rustix::fs::renameat(&self.parent, from, &self.parent, to)
+    }
+
+    /// Takes the old directory's name, which is undone if it fails, and by [`sweep`] if the process is killed meanwhile.
+    fn in_two_steps(&mut self, name: &OsStr) -> rustix::io::Result<()> {
+        let old = self.make_room(name)?;
+        self.rename(&self.temp, name).inspect_err(|_| {
+            let _ = self.rename(&old, name);
+        })?;
+        self.temp = old;
+        Ok(())
+    }
+
+    /// Gives what has the name another one, which it has until it is removed.
+    fn make_room(&mut self, name: &OsStr) -> rustix::io::Result<OsString> {
+        // No other run is to take it for something left behind. Where there are no locks, none does.
+        self.aside = aside::held(&self.target).ok();
+        let old = aside::put_aside(&self.temp, &self.target);
+        self.rename(name, &old)?;
+        Ok(old)
+    }
+
     fn remove(&self) -> io::Result<()> {
         let name = RootPath::parse(self.temp.as_encoded_bytes()).map_err(io::Error::other)?;
         beneath::remove(self.parent.as_fd(), &name)
@@ -200,12 +217,6 @@ impl Drop for StagedDir {
     fn drop(&mut self) {
         let _ = self.remove();
     }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let name = RootPath::parse(name.as_encoded_bytes()).map_err(io::Error::other)?;
-    beneath::remove(beneath::open_parent(aside::folder(path))?.as_fd(), &name)
 }
 
 fn missing(parent: &Path) -> io::Error {
@@ -232,20 +243,16 @@ fn plain(target: &Path, error: std::io::Error) -> std::io::Error {
     }
 }
 
-/// Removes what killed runs left beside the output `target`; that they cannot be removed is no failure.
+/// Removes what killed runs left beside the output `target`; that they cannot be removed is no failure. If one was killed
+/// after the old output had lost its name and before the new one had it, the old one gets it back.
 pub(crate) fn sweep(target: &Path) {
     for (leftover, _held) in aside::abandoned(aside::folder(target)) {
-        let _ = remove(&leftover);
+        let _ = beneath::remove_at(&leftover);
     }
-}
-
-/// Whether the non-empty directory at `path` is a rootfs that compose wrote, and nothing was added at its top since:
-/// compose lists packages in `status.d`, where dpkg itself keeps one file `status`, and sets whole-second times.
-pub(super) fn is_rootfs(path: &Path) -> bool {
-    let dpkg = path.join("var/lib/dpkg");
-    dpkg.join("status.d").is_dir()
-        && dpkg.join("status").symlink_metadata().is_err()
-        && path.metadata().is_ok_and(|meta| meta.mtime_nsec() == 0)
+    for (old, _held) in aside::abandoned_aside(target) {
+        let is_there = fs::symlink_metadata(target).is_ok();
+        let _ = if is_there { beneath::remove_at(&old) } else { fs::rename(&old, target) };
+    }
 }
 
 #[cfg(test)]
@@ -300,6 +307,46 @@ mod tests {
             assert_eq!(staged.commit(&mut Vec::new()).unwrap().remove(), [""; 0]);
             assert_eq!((names(&target), names(temp.path())), (vec![name.into()], vec!["rootfs".into()]));
         }
+    }
+
+    #[test]
+    fn killed_between_two_steps_the_next_run_gives_the_name_back() {
+        let temp = tempfile::tempdir().unwrap();
+        let [target, other] = ["rootfs", "other"].map(|name| temp.path().join(name));
+        let name = OsStr::new("rootfs");
+        let put = |at: &Path, text: &str| fs::create_dir(at).and_then(|()| fs::write(at.join(text), "")).unwrap();
+        for killed_after in 0..3 {
+            put(&target, "old");
+            let mut staged = StagedDir::new(&target, |_| true, false).unwrap();
+            staged.create(&RootPath::literal("new")).unwrap();
+            match killed_after {
+                0 => {}
+                1 => drop(staged.make_room(name).unwrap()),
+                _ => staged.in_two_steps(name).unwrap(),
+            }
+            // What is held is another run's at work.
+            let before = names(temp.path());
+            sweep(&target);
+            assert_eq!(names(temp.path()), before);
+            // A killed process gives its locks back, and removes nothing.
+            let (dir, aside) = (staged.dir.1.try_clone().unwrap(), staged.aside.take());
+            std::mem::forget(staged);
+            for file in [Some(dir), aside].into_iter().flatten() {
+                rustix::fs::flock(&file, rustix::fs::FlockOperation::Unlock).unwrap();
+            }
+            sweep(&other);
+            sweep(&target);
+            assert_eq!(names(temp.path()), ["rootfs"], "{killed_after}");
+            assert_eq!(names(&target), [if killed_after < 2 { "old" } else { "new" }]);
+            fs::remove_dir_all(&target).unwrap();
+        }
+        // And when nobody is killed.
+        put(&target, "old");
+        let mut staged = StagedDir::new(&target, |_| true, false).unwrap();
+        staged.create(&RootPath::literal("new")).unwrap();
+        staged.in_two_steps(name).unwrap();
+        assert_eq!(Replaced(staged).remove(), [""; 0]);
+        assert_eq!((names(temp.path()), names(&target)), (vec!["rootfs".into()], vec!["new".into()]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, SystemTime},
 };
 
 use super::{
@@ -295,8 +296,12 @@ fn two_outputs_of_one_form_are_equal() {
 #[test]
 fn a_second_run_replaces_its_own_outputs_and_no_others() {
     let (tree, _keep) = testing::tree();
-    let temp = tempfile::tempdir().unwrap();
+    let (temp, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let at = temp.path();
+    let store = Store::open(cache.path()).unwrap();
+    let write = |tree: &Tree, at: &Path, names: &[&str]| {
+        write_with(&store, tree, at, names, Layers::Single, Compression::Gzip)
+    };
     write(&tree, at, &ALL).unwrap();
     let (small, before) = (Tree::new(testing::EPOCH), names(at));
     write(&small, at, &ALL).unwrap();
@@ -319,6 +324,11 @@ fn a_second_run_replaces_its_own_outputs_and_no_others() {
         assert!(fs::read(at.join("x.tar")).unwrap() == tar, "the old .tar stays");
         assert_eq!(names(at), before);
     }
+    // One that looks like compose's, and that no run wrote here: another tool's, or a copy.
+    let copy = at.join("copy");
+    fs::create_dir_all(copy.join("var/lib/dpkg/status.d")).unwrap();
+    fs::File::open(&copy).unwrap().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+    assert!(matches!(write(&tree, at, &["copy/"]), Err(ImageError::Occupied { .. })));
     // A rootfs that someone put something of their own into.
     write(&tree, at, &["other/"].map(|name| fs::create_dir(at.join(name)).map(|()| name).unwrap())).unwrap();
     fs::write(at.join("other/notes"), "").unwrap();
@@ -364,13 +374,15 @@ fn a_file_of_this_machine_that_changes_is_told() {
     tree.insert_file(RootPath::literal("var/lib/dpkg/status.d/x"), 0o644, *b"", Origin::Finish("status.d")).unwrap();
     let at = temp.path().join("out");
     fs::create_dir(&at).unwrap();
+    let store = Store::open(&temp.path().join("cache")).unwrap();
+    let write = |name: &str| write_with(&store, &tree, &at, &[name], Layers::Single, Compression::Gzip);
     for name in &ALL {
-        write(&tree, &at, &[name]).unwrap();
+        write(name).unwrap();
     }
     let before = names(&at);
     fs::write(&own, testing::noise(2_000_000, 2)).unwrap();
     for name in &ALL {
-        let error = write(&tree, &at, &[name]).unwrap_err();
+        let error = write(name).unwrap_err();
         assert!(matches!(error, ImageError::Changed), "{name}: {error}");
     }
     assert_eq!(names(&at), before);

@@ -163,7 +163,7 @@ pub fn write_images(
     }
     all.iter().for_each(|output| stage::sweep(output.path()));
     let stage =
-        |outputs: &[Output]| outputs.iter().map(|output| Stage::new(output, force)).collect::<Result<Vec<_>, _>>();
+        |outputs: &[Output]| outputs.iter().map(|output| Stage::new(output, force, store)).collect::<Result<Vec<_>, _>>();
     let mut stages = images.iter().map(|image| stage(image.outputs)).collect::<Result<Vec<_>, _>>()?;
     let mut shared_stages = stage(shared)?;
     let mut made = Vec::new();
@@ -177,6 +177,14 @@ pub fn write_images(
         let epoch = images.iter().map(|image| image.spec.epoch.as_second()).max().unwrap_or_default();
         for (output, stage) in shared.iter().zip(&mut shared_stages) {
             written.push(write_oci(&docs, &blobs, epoch, output, stage)?);
+        }
+    }
+    // Before it has its name: killed after that, the next run knows it.
+    for stage in stages.iter().flatten() {
+        if let Stage::Rootfs(dir) = stage
+            && let Ok(made) = dir.metadata()
+        {
+            store.note_output(dir.target(), &made);
         }
     }
     let commit = |done: &mut Vec<PathBuf>| {
@@ -436,13 +444,13 @@ enum Stage {
 }
 
 impl Stage {
-    fn new(output: &Output, force: bool) -> Result<Self, ImageError> {
+    fn new(output: &Output, force: bool, store: &Store) -> Result<Self, ImageError> {
         let path: &Path = output.path();
         Ok(match (output, archive(output)) {
             (_, Some(codec)) => Self::Tar(codec, StagedFile::new(path)?),
             (Output::OciDir(_), _) => Self::OciDir(StagedDir::new(path, oci::is_ours, force)?),
             (Output::OciTar(_), _) => Self::OciTar(StagedFile::new(path)?),
-            _ => Self::Rootfs(StagedDir::new(path, stage::is_rootfs, force)?),
+            _ => Self::Rootfs(StagedDir::new(path, |path| store.has_output(path), force)?),
         })
     }
 

@@ -6,6 +6,7 @@
 //! shared with other runs; nothing sound is removed but by who holds it alone.
 
 mod lock;
+mod outputs;
 mod upkeep;
 
 use std::{
@@ -21,13 +22,13 @@ use std::{
 };
 
 use lock::Lock;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 pub use upkeep::{Holding, Removed};
 
 use crate::base::{
     Sha256,
     aside::needing,
-    live::Watched,
+    live::{Folder, Watched},
     refusal::{self, Refusal, Refuses},
 };
 
@@ -125,7 +126,7 @@ impl Store {
     /// # Errors
     /// When the folders cannot be created.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        for folder in Shelf::ALL.map(Shelf::folder).iter().chain(&["suites", "tmp"]) {
+        for folder in Shelf::ALL.map(Shelf::folder).iter().chain(&["suites", "tmp", outputs::FOLDER]) {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(StoreError::at("create", &path))?;
         }
@@ -231,7 +232,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn temp_dir(&self) -> Result<Watched<TempDir>, StoreError> {
+    pub fn temp_dir(&self) -> Result<Watched<Folder>, StoreError> {
         let folder = self.root.join("tmp");
         Watched::folder_in(&folder).map_err(|error| StoreError::at("create a folder in", &folder)(error.kind().into()))
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Shelf, Store, StoreError};
-use crate::base::Sha256;
+use crate::base::{Sha256, beneath};
 
 /// A download that nobody went on with for so long is swept away.
 pub(super) const STALE: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -90,6 +90,7 @@ impl Store {
     /// When a folder cannot be read, or an entry not be removed.
     pub fn collect(&self, limit: u64) -> Result<Removed, StoreError> {
         self.sweep(Duration::ZERO);
+        self.forget_outputs();
         self.shrink(limit)
     }
 
@@ -148,10 +149,7 @@ impl Store {
             let can_go_on = entry.file_name().to_string_lossy().ends_with(".partial");
             if !(can_go_on && is_fresh(&entry)) {
                 // Links are not followed, neither here nor below.
-                let _ = match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
-                    _ => fs::remove_file(entry.path()),
-                };
+                let _ = beneath::remove_at(&entry.path());
             }
         }
     }

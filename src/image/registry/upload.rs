@@ -39,6 +39,9 @@ const SMALLEST: u64 = 256 << 10;
 /// How often another way is tried, or the same from the beginning.
 const TRIES: u32 = 6;
 
+/// So many chunks more than twice what there are to be may be sent, as a registry has kept only parts of them.
+const PARTS: u64 = 8;
+
 const OCTETS: (&str, &str) = ("Content-Type", "application/octet-stream");
 
 /// How a blob came to be there.
@@ -222,7 +225,13 @@ impl Upload<'_, '_> {
 
     fn fill(&self, session: &mut Session, chunk: u64) -> Result<Step, RegistryError> {
         let size = self.part.size;
+        // One may keep a part of what it is sent, and now and then a connection breaks.
+        let mut left = 2 * size.div_ceil(chunk.max(1)) + PARTS;
         while session.offset < size {
+            left = match left.checked_sub(1) {
+                Some(left) => left,
+                None => return Ok(Err(Stop::NoChunks("it keeps only a small part of each chunk".into()))),
+            };
             let end = session.offset.saturating_add(chunk).min(size);
             let step = self.client.retrying(&self.url, |attempt| {
                 if attempt > 1

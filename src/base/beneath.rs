@@ -14,26 +14,26 @@ use rustix::{
     io::Errno,
 };
 
-use crate::base::RootPath;
+use super::{RootPath, aside};
 
 /// A file that nobody else has made.
-pub(super) const NEW_FILE: OFlags =
+pub const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Opens a directory by its path on this machine.
-pub(super) fn open_root(path: &Path) -> io::Result<OwnedFd> {
+pub fn open_root(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())?)
 }
 
 /// Opens the folder that something is to be made in by its path, which may lead through links.
-pub(super) fn open_parent(path: &Path) -> io::Result<OwnedFd> {
+pub fn open_parent(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(CWD, path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?)
 }
 
 /// Opens the directory at `path` below `root`. Every component must be a true directory on the same mount.
-pub(super) fn open_dir(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<OwnedFd> {
+pub fn open_dir(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<OwnedFd> {
     if path.is_root() {
         return Ok(rustix::fs::openat(root, ".", DIRECTORY, Mode::empty())?);
     }
@@ -63,7 +63,7 @@ fn walk(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<OwnedFd> {
 }
 
 /// Creates the file at `path` below `root`, and the directories that it lies in where they are missing.
-pub(super) fn create(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<File> {
+pub fn create(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<File> {
     let folder = path.parent().unwrap_or_else(RootPath::root);
     let mut above = RootPath::root();
     for part in folder.components() {
@@ -80,10 +80,66 @@ pub(super) fn create(root: BorrowedFd<'_>, path: &RootPath) -> io::Result<File> 
 
 /// Removes the file, or the directory with all that is in it, called `name` in `parent`. Nothing on another mount is
 /// touched: a file system that someone mounted into a rootfs survives it, and an error says so.
-pub(super) fn remove(parent: BorrowedFd<'_>, name: &RootPath) -> io::Result<()> {
+///
+/// However deep it is, two directories are open at a time.
+///
+/// # Errors
+/// As the operating system says, or when a directory that is being emptied is moved elsewhere.
+pub fn remove(parent: BorrowedFd<'_>, name: &RootPath) -> io::Result<()> {
+    let Some(mut at) = unlink_or_open(parent, name)? else { return Ok(()) };
+    let mut above = vec![Emptied { id: id(parent)?, name: name.clone(), left: Vec::new() }];
+    let mut left = names(&at)?;
+    loop {
+        if let Some(next) = left.pop() {
+            if let Some(below) = unlink_or_open(at.as_fd(), &next)? {
+                above.push(Emptied { id: id(at.as_fd())?, name: next, left });
+                left = names(&below)?;
+                at = below;
+            }
+            continue;
+        }
+        let Some(emptied) = above.pop() else { return Ok(()) };
+        if above.is_empty() {
+            return Ok(rustix::fs::unlinkat(parent, emptied.name.as_bytes(), AtFlags::REMOVEDIR)?);
+        }
+        let up = rustix::fs::openat(&at, "..", DIRECTORY, Mode::empty())?;
+        if id(up.as_fd())? != emptied.id {
+            return Err(io::Error::other("a directory was moved while it was removed"));
+        }
+        rustix::fs::unlinkat(&up, emptied.name.as_bytes(), AtFlags::REMOVEDIR)?;
+        (at, left) = (up, emptied.left);
+    }
+}
+
+/// The same of what is at a path on this machine, which may lead through links to the folder that it lies in.
+///
+/// # Errors
+/// As of [`remove`].
+pub fn remove_at(path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = RootPath::parse(name.as_encoded_bytes()).map_err(io::Error::other)?;
+    remove(open_parent(aside::folder(path))?.as_fd(), &name)
+}
+
+/// A directory in which one is being emptied.
+struct Emptied {
+    id: (u64, u64),
+    /// What is being emptied.
+    name: RootPath,
+    /// What else is in it.
+    left: Vec<RootPath>,
+}
+
+fn id(dir: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(dir)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// Removes what is no directory; a directory is opened, to be emptied.
+fn unlink_or_open(parent: BorrowedFd<'_>, name: &RootPath) -> io::Result<Option<OwnedFd>> {
     let raw = name.as_bytes();
     match rustix::fs::unlinkat(parent, raw, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Ok(()) | Err(Errno::NOENT) => return Ok(None),
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
@@ -97,17 +153,18 @@ pub(super) fn remove(parent: BorrowedFd<'_>, name: &RootPath) -> io::Result<()> 
     };
     // Entries can only go from a directory that may be written; root may anyhow.
     let _ = rustix::fs::fchmod(&dir, Mode::RWXU);
+    Ok(Some(dir))
+}
+
+fn names(dir: &OwnedFd) -> io::Result<Vec<RootPath>> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(&dir)? {
+    for entry in Dir::read_from(dir)? {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push(RootPath::parse(entry.file_name().to_bytes()).map_err(io::Error::other)?);
         }
     }
-    for name in names {
-        remove(dir.as_fd(), &name)?;
-    }
-    Ok(rustix::fs::unlinkat(parent, raw, AtFlags::REMOVEDIR)?)
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -178,5 +235,23 @@ mod tests {
         remove(root.as_fd(), &RootPath::literal("gone")).unwrap();
         assert!(!gone.exists() && stays.join("file").exists());
         remove(root.as_fd(), &RootPath::literal("gone")).unwrap();
+    }
+
+    /// A path of 4,095 bytes leads 2,048 levels down, further than most processes may have files open; what is deeper was
+    /// made by moving.
+    #[test]
+    fn however_deep_it_is() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = open_root(temp.path()).unwrap();
+        let mut at = root.try_clone().unwrap();
+        for _ in 0..3_000 {
+            for name in ["d", "e"] {
+                rustix::fs::mkdirat(&at, name, Mode::RWXU).unwrap();
+            }
+            at = rustix::fs::openat(&at, "d", DIRECTORY, Mode::empty()).unwrap();
+        }
+        remove_at(&temp.path().join("d")).unwrap();
+        let left: Vec<_> = fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["e"]);
     }
 }

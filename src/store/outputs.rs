@@ -1,0 +1,102 @@
+//! Which directories compose has written as a rootfs: those it may replace without being told to.
+//!
+//! In: a directory that is about to get its name, later one that is in the way. Out: whether they are the same. The rootfs
+//! itself cannot say it: another tool's may look just so, and what a rootfs holds is the manifest's alone to decide.
+
+use std::{
+    ffi::OsString,
+    fs::{self, Metadata},
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::Store;
+use crate::base::{Sha256, aside};
+
+/// Where they are noted, in the store.
+pub(super) const FOLDER: &str = "outputs";
+
+/// A note that was not renewed for so long is given up.
+const STALE: Duration = Duration::from_secs(180 * 24 * 3600);
+
+impl Store {
+    /// Notes that the directory `made` gets the name `target`. Where the note cannot be written, the next run has to be told
+    /// that it may replace it.
+    pub fn note_output(&self, target: &Path, made: &Metadata) {
+        if let Some(note) = self.output_note(target) {
+            let _ = aside::keep(&note, mark(made).as_bytes());
+        }
+    }
+
+    /// Whether the directory at `target` is one that was noted, with nothing put into it at its top since.
+    pub fn has_output(&self, target: &Path) -> bool {
+        let noted = self.output_note(target).and_then(|note| fs::read_to_string(note).ok());
+        noted.is_some_and(|noted| fs::symlink_metadata(target).is_ok_and(|meta| noted == mark(&meta)))
+    }
+
+    fn output_note(&self, target: &Path) -> Option<PathBuf> {
+        let folder = fs::canonicalize(aside::folder(target)).ok()?;
+        let path: OsString = folder.join(target.file_name()?).into();
+        Some(self.root.join(FOLDER).join(Sha256::of(path.as_bytes()).hex()))
+    }
+
+    /// Takes away notes of outputs that nobody has made for long.
+    pub(super) fn forget_outputs(&self) {
+        let now = SystemTime::now();
+        for entry in fs::read_dir(self.root.join(FOLDER)).into_iter().flatten().flatten() {
+            let made = entry.metadata().and_then(|meta| meta.modified());
+            if made.is_ok_and(|at| now.duration_since(at).is_ok_and(|since| since > STALE)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// What tells it from another one of that name. Not the device: its number need not be the same after the next start.
+fn mark(meta: &Metadata) -> String {
+    format!("{} {}.{:09}\n", meta.ino(), meta.mtime(), meta.mtime_nsec())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_known_by_its_name_and_as_it_was() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::open(&temp.path().join("cache")).unwrap();
+        let (made, other) = (temp.path().join("rootfs"), temp.path().join("other"));
+        for folder in [&made, &other] {
+            fs::create_dir(folder).unwrap();
+        }
+        assert!(!store.has_output(&made));
+        store.note_output(&made, &fs::metadata(&made).unwrap());
+        assert!(store.has_output(&made) && store.has_output(&temp.path().join("other/../rootfs")));
+        assert!(!store.has_output(&other));
+        // The store may be another process's by now.
+        assert!(Store::open(&temp.path().join("cache")).unwrap().has_output(&made));
+        fs::rename(&made, temp.path().join("moved")).unwrap();
+        assert!(!store.has_output(&made) && !store.has_output(&temp.path().join("moved")));
+        fs::rename(temp.path().join("moved"), &made).unwrap();
+        assert!(store.has_output(&made));
+        fs::write(made.join("mine"), "").unwrap();
+        assert!(!store.has_output(&made), "somebody put something into it");
+    }
+
+    #[test]
+    fn a_note_is_kept_for_half_a_year() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = Store::open(&temp.path().join("cache")).unwrap();
+        let made = temp.path().join("rootfs");
+        fs::create_dir(&made).unwrap();
+        store.note_output(&made, &fs::metadata(&made).unwrap());
+        store.collect(0).unwrap();
+        assert!(store.has_output(&made));
+        let note = fs::read_dir(temp.path().join("cache").join(FOLDER)).unwrap().next().unwrap().unwrap().path();
+        fs::File::open(note).unwrap().set_modified(SystemTime::now() - STALE - Duration::from_secs(60)).unwrap();
+        store.collect(0).unwrap();
+        assert!(!store.has_output(&made));
+    }
+}
