@@ -213,12 +213,10 @@ fn a_signal_at_any_moment_leaves_all_outputs_old_or_all_new() {
     let mut random = rand::rngs::StdRng::seed_from_u64(5);
     let mut stopped = 0;
     for round in 0..24 {
-        if round % 2 == 0 {
-            fs::remove_dir_all(desk.path("cache")).unwrap();
-        }
+        let arguments = after_losing_the_cache(&desk, round % 2 == 0);
         desk.manifest(&newer);
         let (signal, code) = SIGNALS[round % 3];
-        let run = start(&mut desk.command(&arguments(&[])));
+        let run = start(&mut desk.command(&arguments));
         thread::sleep(whole.mul_f64(random.gen_range(0.05..1.1)));
         // The second is not needed, and does no harm when it comes while the first is at work.
         for _ in 0..=round % 4 / 3 {
@@ -245,13 +243,22 @@ fn a_signal_at_any_moment_leaves_all_outputs_old_or_all_new() {
         }
         whole = whole.mul_f64(if run.code == Some(0) { 0.8 } else { 1.1 });
         desk.compose(&["cache", "verify"]).ok();
-        desk.compose(&arguments(&[])).ok();
+        desk.compose(&arguments).ok();
         assert_eq!(state(&desk), new, "round {round}");
         clean(&desk, &format!("round {round}, again"));
         desk.manifest(&older);
-        desk.compose(&arguments(&[])).ok();
+        desk.compose(&arguments).ok();
     }
     assert!(stopped > 4, "only {stopped} of 24 runs were stopped");
+}
+
+/// The arguments of a build, perhaps without the cache, and so without knowing which folder compose wrote.
+fn after_losing_the_cache(desk: &Desk, is_lost: bool) -> Vec<&'static str> {
+    if !is_lost {
+        return arguments(&[]);
+    }
+    fs::remove_dir_all(desk.path("cache")).unwrap();
+    arguments(&["--force"])
 }
 
 #[test]
@@ -262,20 +269,18 @@ fn killed_outright_each_output_is_old_or_new() {
     let mut random = rand::rngs::StdRng::seed_from_u64(6);
     let mut killed = 0;
     for round in 0..20 {
-        if round % 3 == 0 {
-            fs::remove_dir_all(desk.path("cache")).unwrap();
-        }
+        let arguments = after_losing_the_cache(&desk, round % 3 == 0);
         desk.manifest(&newer);
-        killed += usize::from(desk.killed(&arguments(&[]), &mut whole, random.gen_range(0.1..1.1)));
+        killed += usize::from(desk.killed(&arguments, &mut whole, random.gen_range(0.1..1.1)));
         for (now, either) in state(&desk).iter().zip(old.iter().zip(&new)) {
             assert!(now == either.0 || now == either.1, "round {round}: half an output");
         }
         desk.compose(&["cache", "verify"]).ok();
-        desk.compose(&arguments(&[])).ok();
+        desk.compose(&arguments).ok();
         assert_eq!(state(&desk), new, "round {round}");
         clean(&desk, &format!("round {round}"));
         desk.manifest(&older);
-        desk.compose(&arguments(&[])).ok();
+        desk.compose(&arguments).ok();
         assert_eq!(state(&desk), old, "round {round}");
     }
     assert!(killed > 4, "only {killed} of 20 runs were killed before they were done");
@@ -355,7 +360,7 @@ fn others_at_work_are_not_disturbed_by_one_that_is_killed() {
     ended(start(&mut with(&victim, &["cache", "verify"]))).ok();
     for desk in &desks {
         let together = state(desk);
-        desk.compose(&arguments(&["--locked"])).ok();
+        desk.compose(&arguments(&["--locked", "--force"])).ok();
         assert_eq!(state(desk), together, "alone, with a store of its own");
     }
 }

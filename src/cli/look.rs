@@ -21,7 +21,11 @@ use super::{
 use crate::{
     archive::{FetchSettings, Fetcher},
     audit::{Looked, Subject},
-    base::{Arch, PackageName, live::{Folder, Watched}, refusal, words},
+    base::{
+        Arch, PackageName,
+        live::{Folder, Watched},
+        refusal, words,
+    },
     build::assemble,
     deb::Limits,
     image::open::{ImageRef, Remote, open_target},

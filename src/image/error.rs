@@ -58,7 +58,7 @@ pub enum ImageError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A directory that compose did not make stands where an output should go.
-    #[error("{} is not empty and was not made by compose, so it is left alone; remove it, choose another output, or use --force", path.display())]
+    #[error("{} is not empty and not known as made by compose, so it is left alone; remove it, choose another output, or use --force", path.display())]
     Occupied {
         /// The directory.
         path: PathBuf,

@@ -6,9 +6,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 

@@ -299,9 +299,8 @@ fn a_second_run_replaces_its_own_outputs_and_no_others() {
     let (temp, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let at = temp.path();
     let store = Store::open(cache.path()).unwrap();
-    let write = |tree: &Tree, at: &Path, names: &[&str]| {
-        write_with(&store, tree, at, names, Layers::Single, Compression::Gzip)
-    };
+    let write =
+        |tree: &Tree, at: &Path, names: &[&str]| write_with(&store, tree, at, names, Layers::Single, Compression::Gzip);
     write(&tree, at, &ALL).unwrap();
     let (small, before) = (Tree::new(testing::EPOCH), names(at));
     write(&small, at, &ALL).unwrap();
@@ -319,7 +318,7 @@ fn a_second_run_replaces_its_own_outputs_and_no_others() {
         let error = write(&tree, at, &["x.tar", name]).unwrap_err();
         let shown = error.to_string().replace(fs::canonicalize(at).unwrap().to_str().unwrap(), "AT");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(shown.replace("layout", "rootfs"), @"AT/rootfs is not empty and was not made by compose, so it is left alone; remove it, choose another output, or use --force");
+            insta::assert_snapshot!(shown.replace("layout", "rootfs"), @"AT/rootfs is not empty and not known as made by compose, so it is left alone; remove it, choose another output, or use --force");
         }
         assert!(fs::read(at.join("x.tar")).unwrap() == tar, "the old .tar stays");
         assert_eq!(names(at), before);

@@ -162,8 +162,9 @@ pub fn write_images(
         return Err(ImageError::OneTree { path: output.path().into() });
     }
     all.iter().for_each(|output| stage::sweep(output.path()));
-    let stage =
-        |outputs: &[Output]| outputs.iter().map(|output| Stage::new(output, force, store)).collect::<Result<Vec<_>, _>>();
+    let stage = |outputs: &[Output]| {
+        outputs.iter().map(|output| Stage::new(output, force, store)).collect::<Result<Vec<_>, _>>()
+    };
     let mut stages = images.iter().map(|image| stage(image.outputs)).collect::<Result<Vec<_>, _>>()?;
     let mut shared_stages = stage(shared)?;
     let mut made = Vec::new();

@@ -21,18 +21,23 @@ pub(super) const FOLDER: &str = "outputs";
 const STALE: Duration = Duration::from_secs(180 * 24 * 3600);
 
 impl Store {
-    /// Notes that the directory `made` gets the name `target`. Where the note cannot be written, the next run has to be told
-    /// that it may replace it.
+    /// Notes that the directory `made` is about to get the name `target`; what has it until then stays known. Where the note
+    /// cannot be written, the next run has to be told that it may replace it.
     pub fn note_output(&self, target: &Path, made: &Metadata) {
         if let Some(note) = self.output_note(target) {
-            let _ = aside::keep(&note, mark(made).as_bytes());
+            let before = fs::symlink_metadata(target).ok().filter(|_| self.has_output(target));
+            let text = before.iter().chain([made]).map(mark).collect::<String>();
+            let _ = aside::keep(&note, text.as_bytes());
         }
     }
 
     /// Whether the directory at `target` is one that was noted, with nothing put into it at its top since.
     pub fn has_output(&self, target: &Path) -> bool {
         let noted = self.output_note(target).and_then(|note| fs::read_to_string(note).ok());
-        noted.is_some_and(|noted| fs::symlink_metadata(target).is_ok_and(|meta| noted == mark(&meta)))
+        let is_it = |noted: String| {
+            fs::symlink_metadata(target).is_ok_and(|meta| noted.split_inclusive('\n').any(|line| line == mark(&meta)))
+        };
+        noted.is_some_and(is_it)
     }
 
     fn output_note(&self, target: &Path) -> Option<PathBuf> {
@@ -80,6 +85,12 @@ mod tests {
         fs::rename(&made, temp.path().join("moved")).unwrap();
         assert!(!store.has_output(&made) && !store.has_output(&temp.path().join("moved")));
         fs::rename(temp.path().join("moved"), &made).unwrap();
+        assert!(store.has_output(&made));
+        // One that never got the name changes nothing.
+        store.note_output(&made, &fs::metadata(&other).unwrap());
+        assert!(store.has_output(&made));
+        fs::rename(&made, temp.path().join("moved")).unwrap();
+        fs::rename(&other, &made).unwrap();
         assert!(store.has_output(&made));
         fs::write(made.join("mine"), "").unwrap();
         assert!(!store.has_output(&made), "somebody put something into it");

@@ -178,7 +178,8 @@ refusals! { MADE:
         "A file that the manifest takes into the image changed while the image was made, so its digest would not hold."
         "build again, when nothing writes to it";
     OUTPUT_OCCUPIED 815 "output-occupied" OUTPUT
-        "The output's folder is not empty and was not made by compose, so what is in it might be dear to someone."
+        "The output's folder is not empty and is not known as made by compose, so what is in it might be dear to \
+            someone. A rootfs is known by the cache of the run that wrote it."
         "remove it, choose another output, or use --force";
     OUTPUT_WRONG_KIND 816 "output-wrong-kind" OUTPUT
         "What is at the output's place is of another kind, which cannot be replaced in one step."
