@@ -7,6 +7,7 @@
 
 pub mod deb;
 pub mod elf;
+pub mod engine;
 pub mod http;
 pub mod python;
 pub mod registry;
