@@ -71,6 +71,8 @@ pub struct Engine {
     run: Vec<String>,
     dir: PathBuf,
     daemon: Option<Child>,
+    /// Whether it knows layers that are compressed with zstd, as docker does from version 23 on.
+    pub zstd: bool,
 }
 
 fn strings(words: &[&str]) -> Vec<String> {
@@ -79,7 +81,7 @@ fn strings(words: &[&str]) -> Vec<String> {
 
 impl Engine {
     fn new(name: &'static str, dir: &Path, command: Vec<String>, run: &[&str]) -> Self {
-        Self { name, command, run: strings(run), dir: dir.to_owned(), daemon: None }
+        Self { name, command, run: strings(run), dir: dir.to_owned(), daemon: None, zstd: true }
     }
 
     /// podman, with whichever runtime works here; without one it still loads.
@@ -134,6 +136,9 @@ impl Engine {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+        let version = engine.well(&["version", "--format", "{{.Server.Version}}"]);
+        engine.zstd =
+            version.split('.').next().and_then(|major| major.parse().ok()).is_some_and(|major: u32| major >= 23);
         well(&["tar", "-cf", "stranger.tar", "-C", &stranger(dir).to_string_lossy(), "."], dir);
         engine.well(&["import", "stranger.tar", "stranger"]);
         if let (Some(code), said) = engine.started(&["-v", "/usr:/usr:ro", "stranger", "/usr/bin/true"])

@@ -13,6 +13,7 @@ pub mod python;
 pub mod registry;
 pub mod secret;
 pub mod signing;
+pub mod specification;
 pub mod wheel;
 
 use std::{
