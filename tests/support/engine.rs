@@ -32,10 +32,10 @@ pub struct Try {
     pub says: &'static str,
 }
 
-/// Runs to its end, within two minutes: the exit code, and everything that was said.
+/// Runs to its end, within five minutes: the exit code, and everything that was said.
 pub fn bounded(command: &[&str], dir: &Path) -> (Option<i32>, String) {
     let mut bounded = Command::new("timeout");
-    bounded.args(["--kill-after=5", "120"]).args(command).current_dir(dir).stdin(Stdio::null());
+    bounded.args(["--kill-after=5", "300"]).args(command).current_dir(dir).stdin(Stdio::null());
     let done = bounded.output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     (done.status.code(), text)
@@ -92,9 +92,12 @@ impl Engine {
         let own = ["--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--storage-driver", "vfs"];
         let quiet = ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime"];
         let hidden = ["unshare", "--mount", "sh", "-c", ONE_CGROUP, "--"];
+        // Else its locks are those of every podman on this machine.
+        let settings = format!("CONTAINERS_CONF={}", at("conf"));
+        fs::write(at("conf"), "[engine]\nlock_type = \"file\"\n").unwrap();
         let mut last = None;
         for (runtime, cgroups, before) in [("crun", "disabled", &hidden[..]), ("runc", "enabled", &[])] {
-            let command = strings(&[before, &["podman"], &own, &quiet, &[runtime]].concat());
+            let command = strings(&[before, &["env", &settings, "podman"], &own, &quiet, &[runtime]].concat());
             let mut engine = Self::new("podman", dir, command, &["--cgroups", cgroups]);
             if !engine.answers("info") {
                 continue;
@@ -118,7 +121,7 @@ impl Engine {
         let at = |name: &str| dir.join(format!("docker-{name}"));
         let (socket, log) = (format!("unix://{}", at("sock").display()), at("log"));
         let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", OWN_FOLDERS, "--", "timeout", "--kill-after=5", "1500"]).arg(daemon);
+        command.args(["--mount", "sh", "-c", OWN_FOLDERS, "--", "timeout", "--kill-after=5", "3000"]).arg(daemon);
         command.args(["--host", &socket, "--storage-driver", "vfs", "--bridge", "none"]);
         command.args(["--iptables=false", "--ip6tables=false"]);
         command.arg("--data-root").arg(at("data")).arg("--exec-root").arg(at("run")).arg("--pidfile").arg(at("pid"));
