@@ -68,6 +68,29 @@ def unpacked(path, how):
     return out
 
 
+# Layers by their digest, as an archive has those of a layout again.
+READ = {}
+
+
+def contents(path, how):
+    """A layer's diffID, and what is wrong with its paths (layer.md)."""
+    faults, seen = [], {"", "."}
+    with unpacked(path, how) as plain:
+        found = hashed(plain)[0]
+        plain.seek(0)
+        with tarfile.open(fileobj=plain, mode="r:") as tar:
+            for entry in tar:
+                name = entry.name.removeprefix("./").rstrip("/")
+                if name in seen and name not in ("", "."):
+                    faults.append(f"{name} is there twice")
+                if name.rpartition("/")[0] not in seen:
+                    faults.append(f"{name} comes before the directory that it is in")
+                if name.startswith("/") or ".." in name.split("/") or ".wh." in name:
+                    faults.append(f"the path {name}")
+                seen.add(name)
+    return found, faults
+
+
 class Image:
     """A layout, and what is wrong with it."""
 
@@ -177,22 +200,13 @@ class Image:
         if not how:
             return self.fault(here, f"the media type {descriptor['mediaType']}")
         self.count(f"{how} layer")
-        with unpacked(path, how) as plain:
-            if (found := hashed(plain)[0]) != diff_id:
-                self.fault(here, f"it unpacks to {found}, and its diffID is {diff_id}")
-            plain.seek(0)
-            seen = {"", "."}
-            with tarfile.open(fileobj=plain, mode="r:") as tar:
-                for entry in tar:
-                    name = entry.name.removeprefix("./").rstrip("/")
-                    above = name.rpartition("/")[0]
-                    if name in seen and name not in ("", "."):
-                        self.fault(here, f"{name} is there twice")
-                    if above not in seen:
-                        self.fault(here, f"{name} comes before the directory that it is in")
-                    if name.startswith("/") or ".." in name.split("/") or ".wh." in name:
-                        self.fault(here, f"the path {name}")
-                    seen.add(name)
+        if path.name not in READ:
+            READ[path.name] = contents(path, how)
+        found, faults = READ[path.name]
+        if found != diff_id:
+            self.fault(here, f"it unpacks to {found}, and its diffID is {diff_id}")
+        for each in faults:
+            self.fault(here, each)
 
     def artifact(self, here, descriptor, manifest):
         """manifest.md, “Guidelines for Artifact Usage”: an SBOM that refers to an image."""
