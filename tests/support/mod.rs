@@ -7,11 +7,13 @@
 
 pub mod deb;
 pub mod elf;
+pub mod engine;
 pub mod http;
 pub mod python;
 pub mod registry;
 pub mod secret;
 pub mod signing;
+pub mod specification;
 pub mod wheel;
 
 use std::{
