@@ -178,11 +178,12 @@ fn every_manifest_is_one() {
     assert!(read > 5, "only {read} manifests");
 }
 
-/// The commands of a shell's lines that begin with `compose`, without variables before it and redirections after it.
+/// The commands of a shell's lines, or of a CI job's, that begin with `compose`, without variables before it and
+/// redirections after it.
 fn commands(code: &str) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     for line in code.replace("\\\n", " ").lines() {
-        let line = line.split(" #").next().unwrap();
+        let line = line.split(" #").next().unwrap().trim_start().trim_start_matches("- ").trim_start_matches("run: ");
         for command in line.split(['|', ';']).flat_map(|part| part.split("&&")) {
             let words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'', '(', ')']).to_owned());
             let mut words = words.skip_while(|word| word.contains('=') && !word.starts_with('-'));
@@ -219,7 +220,9 @@ fn every_command_is_one() {
     let mut helps: BTreeMap<Vec<String>, String> = BTreeMap::new();
     let mut tried = 0;
     for (page, text) in pages() {
-        for (_, line, code) in parts(&text).1.into_iter().filter(|(language, ..)| language == "sh") {
+        for (_, line, code) in
+            parts(&text).1.into_iter().filter(|(language, ..)| ["sh", "yaml"].contains(&language.as_str()))
+        {
             for words in commands(&code) {
                 let place = format!("{}, below line {line}: compose {}", page.display(), words.join(" "));
                 if words.first().is_some_and(|word| word == "run") && !subcommands.contains("run") {
