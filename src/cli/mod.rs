@@ -10,6 +10,7 @@ mod checks;
 mod cve;
 mod desk;
 mod diff;
+pub mod environment;
 pub mod exit;
 mod explain;
 mod init;
