@@ -7,6 +7,7 @@ mod audit;
 mod build;
 mod cache;
 mod checks;
+mod completions;
 mod cve;
 mod desk;
 mod diff;
@@ -15,6 +16,7 @@ pub mod exit;
 mod explain;
 mod init;
 mod look;
+mod man;
 mod panic;
 mod progress;
 mod report;
@@ -67,6 +69,8 @@ fn run() -> u8 {
         (Some(Command::Checks(args)), _) => checks::checks(&args),
         (Some(Command::Explain(args)), _) => explain::explain(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),
+        (Some(Command::Completions(args)), _) => completions::completions(&args),
+        (Some(Command::Man(args)), _) => man::man(&args),
         (None, args) => build::build(&args),
     };
     // What an interruption has taken away is no other failure.
