@@ -19,6 +19,7 @@ mod look;
 mod man;
 mod panic;
 mod progress;
+pub mod reference;
 mod report;
 mod signals;
 mod vendor;
