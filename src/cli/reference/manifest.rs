@@ -6,7 +6,7 @@ use crate::{
     deb,
     manifest::{
         DEFAULT_OMIT, LIMIT_KEYS, OMIT_GROUPS, default_provided,
-        keys::{Key, LIMITS, Preset, ROOT, Section},
+        keys::{Key, Kind, LIMITS, Preset, ROOT, Section},
     },
     python,
 };
@@ -101,6 +101,7 @@ fn section(out: &mut String, section: &Section) {
 fn preset(key: &Key) -> String {
     match key.preset {
         Preset::Needed => "none, it is needed".into(),
+        Preset::Nothing if matches!(key.kind, Kind::Table(_)) => "none; what it would hold has its defaults".into(),
         Preset::Nothing => "none".into(),
         Preset::Value(text) => format!("`{text}`"),
         Preset::Words(words) => words.into(),

@@ -62,7 +62,8 @@ fn filled(text: &str, indent: &str) -> String {
         let mut length = 0;
         for word in paragraph.split_whitespace() {
             // Others at the start of a line could begin a list, a heading, a quotation or a table.
-            let is_plain = word.starts_with(|c: char| c.is_alphabetic() || "`(“./[".contains(c));
+            let is_number = word.trim_end_matches(['.', ')']).bytes().all(|byte| byte.is_ascii_digit());
+            let is_plain = word.starts_with(|c: char| c.is_alphanumeric() || "`(“./[".contains(c)) && !is_number;
             let count = word.chars().count();
             if length == 0 {
                 length = indent.len();

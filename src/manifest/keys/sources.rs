@@ -134,7 +134,7 @@ const DEBIAN_KEYS: &[Key] = &[
     key(
         "security-mirror",
         String,
-        Words("made of the mirror's URL, or that of the machine's apt"),
+        Words("`debian-security` beside the mirror, or that of the machine's apt"),
         "The same for the security archive.",
         "[debian]\nsuite = \"trixie\"\nmirror = \"https://mirror.example.com/debian\"\n\
          security-mirror = \"https://mirror.example.com/debian-security\"",
