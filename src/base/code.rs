@@ -260,6 +260,11 @@ impl Code {
         CODES.iter().find(|code| code.name == name)
     }
 
+    /// Whether an exception of `policy.allow` can name it: a limit is raised, not excused.
+    pub fn is_excusable(&self) -> bool {
+        !matches!(self.name, "max-size" | "max-packages" | "unused-exception")
+    }
+
     /// Whether `policy.forbid` can name it.
     pub fn is_forbiddable(&self) -> bool {
         matches!(self.asked, Forbid | Unhardened)

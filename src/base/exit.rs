@@ -19,18 +19,66 @@ pub const DIFFERS: u8 = 7;
 /// Output or disk.
 pub const OUTPUT: u8 = 8;
 
+/// An exit code, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitCode {
+    /// The number.
+    pub code: u8,
+    /// What it says, in a few words.
+    pub words: &'static str,
+    /// The same in a sentence.
+    pub meaning: &'static str,
+}
+
+const fn row(code: u8, words: &'static str, meaning: &'static str) -> ExitCode {
+    ExitCode { code, words, meaning }
+}
+
+/// Those that compose ends with by itself, in order.
+pub const CODES: [ExitCode; 9] = [
+    row(DONE, "done", "What was asked for is done."),
+    row(INTERNAL, "internal", "A fault of compose itself, which should be reported."),
+    row(USAGE, "usage or manifest", "Something is wrong with the arguments, the manifest, a lock or the environment."),
+    row(NO_SOLUTION, "no solution", "No set of packages is what the manifest asks for; the message says why not."),
+    row(
+        NETWORK,
+        "network or mirror",
+        "Something could not be fetched or pushed, or the data that are needed are not there.",
+    ),
+    row(
+        TRUST,
+        "signature or digest",
+        "A signature or digest is not what it must be, or what came from outside is broken.",
+    ),
+    row(
+        CHECK,
+        "check or policy",
+        "A check of the image, a policy of the manifest, or a limit that an option set, was not met.",
+    ),
+    row(DIFFERS, "differs", "A build differs from its lock, or two things that were compared from each other."),
+    row(OUTPUT, "output or disk", "An output, the lock or the cache could not be written."),
+];
+
+/// Those after a signal, which are 128 and its number.
+pub const SIGNALS: [ExitCode; 3] = [
+    row(129, "SIGHUP", "Ended by SIGHUP; nothing half made is left."),
+    row(130, "SIGINT", "Interrupted (SIGINT, Ctrl-C); nothing half made is left."),
+    row(143, "SIGTERM", "Ended by SIGTERM; nothing half made is left."),
+];
+
 /// What an exit code says, in a few words.
 pub fn words(code: u8) -> &'static str {
-    match code {
-        DONE => "done",
-        INTERNAL => "internal",
-        USAGE => "usage or manifest",
-        NO_SOLUTION => "no solution",
-        NETWORK => "network or mirror",
-        TRUST => "signature or digest",
-        CHECK => "check or policy",
-        DIFFERS => "differs",
-        OUTPUT => "output or disk",
-        _ => "unknown",
+    CODES.iter().find(|row| row.code == code).map_or("unknown", |row| row.words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_row_in_its_place() {
+        assert!(CODES.iter().enumerate().all(|(at, row)| usize::from(row.code) == at));
+        assert!(CODES.iter().chain(&SIGNALS).all(|row| row.meaning.ends_with('.')));
+        assert_eq!((words(CHECK), words(9)), ("check or policy", "unknown"));
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
-use super::cve::CveArgs;
+use super::{completions::Known, cve::CveArgs};
 use crate::{base::Arch, deb::Limits, image::open::ImageRef, manifest};
 
 /// What `compose --help` says after the options.
@@ -112,6 +113,15 @@ pub enum Command {
     /// larger than $COMPOSE_CACHE_LIMIT (10 GiB unless set), what was not used for longest goes.
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Print a script that has a shell complete commands, options and files
+    ///
+    /// bash takes it from ~/.local/share/bash-completion/completions/compose, fish from ~/.config/fish/completions/compose.fish,
+    /// zsh from a file _compose in a folder of its $fpath; the others read it in what they run at their start.
+    Completions(CompletionsArgs),
+    /// Write manual pages: compose(1), and one of each command
+    ///
+    /// They are compose.1, compose-lock.1 and so on, for a folder such as ~/.local/share/man/man1. Other files in it stay.
+    Man(ManArgs),
 }
 
 /// What is done with the cache.
@@ -122,7 +132,7 @@ pub enum CacheCommand {
     /// Remove what was not used for longest, once no other run uses the cache
     Gc {
         /// Leave at most this much, such as "2 GiB" or 0 [default: $COMPOSE_CACHE_LIMIT, else 10 GiB]
-        #[arg(long, value_name = "SIZE")]
+        #[arg(long, value_name = "SIZE", value_hint = ValueHint::Other)]
         limit: Option<String>,
     },
     /// Read every entry, and remove those that are damaged; exits with 6 if there were any
@@ -135,26 +145,26 @@ pub enum CacheCommand {
 #[derive(Debug, Clone, Args)]
 pub struct ResolveArgs {
     /// The manifest
-    #[arg(required = true)]
+    #[arg(required = true, value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
     /// Only these architectures, as Debian calls them (arm64) or as docker does (linux/arm64); repeatable, or with commas
     /// [default: all that the manifest names]
-    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_delimiter = ',', value_parser = Arch::of_platform)]
+    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_delimiter = ',', value_parser = Known::ARCH, hide_possible_values = true)]
     pub arch: Vec<Arch>,
     /// Another suite of Debian than the manifest's; its lock and outputs are called NAME-SUITE
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_hint = ValueHint::Other)]
     pub suite: Option<String>,
     /// Take Debian packages from this mirror, such as https://mirror.example.com/debian; or all from file:DIR, vendored
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub mirror: Option<String>,
     /// The OpenPGP key that --mirror is signed with, in place of Debian's; of a vendored folder also the manifest's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub signed_by: Option<PathBuf>,
     /// Touch no network: what is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
     /// Threads [default: one for each core]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_hint = ValueHint::Other)]
     pub jobs: Option<std::num::NonZeroUsize>,
 }
 
@@ -165,7 +175,7 @@ pub struct LockArgs {
     #[command(flatten)]
     pub resolve: ResolveArgs,
     /// Write the problem in OPB, so that any pseudo-Boolean solver can confirm the optimum
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub proof: Option<PathBuf>,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -179,6 +189,7 @@ pub struct WhyArgs {
     #[command(flatten)]
     pub resolve: ResolveArgs,
     /// A package or what one provides, a wheel, a path such as /usr/bin/python3, or a file's name such as libz.so.1
+    #[arg(value_hint = ValueHint::Other)]
     pub what: String,
     /// Form of the answer on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -195,7 +206,7 @@ pub struct GraphArgs {
     #[arg(long, value_name = "FORMAT", default_value = "dot")]
     pub format: Drawing,
     /// Write a page of HTML to this file instead; the packages and wheels are fetched, if they are not in the cache
-    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    #[arg(long, value_name = "FILE", conflicts_with = "format", value_hint = ValueHint::FilePath)]
     pub html: Option<PathBuf>,
 }
 
@@ -215,12 +226,13 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub resolve: ResolveArgs,
     /// An image that was built from the lock: a file, a folder, or docker://registry.example.com/name:tag
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub image: Option<ImageRef>,
     /// Take what was made of packages from the cache too: unpacked, compressed, compiled
     #[arg(long)]
     pub with_store: bool,
     /// How many paths that differ are listed
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_hint = ValueHint::Other)]
     pub show: usize,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -231,25 +243,25 @@ pub struct VerifyArgs {
 #[derive(Debug, Clone, Args)]
 pub struct AuditArgs {
     /// A manifest, a lock, an image or a rootfs
-    #[arg(required = true)]
+    #[arg(required = true, value_hint = ValueHint::AnyPath)]
     pub target: Option<PathBuf>,
     /// Which architecture, where there are several
-    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_parser = Arch::of_platform)]
+    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_parser = Known::ARCH, hide_possible_values = true)]
     pub arch: Option<Arch>,
     /// For a manifest: take Debian packages from this mirror
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub mirror: Option<String>,
     /// Touch no network: what is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
     /// Threads [default: one for each core]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_hint = ValueHint::Other)]
     pub jobs: Option<std::num::NonZeroUsize>,
     /// For an image: the lock that it was built from, which knows where each package is from
-    #[arg(long, value_name = "LOCK")]
+    #[arg(long, value_name = "LOCK", value_hint = ValueHint::FilePath)]
     pub lock: Option<PathBuf>,
     /// How many files of each kind are listed
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_hint = ValueHint::Other)]
     pub show: usize,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -269,7 +281,7 @@ pub struct AuditArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct LimitArgs {
     /// For an image: how much it may hold, a key of the manifest's [limits], such as unpacked="64 GiB"; repeatable
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_hint = ValueHint::Other)]
     pub limit: Vec<String>,
 }
 
@@ -293,7 +305,7 @@ pub struct DiffArgs {
     /// What is
     pub to: PathBuf,
     /// Which architecture, where there are several
-    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_parser = Arch::of_platform)]
+    #[arg(long, value_name = "ARCH", visible_alias = "platform", value_parser = Known::ARCH, hide_possible_values = true)]
     pub arch: Option<Arch>,
     /// For a manifest: touch no network
     #[arg(long)]
@@ -302,7 +314,7 @@ pub struct DiffArgs {
     #[arg(long)]
     pub times: bool,
     /// How many files of each package are listed
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_hint = ValueHint::Other)]
     pub show: usize,
     /// Exit with 7 if anything is different
     #[arg(long)]
@@ -364,9 +376,10 @@ pub struct VendorArgs {
     #[command(flatten)]
     pub resolve: ResolveArgs,
     /// The folder
+    #[arg(value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
     /// Sign it with this OpenPGP secret key; a passphrase is taken from COMPOSE_SIGN_PASSPHRASE
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_hint = ValueHint::FilePath)]
     pub sign_with: Option<PathBuf>,
     /// Replace a folder that compose vendor did not make
     #[arg(long)]
@@ -387,7 +400,7 @@ pub struct BuildArgs {
     ///
     /// Of several architectures oci:DIR, x.oci.tar and docker:// hold an index; {arch} in a name stands for the
     /// architecture, and each then has an output of its own: rootfs-{arch}/.
-    #[arg(short, long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT", value_hint = ValueHint::AnyPath)]
     pub output: Vec<String>,
     /// Fail if the lock is missing or stale, or if the build differs from it
     #[arg(long, conflicts_with = "update")]
@@ -418,6 +431,7 @@ pub enum Report {
 #[derive(Debug, Clone, Args)]
 pub struct ChecksArgs {
     /// Only this one, with what to do about it
+    #[arg(value_parser = Known::CHECK, hide_possible_values = true)]
     pub code: Option<String>,
     /// Form of the list on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -428,17 +442,33 @@ pub struct ChecksArgs {
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
     /// The folder [default: this one]
+    #[arg(value_hint = ValueHint::DirPath)]
     pub folder: Option<PathBuf>,
     /// Replace the manifest that is there
     #[arg(long)]
     pub force: bool,
 }
 
+/// A script for a shell.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Manual pages.
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// The folder, which is made if it is not there [default: none; compose(1) goes to standard output]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
 /// A look at the tables of refusals and findings.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
     /// Codes or names, such as E0412, signature-expired or setuid; all without
-    #[arg(value_name = "CODE")]
+    #[arg(value_name = "CODE", value_parser = Known::CODE, hide_possible_values = true)]
     pub codes: Vec<String>,
     /// Form of the list on standard output
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -458,7 +488,14 @@ impl Cli {
             Some(Command::Vendor(args)) => args.format == Format::Json,
             Some(Command::Checks(args)) => args.format == Format::Json,
             Some(Command::Explain(args)) => args.format == Format::Json,
-            Some(Command::Graph(_) | Command::Groups | Command::Cache(_) | Command::Init(_)) => false,
+            Some(
+                Command::Graph(_)
+                | Command::Groups
+                | Command::Cache(_)
+                | Command::Init(_)
+                | Command::Completions(_)
+                | Command::Man(_),
+            ) => false,
         }
     }
 }

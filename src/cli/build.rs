@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{collections::BTreeMap, env, fs};
+use std::{collections::BTreeMap, fs};
 
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use super::{
     args::{BuildArgs, LockArgs, Report},
     cache,
     desk::{Desk, logins},
+    environment,
     exit::Failure,
     print,
     report::{self, BuiltImage},
@@ -92,7 +93,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
 
 /// The date of what is built: the lock's, unless `SOURCE_DATE_EPOCH` is set (reproducible-builds.org's specification).
 pub fn epoch(lock: &Lock) -> Result<Timestamp, Failure> {
-    match env::var("SOURCE_DATE_EPOCH") {
+    match environment::SOURCE_DATE_EPOCH.read() {
         Ok(text) => text.parse().ok().and_then(|s| Timestamp::from_second(s).ok()).ok_or_else(|| {
             let text = format!("SOURCE_DATE_EPOCH is “{text}”; it must be seconds since 1970");
             Failure::words(refusal::BAD_ENVIRONMENT, text)

@@ -4,7 +4,7 @@
 
 use std::{env, fmt::Write as _, fs::File, io};
 
-use super::{args::CacheCommand, desk::cache_folder, exit::Failure, print, report::mb};
+use super::{args::CacheCommand, desk::cache_folder, environment, exit::Failure, print, report::mb};
 use crate::{
     advisory, archive,
     base::{Sha256, refusal},
@@ -37,10 +37,11 @@ pub fn cache(command: &CacheCommand) -> Result<(), Failure> {
 /// # Errors
 /// When `COMPOSE_CACHE_LIMIT` is no size.
 pub fn limit() -> Result<u64, Failure> {
-    match env::var("COMPOSE_CACHE_LIMIT") {
-        Ok(text) if !text.is_empty() => size("COMPOSE_CACHE_LIMIT", &text),
+    let variable = environment::COMPOSE_CACHE_LIMIT;
+    match variable.read() {
+        Ok(text) if !text.is_empty() => size(variable.name, &text),
         Ok(_) | Err(env::VarError::NotPresent) => Ok(LIMIT),
-        Err(env::VarError::NotUnicode(text)) => size("COMPOSE_CACHE_LIMIT", &text.to_string_lossy()),
+        Err(env::VarError::NotUnicode(text)) => size(variable.name, &text.to_string_lossy()),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use jiff::Timestamp;
 
 use super::exit::Failure;
@@ -28,16 +28,16 @@ pub struct CveArgs {
     #[arg(long)]
     pub cve: bool,
     /// Where the tracker's JSON is [default: https://security-tracker.debian.org/tracker/data/json]
-    #[arg(long, value_name = "URL|FILE", requires = "cve")]
+    #[arg(long, value_name = "URL|FILE", requires = "cve", value_hint = ValueHint::AnyPath)]
     pub tracker: Option<String>,
     /// Look up Python projects too, in OSV's dump of PyPI: a folder of .json files, or its all.zip
-    #[arg(long, value_name = "DIR", requires = "cve")]
+    #[arg(long, value_name = "DIR", requires = "cve", value_hint = ValueHint::AnyPath)]
     pub osv: Option<PathBuf>,
     /// Honour the statements of an OpenVEX document; repeatable
-    #[arg(long, value_name = "FILE", requires = "cve")]
+    #[arg(long, value_name = "FILE", requires = "cve", value_hint = ValueHint::FilePath)]
     pub vex: Vec<PathBuf>,
     /// Write an OpenVEX document of the vulnerabilities whose packages or files were left out of the image
-    #[arg(long, value_name = "FILE", requires = "cve")]
+    #[arg(long, value_name = "FILE", requires = "cve", value_hint = ValueHint::FilePath)]
     pub emit_vex: Option<PathBuf>,
     /// Exit with 6 if a vulnerability counts for at least this much
     ///

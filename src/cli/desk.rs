@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{args::ResolveArgs, exit::Failure, look, progress::Shown};
+use super::{args::ResolveArgs, environment, exit::Failure, look, progress::Shown};
 use crate::{
     archive::{
         self, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource, Mirrors, Sonames, SuiteRequest,
@@ -82,7 +82,7 @@ impl Desk {
         let store = Store::open(&cache)?;
         let now = Timestamp::now();
         let mirror = args.mirror.as_deref().map(absolute).transpose()?;
-        let env = env::var("COMPOSE_MIRROR").ok();
+        let env = environment::COMPOSE_MIRROR.text();
         // Who names a folder that `compose vendor` made, in whatever way a mirror is named for this machine.
         let of_machine =
             || env.as_ref().filter(|_| manifest.debian.as_ref().is_none_or(|debian| debian.mirror.is_none()));
@@ -213,7 +213,7 @@ impl Desk {
 
 /// Where Debian's snapshot archive lies: `COMPOSE_SNAPSHOT`, also as it was when this program was built.
 fn snapshot_archive() -> Option<String> {
-    let given = env::var("COMPOSE_SNAPSHOT").ok().or_else(|| option_env!("COMPOSE_SNAPSHOT").map(str::to_owned));
+    let given = environment::COMPOSE_SNAPSHOT.text().or_else(|| option_env!("COMPOSE_SNAPSHOT").map(str::to_owned));
     given.filter(|url| !url.trim().is_empty())
 }
 
@@ -234,10 +234,12 @@ fn everything(vendored: &Vendored) -> Mirrors {
 
 /// `$COMPOSE_CACHE`, else `$XDG_CACHE_HOME/compose`, else `~/.cache/compose` (XDG Base Directory Specification).
 pub fn cache_folder() -> Result<PathBuf, Failure> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("COMPOSE_CACHE")
-        .or_else(|| set("XDG_CACHE_HOME").filter(|path| path.is_absolute()).map(|path| path.join("compose")))
-        .or_else(|| set("HOME").map(|home| home.join(".cache/compose")))
+    environment::COMPOSE_CACHE
+        .path()
+        .or_else(|| {
+            environment::XDG_CACHE_HOME.path().filter(|path| path.is_absolute()).map(|path| path.join("compose"))
+        })
+        .or_else(|| environment::HOME.path().map(|home| home.join(".cache/compose")))
         .ok_or_else(|| {
             Failure::words(
                 refusal::BAD_ENVIRONMENT,
@@ -263,16 +265,16 @@ pub fn credentials(image: &ImageRef) -> Result<Credentials, Failure> {
 /// # Errors
 /// When a file is malformed.
 pub fn logins() -> Result<Credentials, Failure> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = |path: &str| set("HOME").map(|home| home.join(path));
-    let files: Vec<PathBuf> = match set("REGISTRY_AUTH_FILE") {
+    let home = |path: &str| environment::HOME.path().map(|home| home.join(path));
+    let files: Vec<PathBuf> = match environment::REGISTRY_AUTH_FILE.path() {
         Some(file) => vec![file],
         None => [
-            set("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")),
-            set("XDG_CONFIG_HOME")
+            environment::XDG_RUNTIME_DIR.path().map(|folder| folder.join("containers/auth.json")),
+            environment::XDG_CONFIG_HOME
+                .path()
                 .map(|folder| folder.join("containers/auth.json"))
                 .or(home(".config/containers/auth.json")),
-            set("DOCKER_CONFIG").map(|folder| folder.join("config.json")).or(home(".docker/config.json")),
+            environment::DOCKER_CONFIG.path().map(|folder| folder.join("config.json")).or(home(".docker/config.json")),
         ]
         .into_iter()
         .flatten()

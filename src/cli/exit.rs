@@ -1,10 +1,11 @@
 //! The error that ends the program: which refusal it is, and what is said of it.
 
-use std::{env, fmt, io::IsTerminal};
+use std::{fmt, io::IsTerminal};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 
+use super::environment;
 pub use crate::base::exit::*;
 use crate::{
     base::refusal::{Refusal, Refuses},
@@ -91,7 +92,7 @@ impl<E: Refuses> From<E> for Failure {
 /// Faults that know their place in the manifest are drawn with its lines.
 impl From<ManifestErrors> for Failure {
     fn from(error: ManifestErrors) -> Self {
-        let plain = !std::io::stderr().is_terminal() || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let plain = !std::io::stderr().is_terminal() || environment::NO_COLOR.filled().is_some();
         let theme = if plain { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::unicode() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(120).without_cause_chain();
         let mut text = String::new();

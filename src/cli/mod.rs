@@ -7,15 +7,19 @@ mod audit;
 mod build;
 mod cache;
 mod checks;
+mod completions;
 mod cve;
 mod desk;
 mod diff;
+pub mod environment;
 pub mod exit;
 mod explain;
 mod init;
 mod look;
+mod man;
 mod panic;
 mod progress;
+pub mod reference;
 mod report;
 mod signals;
 mod vendor;
@@ -66,6 +70,8 @@ fn run() -> u8 {
         (Some(Command::Checks(args)), _) => checks::checks(&args),
         (Some(Command::Explain(args)), _) => explain::explain(&args),
         (Some(Command::Cache(command)), _) => cache::cache(&command),
+        (Some(Command::Completions(args)), _) => completions::completions(&args),
+        (Some(Command::Man(args)), _) => man::man(&args),
         (None, args) => build::build(&args),
     };
     // What an interruption has taken away is no other failure.

@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +13,7 @@ use super::{
     args::{Format, VendorArgs},
     build::{OnDisk, read_lock},
     desk::Desk,
+    environment,
     exit::Failure,
     print,
     report::mb,
@@ -38,7 +38,7 @@ pub fn vendor(args: &VendorArgs) -> Result<(), Failure> {
         }
     };
     // What can be told before the work.
-    let passphrase = env::var("COMPOSE_SIGN_PASSPHRASE").ok();
+    let passphrase = environment::COMPOSE_SIGN_PASSPHRASE.text();
     let signer = args.sign_with.as_deref().map(|key| Signer::read(key, passphrase.as_deref(), desk.now)).transpose()?;
     crate::vendor::check(&args.dir, args.force)?;
     // Without --arch all that the lock has, whatever the manifest names.

@@ -66,17 +66,25 @@ pub const LIMIT_KEYS: [LimitKey; 7] = [
 ];
 
 impl LimitKey {
+    /// The least and the most that it can be, in words.
+    pub fn bounds(&self) -> [String; 2] {
+        [self.least, self.most].map(|value| self.bound(value))
+    }
+
+    fn bound(&self, value: u64) -> String {
+        match (self.is_size, value) {
+            (true, _) if value >= 1 << 30 => format!("{} GiB", value >> 30),
+            (true, _) if value >= 1 << 20 => format!("{} MiB", value >> 20),
+            _ => value.to_string(),
+        }
+    }
+
     fn fits(&self, text: &str, value: u64) -> Result<u64, Fault> {
         if (self.least..=self.most).contains(&value) {
             return Ok(value);
         }
-        let bound = |value: u64| match (self.is_size, value) {
-            (true, _) if value >= 1 << 30 => format!("{} GiB", value >> 30),
-            (true, _) if value >= 1 << 20 => format!("{} MiB", value >> 20),
-            _ => value.to_string(),
-        };
-        let text = quote(text);
-        Err(Fault::new(format!("{text} is not between {} and {}", bound(self.least), bound(self.most))))
+        let (text, [least, most]) = (quote(text), self.bounds());
+        Err(Fault::new(format!("{text} is not between {least} and {most}")))
     }
 
     fn read(&self, text: &str) -> Result<u64, Fault> {

@@ -4,7 +4,7 @@
 //! and a suggestion. Every table and key is known here; one without effect yet is refused, never ignored.
 //!
 //! ```text
-//! extends (which files)  →  reader (TOML with places)  →  sources, python, rootfs, accounts, image, policy, limits (one
+//! extends (which files)  →  reader (TOML with places; keys: those there are, told)  →  sources, python, rootfs, accounts, image, policy, limits (one
 //! table each)  →  model  →  meaning
 //! ```
 
@@ -15,6 +15,7 @@ mod extends;
 mod extends_tests;
 mod groups;
 mod image;
+pub mod keys;
 mod limits;
 mod meaning;
 mod model;

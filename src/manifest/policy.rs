@@ -154,7 +154,7 @@ fn denied(value: &Value<'_>) -> Vec<&'static Code> {
 
 fn exception(mut table: Table<'_>, line: Line) -> Option<Exception> {
     let example = "such as { rule = \"setuid\", path = \"/usr/bin/su\", reason = \"…\" }";
-    let codes: Vec<_> = CODES.iter().filter(|code| is_excusable(code)).map(|code| (code.name, code)).collect();
+    let codes: Vec<_> = CODES.iter().filter(|code| code.is_excusable()).map(|code| (code.name, code)).collect();
     let rule = table.need("rule", example);
     let reason = table.need("reason", "reason = \"…\": why it may be so");
     let path = table.get("path").map(|value| pattern(&value, path));
@@ -177,11 +177,6 @@ fn exception(mut table: Table<'_>, line: Line) -> Option<Exception> {
         None => Some(None),
     };
     Some(Exception { rule, path: whole(path)?, package: whole(package)?, reason, line })
-}
-
-/// A limit is raised, not excused.
-fn is_excusable(code: &Code) -> bool {
-    !matches!(code.name, "max-size" | "max-packages" | "unused-exception")
 }
 
 fn reason(text: &str) -> Result<String, Fault> {

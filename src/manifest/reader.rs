@@ -20,7 +20,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::error::{Fault, ManifestError, position, quote};
+use super::{
+    error::{Fault, ManifestError, position, quote},
+    keys::{self, Section},
+};
 use crate::base::{Line, refusal};
 
 /// Faults that are kept: nobody reads on after so many.
@@ -92,6 +95,8 @@ pub(super) struct Value<'d> {
     pub doc: &'d Doc,
     pub name: String,
     inner: &'d Spanned<DeValue<'d>>,
+    /// The keys of the table that it is, if it is one.
+    section: &'static Section,
     /// The same key's in the files that this one's extends, the nearest first.
     under: Vec<(&'d Doc, &'d Spanned<DeValue<'d>>)>,
 }
@@ -247,7 +252,9 @@ impl<'d> Value<'d> {
         // The farthest first.
         let layers =
             self.layers().into_iter().rev().filter_map(|(doc, inner)| Some((doc, inner.get_ref().as_array()?)));
-        let item = |doc, (i, inner)| Self { doc, name: format!("{}[{i}]", self.name), inner, under: Vec::new() };
+        let section = self.section;
+        let item =
+            |doc, (i, inner)| Self { doc, name: format!("{}[{i}]", self.name), inner, section, under: Vec::new() };
         Some(layers.flat_map(|(doc, items)| items.iter().enumerate().map(move |one| item(doc, one))).collect())
     }
 
@@ -280,7 +287,7 @@ impl<'d> Value<'d> {
     /// Notes what other files have at this key that is of another kind.
     fn all_are(&self, wanted: &str, is: impl Fn(&DeValue<'d>) -> bool) {
         for &(doc, inner) in self.under.iter().filter(|(_, inner)| !is(inner.get_ref())) {
-            Self { doc, name: self.name.clone(), inner, under: Vec::new() }.mismatch(wanted, None);
+            Self { doc, inner, under: Vec::new(), ..self.clone() }.mismatch(wanted, None);
         }
     }
 
@@ -296,7 +303,8 @@ impl<'d> Value<'d> {
         self.all_are("a table", DeValue::is_table);
         let layer = |(doc, inner): (&'d Doc, &'d Spanned<DeValue<'d>>)| Some((doc, inner.get_ref().as_table()?));
         let layers = self.layers().into_iter().filter_map(layer).collect();
-        Some(Table { doc: self.doc, name: self.name.clone(), place: Some(self.span()), layers, asked: Vec::new() })
+        let (name, place, section) = (self.name.clone(), Some(self.span()), self.section);
+        Some(Table { doc: self.doc, name, place, layers, section, asked: Vec::new() })
     }
 }
 
@@ -307,13 +315,15 @@ pub(super) struct Table<'d> {
     place: Option<Range<usize>>,
     /// The table of each file that has it, the nearest first.
     layers: Vec<(&'d Doc, &'d DeTable<'d>)>,
+    /// The keys that the reference says the table has.
+    section: &'static Section,
     asked: Vec<&'static str>,
 }
 
 impl<'d> Table<'d> {
     /// The document itself, and those that it extends, the nearest first.
     pub fn root(doc: &'d Doc, layers: Vec<(&'d Doc, &'d DeTable<'d>)>) -> Self {
-        Self { doc, name: String::new(), place: None, layers, asked: Vec::new() }
+        Self { doc, name: String::new(), place: None, layers, section: &keys::ROOT, asked: Vec::new() }
     }
 
     /// Where the table is; the start of the file for the document itself.
@@ -330,9 +340,12 @@ impl<'d> Table<'d> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }
+        let known = self.section.key(key);
+        debug_assert!(known.is_some(), "src/manifest/keys does not tell of {key} in {}", self.section.title());
+        let section = known.map_or(&keys::FREE, |key| key.section());
         let mut found = self.layers.iter().filter_map(|(doc, table)| Some((*doc, table.get(key)?)));
         let (doc, inner) = found.next()?;
-        Some(Value { doc, name: self.full(key), inner, under: found.collect() })
+        Some(Value { doc, name: self.full(key), inner, section, under: found.collect() })
     }
 
     /// The same of the nearest file alone: nobody else can say it.
@@ -399,7 +412,8 @@ impl<'d> Table<'d> {
         // The farthest first: the nearest holds.
         for (doc, name, inner) in table.layers.iter().rev().flat_map(|(doc, all)| all.iter().map(|(k, v)| (*doc, k, v)))
         {
-            let value = Value { doc, name: table.full(name.get_ref()), inner, under: Vec::new() };
+            let full = table.full(name.get_ref());
+            let value = Value { doc, name: full, inner, section: &keys::FREE, under: Vec::new() };
             match check(name.get_ref()) {
                 Ok(()) => out.extend(value.raw_text().map(|text| (name.get_ref().to_string(), text.to_owned()))),
                 Err(fault) => doc.note(name.span(), fault),
@@ -415,6 +429,14 @@ impl<'d> Table<'d> {
 
     /// Ends reading: every key that was not asked for is unknown.
     pub fn done(self) {
+        // What the reference tells of is read, and the other way round.
+        debug_assert!(
+            self.section.keys.iter().map(|key| key.name).eq(self.asked.iter().copied()),
+            "{} has the keys {:?} in src/manifest/keys, and {:?} were read, in this order",
+            self.section.title(),
+            self.section.keys.iter().map(|key| key.name).collect::<Vec<_>>(),
+            self.asked,
+        );
         for (doc, key) in self.layers.iter().flat_map(|(doc, all)| all.keys().map(|key| (*doc, key))) {
             let word = key.get_ref();
             if self.asked.iter().any(|known| known == word) {
