@@ -174,7 +174,7 @@ impl Seen {
                 out +=
                     "# requirements.txt has no hashes, so it does not say which files are meant; write one that has:\n";
                 out += "#     uv pip compile --generate-hashes requirements.txt -o requirements.lock.txt\n";
-                out += "# lock = \"requirements.lock.txt\"\n";
+                out += "lock = \"requirements.lock.txt\"\n";
             }
             None => {
                 out += "# No lock was found. One of these says which wheels go in:\n";

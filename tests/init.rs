@@ -23,7 +23,7 @@ fn it_writes_a_manifest_and_replaces_none() {
     fs::write(folder.join("app.py"), "from flask import Flask\napp = Flask(__name__)\n").unwrap();
     let (code, out, err) = init(&folder, &[]);
     assert_eq!((code, err.as_str()), (Some(0), "found requirements.txt\n"));
-    assert!(out.starts_with("./manifest.toml\n") && out.contains("compose ./manifest.toml"), "{out}");
+    assert!(out == "manifest.toml\n  next: read it, then run compose manifest.toml\n", "{out}");
     let written = fs::read_to_string(folder.join("manifest.toml")).unwrap();
     assert!(written.starts_with("name = \"shop\"\n") && written.contains("lock = \"requirements.txt\""), "{written}");
 
@@ -38,4 +38,5 @@ fn it_writes_a_manifest_and_replaces_none() {
     let (code, _, err) = init(temp.path(), &["nowhere"]);
     assert_eq!(code, Some(2));
     assert!(err.starts_with("error[E0105 target-unreadable]: cannot look into nowhere"), "{err}");
+    assert!(err.ends_with("next step: name the folder that has your application\n"), "{err}");
 }

@@ -22,14 +22,18 @@ pub struct UnknownArch(pub String);
 
 /// A name that is neither an architecture nor a platform that an image can be made for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{text}” is neither an architecture nor a platform that compose knows ({})", known())]
+#[error("“{text}” is neither an architecture nor a platform that compose knows ({})", known(text))]
 pub struct UnknownPlatform {
     /// As typed.
     pub text: String,
 }
 
-fn known() -> String {
-    Arch::ALL.map(|arch| format!("{arch} or {}", arch.platform())).join(", ")
+/// What is meant, or all that there is.
+fn known(text: &str) -> String {
+    match Arch::called_elsewhere(text) {
+        Some(arch) => format!("Debian calls it {arch}"),
+        None => Arch::ALL.map(|arch| format!("{arch} or {}", arch.platform())).join(", "),
+    }
 }
 
 impl Arch {
@@ -61,6 +65,19 @@ impl Arch {
             Self::Riscv64 => "riscv64-linux-gnu",
             Self::S390x => "s390x-linux-gnu",
         }
+    }
+
+    /// The architecture that another world calls so: uname(2), Go, LLVM, docker's official images.
+    pub fn called_elsewhere(text: &str) -> Option<Self> {
+        Some(match text {
+            "x86_64" | "x86-64" | "x64" => Self::Amd64,
+            "aarch64" | "armv8" | "arm64v8" => Self::Arm64,
+            "arm" | "armv7" | "armv7l" | "arm32v7" | "armhfp" => Self::Armhf,
+            "386" | "i686" | "x86" => Self::I386,
+            "ppc64le" | "powerpc64le" => Self::Ppc64el,
+            "riscv" | "rv64" => Self::Riscv64,
+            _ => return None,
+        })
     }
 
     /// OCI's `architecture` and `variant` (image-spec, config.md; values are Go's GOARCH).
@@ -160,5 +177,7 @@ mod tests {
         }
         let error = Arch::of_platform("linux/arm/v6").err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("“linux/arm/v6”") && error.contains("armhf or linux/arm/v7"), "{error}");
+        let error = Arch::of_platform("x86_64").err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.ends_with("(Debian calls it amd64)"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Finding, Options, Severity, shown};
 use crate::{
-    base::{Arch, RootPath},
+    base::{Arch, PackageName, RootPath},
     elf::{Abi, DefinedVersion, Elf, ElfError, Loaded, Loader, Names, Source, VersionNumber},
     tree::{Content, Kind, Node, Origin, Tree},
 };
@@ -147,6 +147,12 @@ impl<'a> Check<'a> {
         let mut hint = match self.options.providers.map(|providers| providers(name)).as_deref() {
             None => format!("add the package that ships {text} to packages.install"),
             Some([]) => format!("no package of the manifest's repositories ships {text}; add a repository that has it"),
+            Some(several) if several.iter().any(|one| self.has_package(one)) => {
+                let here: Vec<_> =
+                    several.iter().filter(|one| self.has_package(one)).map(ToString::to_string).collect();
+                let here = here.join(", ");
+                format!("{here} ships it and is in the image, so [rootfs] has taken the file out: keep it there")
+            }
             Some([one]) => format!("add {one} to packages.install"),
             Some(several) => {
                 let names: Vec<_> = several.iter().map(ToString::to_string).collect();
@@ -159,6 +165,11 @@ impl<'a> Check<'a> {
         hint += ", or remove the file with [rootfs] remove";
         let message = format!("it needs {text}, which is in no place where the loader looks");
         Some(finding(object, "missing-library", message, hint))
+    }
+
+    /// Whether anything of the package is in the image.
+    fn has_package(&self, name: &PackageName) -> bool {
+        self.tree.iter().any(|(_, node)| matches!(&node.origin, Origin::Package(package) if package == name))
     }
 
     /// Whether a package's private library needs one that lies below its own folder, as all of Java's need

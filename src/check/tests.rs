@@ -276,12 +276,15 @@ fn needs_that_are_ignored_and_files_for_others() {
 #[test]
 fn hints_name_the_packages_that_are_known() {
     let mut tree = Tree::new(0);
-    for name in ["none", "one", "two"] {
+    for name in ["none", "one", "there", "two"] {
         from(&mut tree, &format!("opt/{name}.so"), wheel("w"), &Fixture::new().needed(name));
     }
+    let there = Origin::Package("libthere2".parse().unwrap());
+    tree.insert_file(RootPath::literal("usr/share/doc/libthere2/copyright"), 0o644, *b"", there).unwrap();
     let names = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<PackageName>>();
     let providers = |soname: &[u8]| match soname {
         b"one" => names(&["libone1"]),
+        b"there" => names(&["libthere1", "libthere2"]),
         b"two" => names(&["libtwo2", "libtwo2t64"]),
         _ => Vec::new(),
     };
@@ -293,6 +296,7 @@ fn hints_name_the_packages_that_are_known() {
         [
             "no package of the manifest's repositories ships none; add a repository that has it",
             "add libone1 to packages.install",
+            "libthere2 ships it and is in the image, so [rootfs] has taken the file out: keep it there",
             "add one of libtwo2, libtwo2t64 to packages.install",
         ]
         .map(|hint| format!("{hint}{rest}"))

@@ -11,6 +11,8 @@ use crate::{base::Arch, deb::Limits, image::open::ImageRef, manifest};
 /// What `compose --help` says after the options.
 const AFTER: &str = "\
 Examples:
+  compose init                               a first manifest.toml, for the lock of
+                                             the application in this folder
   compose python3.toml                       python3-amd64.oci.tar, for docker load
   compose python3.toml -o rootfs/ -o x.tar   a directory and a tar of the same tree
   compose python3.toml -o docker://registry.example.com/team/python3:1.0

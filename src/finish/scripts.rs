@@ -27,7 +27,7 @@ const QUESTIONS: Verdict = Irrelevant("it asks debconf, which an image has not")
 const DIVERSIONS: Verdict = Irrelevant("it guards the move to merged-/usr with diversions of dpkg");
 
 /// Package (a `*` stands for a version), script, verdict. Read in Debian 13 (amd64); libc6's preinst only skimmed.
-const TABLE: [(&str, &str, Verdict); 30] = [
+const TABLE: [(&str, &str, Verdict); 31] = [
     ("base-files", "preinst", Covered("base")),
     ("base-files", "postinst", Covered("base")),
     ("base-passwd", "preinst", Covered("accounts")),
@@ -48,6 +48,11 @@ const TABLE: [(&str, &str, Verdict); 30] = [
     ("libgtk-3-0t64", "preinst", UPGRADES),
     ("libpython3.*-minimal", "postinst", Irrelevant("it guards against a file that the package ships")),
     ("libreadline8t64", "preinst", DIVERSIONS),
+    (
+        "netbase",
+        "postinst",
+        Irrelevant("it makes /etc/hosts, which a container gets when it starts, and names of three networks"),
+    ),
     ("openssl", "postinst", Irrelevant("it links a directory that the package ships")),
     ("python3", "preinst", UPGRADES),
     ("python3", "postinst", BYTECODE),

@@ -143,6 +143,11 @@ impl Output {
 }
 
 fn suggest(text: &str) -> String {
+    // `localhost:5000/team/app:1`: a host with a port or a domain, and a name with a tag.
+    let is_reference = text.split_once('/').is_some_and(|(host, name)| host.contains([':', '.']) && name.contains(':'));
+    if is_reference && format!("{SCHEME}{text}").parse::<Reference>().is_ok() {
+        return format!("{SCHEME}{text}");
+    }
     for prefix in ["oci-archive:", "docker-archive:"] {
         if let Some(rest) = text.strip_prefix(prefix) {
             return format!("{}.oci.tar", stem(rest).1);
@@ -232,6 +237,16 @@ mod tests {
             }
         }
         insta::assert_snapshot!(shown);
+        for (text, meant) in [
+            ("localhost:5000/shop:1", "docker://localhost:5000/shop:1"),
+            ("registry.example.com/a/b:1.0", "docker://registry.example.com/a/b:1.0"),
+            ("folder/image", "folder/image/"),
+        ] {
+            assert!(
+                Output::parse(text).unwrap_err().to_string().ends_with(&format!("did you mean “{meant}”?")),
+                "{text}"
+            );
+        }
         insta::assert_snapshot!(Output::parse("x.zip").unwrap_err(), @"“x.zip” is not an output that compose knows: rootfs/ (a directory), x.tar, x.tar.gz, x.tar.zst, x.oci.tar, oci:DIR or docker://REGISTRY/NAME:TAG; did you mean “x.tar”?");
     }
 }

@@ -177,20 +177,11 @@ fn archs(root: &mut Table<'_>) -> Option<Vec<Arch>> {
 
 /// One of Debian's architectures; whoever writes another world's name for it is told Debian's.
 fn arch(text: &str) -> Result<Arch, Fault> {
-    let debian = match text {
-        "x86_64" | "x86-64" | "x64" => "amd64",
-        "aarch64" | "armv8" | "arm64v8" => "arm64",
-        "arm" | "armv7" | "armv7l" | "arm32v7" | "armhfp" => "armhf",
-        "386" | "i686" | "x86" => "i386",
-        "ppc64le" | "powerpc64le" => "ppc64el",
-        "riscv" | "rv64" => "riscv64",
-        _ => text,
-    };
     text.parse().map_err(|_| {
         let fault = Fault::new(format!("“{}” is not an architecture of Debian", error::quote(text)));
-        match debian.parse::<Arch>() {
-            Ok(arch) => fault.help(format!("Debian calls it “{arch}”")),
-            Err(_) => fault.suggest(text, Arch::ALL.map(Arch::as_str)),
+        match Arch::called_elsewhere(text) {
+            Some(arch) => fault.help(format!("Debian calls it “{arch}”")),
+            None => fault.suggest(text, Arch::ALL.map(Arch::as_str)),
         }
     })
 }

@@ -253,7 +253,7 @@ refusals! { MADE:
         "ask for an architecture that is there, or leave --arch out";
     IMAGE_SEVERAL 914 "image-several" USAGE
         "There are several images at that place, and nothing says which one is meant."
-        "name the architecture, or take the one that is meant out with skopeo copy";
+        "name the architecture with --arch, or take the one that is meant out with skopeo copy";
     NO_IMAGE 915 "no-image" USAGE
         "The place holds no image of Linux."
         "name an image of a root filesystem";

@@ -190,7 +190,7 @@ impl OpenFault {
             Self::Scratch { .. } => "free some space, or choose another cache",
             Self::Special => "name an image: an OCI layout, a tar archive of one or of a rootfs, or a rootfs directory",
             Self::Arch { .. } => "ask for an architecture that is there",
-            Self::Several(_) => "name the architecture, or take the one that is meant out with skopeo copy",
+            Self::Several(_) => "name the architecture with --arch, or take the one that is meant out with skopeo copy",
             Self::MediaType { .. } | Self::NoImage(_) => "name an image of a root filesystem",
             Self::Limit(_) | Self::Layer { fault: LayerFault::Limit(_) | LayerFault::Tar(TarFault::Limit(_)), .. } => {
                 "do not trust it; if it is meant to be that large, raise that limit with --limit KEY=VALUE"

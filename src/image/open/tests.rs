@@ -376,7 +376,7 @@ fn one_of_several_is_chosen() {
     layout.write(&at);
     let told = check(&at);
     insta::assert_snapshot!(told, @r"
-    AT/oci: it holds several images: amd64, arm64, s390x; name the architecture, or take the one that is meant out with skopeo copy
+    AT/oci: it holds several images: amd64, arm64, s390x; name the architecture with --arch, or take the one that is meant out with skopeo copy
     AT/oci: it is not for i386, but for amd64, arm64, s390x; ask for an architecture that is there
     AT/oci: it has no sha256:…, which the index names; it was damaged or altered: fetch or build it again
     ");
