@@ -4,11 +4,11 @@
 //! In: the plan. Out: nothing, as nothing of it is left; or [`REFUSED`] and a report.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::{CString, OsStr, OsString},
     fs, io,
-    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    sync::Arc,
 };
 
 use rustix::{io::Errno, process::Signal};
@@ -55,14 +55,16 @@ fn become_it(plan: &Plan, report: &mut Report) -> Result<Never, Fault> {
     let name = plan.argv.first().map(OsString::as_os_str).unwrap_or_default();
     let path = plan.env.iter().find(|(key, _)| key == "PATH").map_or(OsStr::new(PATH), |(_, value)| value);
     let program = find(name, path)?;
-    let arguments = plan.argv.get(1..).unwrap_or_default();
-    let error = Command::new(&program)
-        .arg0(name)
-        .args(arguments)
-        .env_clear()
-        .envs(plan.env.iter().map(|(key, value)| (key, value)))
-        .exec();
-    Err(not_executed(&program, &error))
+    // Ignored since this program's own beginning; what is handled is as it was at first for the next program (execve(2)).
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
+    // Not execvp(3), which takes what is no program for a script of /bin/sh.
+    let text = |text: &[u8]| CString::new(text).map_err(|_| not_executed(&program, Errno::INVAL));
+    let argv: Vec<CString> = plan.argv.iter().map(|word| text(word.as_bytes())).collect::<Result<_, _>>()?;
+    let pair = |(key, value): &(OsString, OsString)| text(&[key.as_bytes(), b"=", value.as_bytes()].concat());
+    let env: Vec<CString> = plan.env.iter().map(pair).collect::<Result<_, _>>()?;
+    let Err(error) = nix::unistd::execve(&text(program.as_os_str().as_bytes())?, &argv, &env);
+    let error = Errno::from_raw_os_error(error as i32);
+    Err(not_executed(&program, error))
 }
 
 /// The file that is executed, as execvp(3) finds it.
@@ -98,22 +100,18 @@ fn find(name: &OsStr, path: &OsStr) -> Result<PathBuf, Fault> {
     })
 }
 
-fn not_executed(program: &Path, error: &io::Error) -> Fault {
-    let why = match Errno::from_io_error(error) {
-        Some(Errno::NOENT) => {
-            "the interpreter that it names in its first line, or in its ELF header, is not in the image"
-        }
-        Some(Errno::NOEXEC) => {
-            "it is neither a program of this machine nor a script with an interpreter in its first line"
-        }
-        Some(Errno::ACCESS) => {
+fn not_executed(program: &Path, error: Errno) -> Fault {
+    let why = match error {
+        Errno::NOENT => "the interpreter that it names in its first line, or in its ELF header, is not in the image",
+        Errno::NOEXEC => "it is neither a program of this machine nor a script with an interpreter in its first line",
+        Errno::ACCESS => {
             "its user may not, or the cache lies on a file system that is mounted noexec; COMPOSE_CACHE names another place"
         }
         _ => "the kernel refuses",
     };
     Fault::new(
         refusal::PROGRAM_NOT_EXECUTABLE,
-        format!("{} of the image cannot be executed ({error}): {why}", display(program)),
+        format!("{} of the image cannot be executed ({}): {why}", display(program), io::Error::from(error)),
     )
 }
 

@@ -76,7 +76,10 @@ pub(super) fn enter(plan: &Plan, report: &mut Report) -> Result<(), Fault> {
     for volume in &plan.volumes {
         self::volume(&root, volume)?;
     }
-    root.folder(&plan.workdir).map_err(Fault::root(format!("make {}", plan.workdir.display())))?;
+    root.folder(&plan.workdir).map_err(|error| {
+        let text = format!("the working directory {}: {}", plan.workdir.display(), std::io::Error::from(error));
+        Fault::new(refusal::WORKDIR_UNUSABLE, text)
+    })?;
     let dev = root.path_of(Path::new("/dev")).map_err(Fault::root("find /dev"))?;
     limit(&dev, MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::RDONLY)
         .map_err(Fault::root("make /dev read-only"))?;
