@@ -185,7 +185,7 @@ mod tests {
         fs::create_dir_all(inside.join("a/b/c")).unwrap();
         std::os::unix::fs::symlink(&outside, inside.join("a/link")).unwrap();
         for closed in ["a/b/c", "a/b", "a"] {
-            fs::set_permissions(inside.join(closed), Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(inside.join(closed), Permissions::from_mode(0o0)).unwrap();
         }
         remove(&inside).unwrap();
         assert!(!inside.exists() && outside.join("kept").exists());
