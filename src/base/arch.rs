@@ -80,6 +80,25 @@ impl Arch {
         })
     }
 
+    /// As qemu-user's registrations with binfmt_misc are called everywhere.
+    pub fn emulator(self) -> &'static str {
+        match self {
+            Self::Amd64 => "qemu-x86_64",
+            Self::Arm64 => "qemu-aarch64",
+            Self::Armhf => "qemu-arm",
+            Self::I386 => "qemu-i386",
+            Self::Ppc64el => "qemu-ppc64le",
+            Self::Riscv64 => "qemu-riscv64",
+            Self::S390x => "qemu-s390x",
+        }
+    }
+
+    /// Whether this machine may run its programs by itself: its own, and those of its older form.
+    pub fn is_native(self) -> bool {
+        let host = Self::host();
+        host == Some(self) || matches!((host, self), (Some(Self::Amd64), Self::I386) | (Some(Self::Arm64), Self::Armhf))
+    }
+
     /// OCI's `architecture` and `variant` (image-spec, config.md; values are Go's GOARCH).
     pub fn oci(self) -> (&'static str, Option<&'static str>) {
         match self {

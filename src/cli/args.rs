@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::{completions::Known, cve::CveArgs};
+use super::{completions::Known, cve::CveArgs, run::RunArgs};
 use crate::{base::Arch, deb::Limits, image::open::ImageRef, manifest};
 
 /// What `compose --help` says after the options.
@@ -91,6 +91,14 @@ pub enum Command {
     /// FROM and TO are what `audit` takes, and need not be of the same kind: what only one of them knows is not compared.
     /// A line with + is new in TO, with - gone, with ~ changed. Dates of files do not count unless --times is given.
     Diff(DiffArgs),
+    /// Compose the manifest and run its program in namespaces of its own, for a first look
+    ///
+    /// As `docker run --rm -it --read-only --tmpfs /tmp --cap-drop ALL` would: the image's entrypoint and cmd, of which ARGS
+    /// replace the cmd; its environment, user and working directory; nothing of this machine but what --volume names, no
+    /// network but loopback, no capabilities. The root is read-only; /tmp, /run and /dev/shm are in memory. Standard input,
+    /// output and error are the program's. Nothing is left behind.
+    #[command(after_help = super::run::AFTER)]
+    Run(RunArgs),
     /// Put everything that the lock names into a folder, as a small apt repository, for a network without a mirror
     ///
     /// It holds the packages of the lock, its wheels and tarballs, an index of each suite, and SHA256SUMS. There, compose
@@ -496,7 +504,8 @@ impl Cli {
                 | Command::Cache(_)
                 | Command::Init(_)
                 | Command::Completions(_)
-                | Command::Man(_),
+                | Command::Man(_)
+                | Command::Run(_),
             ) => false,
         }
     }

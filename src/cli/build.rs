@@ -57,7 +57,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let limit = cache::limit()?;
     let desk = Desk::open(&args.resolve)?;
     let wanted = Wanted::read(args, &desk)?;
-    let (mut lock, solved) = locked_or_solved(args, &desk)?;
+    let (mut lock, solved) = locked_or_solved(&desk, args.locked, args.update)?;
     let epoch = epoch(&lock)?;
     let found = lock.clone();
     let mut images = Vec::new();
@@ -69,7 +69,7 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     let findings: Vec<_> = ready.iter().map(|(arch, assembled)| (*arch, &assembled.findings[..])).collect();
     passed(&desk, &findings, args.format)?;
     for (arch, assembled) in &ready {
-        as_locked(args, &desk, &lock, *arch, assembled)?;
+        as_locked(&desk, &lock, *arch, assembled, args.locked)?;
     }
     let (written, shared) = write(args, &desk, &ready, &wanted, epoch)?;
     for ((arch, assembled), written) in ready.into_iter().zip(written) {
@@ -282,15 +282,15 @@ pub fn changed_wheels(desk: &Desk, lock: &Lock) -> Option<String> {
 }
 
 /// The lock to build from, and whether it was made just now.
-fn locked_or_solved(args: &BuildArgs, desk: &Desk) -> Result<(Lock, bool), Failure> {
-    if args.update {
+pub fn locked_or_solved(desk: &Desk, locked: bool, update: bool) -> Result<(Lock, bool), Failure> {
+    if update {
         // What an unreadable lock said is no reason not to replace it.
         let before = Lock::read(&desk.lock_path).unwrap_or_default();
         return Ok((solve(desk, before.as_ref(), Ask::default())?.lock, true));
     }
     match read_lock(desk)? {
         OnDisk::Good(lock) => Ok((lock, false)),
-        OnDisk::Bad(_, why) if args.locked => {
+        OnDisk::Bad(_, why) if locked => {
             let next = "run without --locked, and commit the lock";
             let text = format!("{}, and --locked forbids to make it\n  next step: {next}", why.message);
             Err(Failure::words(why.refusal, text))
@@ -334,11 +334,18 @@ fn assembled(desk: &Desk, lock: &Lock, arch: Arch, wanted: &Wanted, epoch: Times
     Ok(assemble(plan, &codecs, desk.download(&bases))?)
 }
 
+/// The tree of one architecture, to be looked at here.
+pub fn tree(desk: &Desk, lock: &Lock, arch: Arch, epoch: Timestamp) -> Result<Assembled, Failure> {
+    let (bases, providers) = (desk.bases(lock), desk.providers(arch));
+    let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
+    Ok(assemble(plan, &[], desk.download(&bases))?)
+}
+
 /// Fails unless the image can start as it should, and, with `--locked`, is the one that the lock has.
-fn as_locked(args: &BuildArgs, desk: &Desk, lock: &Lock, arch: Arch, assembled: &Assembled) -> Result<(), Failure> {
+pub fn as_locked(desk: &Desk, lock: &Lock, arch: Arch, assembled: &Assembled, locked: bool) -> Result<(), Failure> {
     report::run_as(&desk.manifest, &assembled.tree)?;
     let before = lock.targets.get(&arch).and_then(|target| target.built.as_ref());
-    if args.locked
+    if locked
         && let Some(before) = before
         && before.tree
             != tree_digest(&assembled.tree).map_err(|error| Failure::new(refusal::IMAGE_FILE_UNREADABLE, error))?

@@ -21,6 +21,7 @@ mod panic;
 mod progress;
 pub mod reference;
 mod report;
+mod run;
 mod signals;
 mod vendor;
 mod verify;
@@ -46,12 +47,14 @@ use crate::{
 
 /// Runs `compose` with the process's arguments.
 pub fn main() -> ExitCode {
-    ExitCode::from(panic::guarded(run))
+    // Before anything else: it is to have one thread.
+    ExitCode::from(panic::guarded(|| crate::run::stage(env::args_os()).unwrap_or_else(run)))
 }
 
 fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if env::args_os().nth(1).is_some_and(|word| word == "run") => return run::usage(&error),
         Err(error) => return usage(&error),
     };
     let wants_json = cli.wants_json();
@@ -63,6 +66,7 @@ fn run() -> u8 {
         (Some(Command::Verify(args)), _) => verify::verify(&args),
         (Some(Command::Audit(args)), _) => audit::audit(&args),
         (Some(Command::Diff(args)), _) => diff::diff(&args),
+        (Some(Command::Run(args)), _) => return run::run(&args),
         (Some(Command::Vendor(args)), _) => vendor::vendor(&args),
         (Some(Command::Groups), _) => {
             let lines = OMIT_GROUPS.iter().map(|group| format!("{:14} {}\n", group.name, group.about));

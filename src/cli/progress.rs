@@ -13,6 +13,8 @@ use crate::base::Progress;
 /// Shows progress to a person.
 pub struct Shown {
     terminal: bool,
+    /// Whether phases are lines where there is no terminal.
+    lines: bool,
     started: Instant,
     bar: Mutex<Option<ProgressBar>>,
 }
@@ -20,7 +22,13 @@ pub struct Shown {
 impl Shown {
     /// On standard error.
     pub fn stderr() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), started: Instant::now(), bar: Mutex::new(None) }
+        let terminal = std::io::stderr().is_terminal();
+        Self { terminal, lines: true, started: Instant::now(), bar: Mutex::new(None) }
+    }
+
+    /// A bar on a terminal, and no lines elsewhere: standard error is another program's.
+    pub fn bars() -> Self {
+        Self { lines: false, ..Self::stderr() }
     }
 
     /// Time since the start.
@@ -45,7 +53,9 @@ impl Progress for Shown {
     fn phase(&self, what: &str, bytes: Option<u64>) {
         self.clear();
         if !self.terminal {
-            super::tell(what);
+            if self.lines {
+                super::tell(what);
+            }
             return;
         }
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());

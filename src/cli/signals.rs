@@ -2,22 +2,57 @@
 //!
 //! In: signals. Out: a message, and the exit code that a shell gives a program that a signal has ended: 128 and the
 //! signal's number (130, 143, 129). A second one ends the program at once, and leaves to the next run what is to be removed.
+//! From [`hand_over`] on they are somebody else's: those of the program that `compose run` has started.
 
 use std::{
     fs,
     io::{self, IsTerminal as _},
-    sync::{Arc, atomic::AtomicBool, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool, mpsc},
     thread,
 };
 
 use signal_hook::{
+    SigId,
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     flag,
-    iterator::Signals,
+    iterator::{Handle, Signals},
+    low_level,
 };
 
 use super::tell;
 use crate::base::live;
+
+/// Who is told of a signal in place of being ended by it.
+type Heir = Box<dyn FnMut(i32) + Send>;
+
+/// What is done with signals.
+struct Hearing {
+    /// Adds further ones.
+    handle: Option<Handle>,
+    /// What ends the program when one comes again.
+    again: Vec<SigId>,
+    heir: Option<Heir>,
+}
+
+static HEARING: Mutex<Hearing> = Mutex::new(Hearing { handle: None, again: Vec::new(), heir: None });
+
+fn hearing() -> MutexGuard<'static, Hearing> {
+    HEARING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells `heir` of signals from now on, of `more` too, unless they are ignored; none ends this program any more.
+pub fn hand_over(more: &[i32], heir: impl FnMut(i32) + Send + 'static) {
+    let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
+    let mut hearing = hearing();
+    for id in hearing.again.drain(..) {
+        low_level::unregister(id);
+    }
+    hearing.heir = Some(Box::new(heir));
+    for signal in more.iter().filter(|signal| ignored >> (*signal - 1) & 1 == 0) {
+        // One that cannot be heard does what it does to any program.
+        let _ = hearing.handle.as_ref().map(|handle| handle.add_signal(*signal));
+    }
+}
 
 /// Hears signals from now on. One that whoever started the program has it ignore (nohup, `&` in a script) stays ignored.
 pub fn hear() {
@@ -34,12 +69,19 @@ pub fn hear() {
         for &signal in &heard {
             // In this order: the first one finds what the second one sets when it comes again. Where they cannot be had
             // it is not heard a second time.
-            let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again));
-            let _ = flag::register(signal, Arc::clone(&again));
+            let ids = [
+                flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again)),
+                flag::register(signal, Arc::clone(&again)),
+            ];
+            hearing().again.extend(ids.into_iter().flatten());
         }
+        hearing().handle = Some(signals.handle());
         drop(ready);
-        if let Some(signal) = signals.forever().next() {
-            stop(signal);
+        for signal in signals.forever() {
+            match &mut hearing().heir {
+                Some(heir) => heir(signal),
+                None => stop(signal),
+            }
         }
     };
     // Without a thread a signal does what it does to any program.

@@ -38,7 +38,7 @@ pub use digest::tree_digest;
 pub use directory::lay_out;
 pub use error::ImageError;
 pub use layer::{Piece, Reader, Source, pieces, total};
-pub use oci::{Attached, ImageSpec, Layer};
+pub use oci::{Attached, ImageSpec, Layer, PATH};
 pub use output::{BadOutput, Destination, Output};
 pub use pack::{Packed, is_sound, prepare};
 pub use pushable::Pushable;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Where programs are when the manifest does not say; `/sbin` and `/bin` are links to the last two.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// The type of a manifest.
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -6,7 +6,7 @@
 //! A number or a name that was once given out keeps its meaning, also where nothing gives it any more. Numbers are in
 //! groups: 00 compose itself; 01 command line and manifest; 02 lock; 03 solving; 04 signatures, digests, freshness;
 //! 05 network; 06 `.deb` and tar; 07 wheels and applications' locks; 08 output, disk, cache; 09 images, registries,
-//! advisories; 10 the finished tree.
+//! advisories; 10 the finished tree; 11 running.
 
 use std::{fmt, io};
 
@@ -29,10 +29,12 @@ macro_rules! refusals {
 mod asked;
 mod fetched;
 mod made;
+mod ran;
 
 pub use asked::*;
 pub use fetched::*;
 pub use made::*;
+pub use ran::*;
 
 /// One reason to refuse.
 #[derive(PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Refusal {
 
     /// All of them, by number.
     pub fn all() -> impl Iterator<Item = &'static Self> {
-        [asked::ASKED, fetched::FETCHED, made::MADE].into_iter().flatten().copied()
+        [asked::ASKED, fetched::FETCHED, made::MADE, ran::RAN].into_iter().flatten().copied()
     }
 
     /// The one of that code or name, as people write it: `E0412`, `e412`, `412`, `signature-expired`.

@@ -169,19 +169,7 @@ fn greeting(interpreter: &Interpreter) -> String {
 
 /// Whether this machine may be able to run programs of `arch`.
 pub(super) fn may_run(arch: Arch) -> bool {
-    let is_older_form =
-        matches!((Arch::host(), arch), (Some(Arch::Amd64), Arch::I386) | (Some(Arch::Arm64), Arch::Armhf));
-    // As qemu-user's registrations are called everywhere.
-    let emulator = match arch {
-        Arch::Amd64 => "qemu-x86_64",
-        Arch::Arm64 => "qemu-aarch64",
-        Arch::Armhf => "qemu-arm",
-        Arch::I386 => "qemu-i386",
-        Arch::Ppc64el => "qemu-ppc64le",
-        Arch::Riscv64 => "qemu-riscv64",
-        Arch::S390x => "qemu-s390x",
-    };
-    Arch::host() == Some(arch) || is_older_form || Path::new("/proc/sys/fs/binfmt_misc").join(emulator).exists()
+    arch.is_native() || Path::new("/proc/sys/fs/binfmt_misc").join(arch.emulator()).exists()
 }
 
 /// An interpreter of the same version on this machine: `python3.X`, or `python3` or `python` if it is that one.

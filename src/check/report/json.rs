@@ -1,6 +1,6 @@
 //! A finding as a JSON object.
 //!
-//! Its keys, as the README has them: `code`, `severity` (`error` or `warning`), `path` or null, `origin` (`kind`:
+//! Its keys, as docs/manifest-guide.md has them: `code`, `severity` (`error` or `warning`), `path` or null, `origin` (`kind`:
 //! `package`, `wheel`, `tarball`, `manifest` or `compose`; `name` or null) or null for the image as a whole, `message`,
 //! `hint`, `line` of the manifest or null, `excused` (`reason`, `line`) or null. New keys may come; none changes its
 //! meaning without a new number in the document's `schema`.
