@@ -120,8 +120,23 @@ impl Engine {
         let (daemon, _) = (super::tool("dockerd")?, super::tool("docker")?);
         let at = |name: &str| dir.join(format!("docker-{name}"));
         let (socket, log) = (format!("unix://{}", at("sock").display()), at("log"));
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh", "-c", OWN_FOLDERS, "--", "timeout", "--kill-after=5", "3000"]).arg(daemon);
+        // Ended with the test, even if that is killed.
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                "--pdeathsig",
+                "TERM",
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                OWN_FOLDERS,
+                "--",
+                "timeout",
+                "--kill-after=5",
+                "3000",
+            ])
+            .arg(daemon);
         command.args(["--host", &socket, "--storage-driver", "vfs", "--bridge", "none"]);
         command.args(["--iptables=false", "--ip6tables=false"]);
         command.arg("--data-root").arg(at("data")).arg("--exec-root").arg(at("run")).arg("--pidfile").arg(at("pid"));
