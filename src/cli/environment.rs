@@ -33,6 +33,7 @@ variables! {
     NO_COLOR Compose "Where it is not empty, nothing is coloured.";
     REGISTRY_AUTH_FILE Compose "The only file that logins for registries are taken from; else podman's auth.json and then docker's config.json.";
     SOURCE_DATE_EPOCH Compose "Seconds since 1970: the date of what is built, in place of the lock's.";
+    TERM Compose "Given to the program of compose run, where that has a terminal.";
     XDG_CACHE_HOME Compose "The folder in which the cache is the folder compose, if it is an absolute path and COMPOSE_CACHE is not set.";
     XDG_CONFIG_HOME Compose "The folder in which containers/auth.json has the lasting logins of podman; else ~/.config.";
     XDG_RUNTIME_DIR Compose "The folder in which containers/auth.json has the logins of podman login.";

@@ -26,6 +26,7 @@ use super::{
     args::{Report, ResolveArgs},
     build,
     desk::Desk,
+    environment,
     exit::{DONE, Failure},
     progress::Shown,
     report, signals, tell,
@@ -208,7 +209,7 @@ fn config(args: &RunArgs, desk: &Desk, tree: &Tree, argv: Vec<OsString>) -> Resu
     let (user, home) = who(report::run_as(&desk.manifest, tree)?.as_deref(), &passwd)?;
     let mut env = BTreeMap::from([("PATH".into(), PATH.into()), ("HOME".into(), home.into())]);
     if (io::stdin().is_terminal() || io::stdout().is_terminal())
-        && let Some(term) = env::var_os("TERM")
+        && let Some(term) = environment::TERM.filled()
     {
         env.insert("TERM".into(), term);
     }

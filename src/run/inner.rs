@@ -74,7 +74,10 @@ fn find(name: &OsStr, path: &OsStr) -> Result<PathBuf, Fault> {
     let places: Vec<PathBuf> = match is_path {
         true => vec![name.into()],
         // An empty one is the working directory.
-        false => std::env::split_paths(path).map(|folder| Path::new(".").join(folder).join(name)).collect(),
+        false => {
+            let folders = path.as_bytes().split(|byte| *byte == b':').map(OsStr::from_bytes);
+            folders.map(|folder| Path::new(".").join(folder).join(name)).collect()
+        }
     };
     let mut closed = None;
     for place in places {
