@@ -237,7 +237,10 @@ mod tests {
         }
         let seen = look(&folder).unwrap();
         let text = seen.manifest();
-        // Whatever was seen, it is a manifest.
+        // Whatever was seen, it is a manifest, once the lock is there that it says how to make.
+        if seen.unpinned {
+            fs::write(folder.join("requirements.lock.txt"), "").unwrap();
+        }
         manifest::parse(&text, &folder.join("manifest.toml")).unwrap_or_else(|faults| panic!("{faults}\n{text}"));
         (seen, text)
     }

@@ -68,7 +68,7 @@ impl Refuses for RunError {
     fn refusal(&self) -> &'static Refusal {
         match self {
             Self::NoProgram => refusal::NO_PROGRAM,
-            Self::Foreign { .. } => refusal::FOREIGN_MACHINE,
+            Self::Foreign { .. } => refusal::NO_EMULATOR,
             Self::Volume { .. } => refusal::VOLUME_UNUSABLE,
             Self::Store(error) => error.refusal(),
             Self::Image(error) => error.refusal(),

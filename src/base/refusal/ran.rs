@@ -8,7 +8,7 @@ refusals! { RAN:
     VOLUME_UNUSABLE 1102 "volume-unusable" USAGE
         "What --volume names cannot be mounted: it is not there, may not be read, or its place in the image is of another kind."
         "name a file or folder that is there, as HOST:PATH or HOST:PATH:ro";
-    FOREIGN_MACHINE 1103 "foreign-machine" USAGE
+    NO_EMULATOR 1103 "no-emulator" USAGE
         "The image is for another machine than this one, and nothing here runs its programs (binfmt_misc, qemu-user)."
         "install qemu-user-static (Debian: with binfmt-support), or choose this machine's architecture with --arch";
     NO_NAMESPACES 1104 "no-namespaces" USAGE

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What the first two digits of a refusal's number say.
-const GROUPS: [(u16, &str); 11] = [
+const GROUPS: [(u16, &str); 12] = [
     (0, "compose itself"),
     (1, "Command line and manifest"),
     (2, "The lock"),
@@ -19,6 +19,7 @@ const GROUPS: [(u16, &str); 11] = [
     (8, "Output, disk, cache"),
     (9, "Images, registries, advisories"),
     (10, "The finished tree"),
+    (11, "compose run, which itself ends with 125, 126 or 127"),
 ];
 
 pub(super) fn page() -> String {
