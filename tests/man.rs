@@ -72,6 +72,16 @@ fn every_command_has_a_page_and_other_files_stay() {
 }
 
 #[test]
+fn a_command_s_page_is_printed_unless_a_folder_is_called_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let page = text(compose(temp.path(), &["man", "lock"]).stdout);
+    assert!(page.contains(".TH") && files(temp.path()).is_empty(), "{page}");
+    fs::create_dir(temp.path().join("lock")).unwrap();
+    assert!(compose(temp.path(), &["man", "lock"]).status.success());
+    assert_eq!(fs::read_to_string(temp.path().join("lock/compose-lock.1")).unwrap(), page);
+}
+
+#[test]
 fn a_folder_that_cannot_be_is_told() {
     let temp = tempfile::tempdir().unwrap();
     fs::write(temp.path().join("file"), "mine").unwrap();

@@ -280,3 +280,31 @@ fn modes_are_the_image_s_and_the_umask_s() {
         assert_eq!((mode("rootfs"), mode(below), mode(&format!("{below}/file"))), (0o755, 0o711, 0o640), "{umask}");
     }
 }
+
+/// `--force` or not: what the image is made of is no place for it.
+#[test]
+fn what_the_image_is_made_of_is_never_replaced() {
+    let served = Archive::new(vec![pkg("one", "1").file("usr/one", 0o644, b"1")]).serve();
+    let desk = Desk::new(&served, "install = [\"one\"]", "[[files]]\npath = \"/app\"\nsource = \"app\"\n");
+    fs::create_dir(desk.path("app")).unwrap();
+    fs::write(desk.path("app/main.py"), "1").unwrap();
+    desk.compose(&["demo.toml", "-o", "rootfs/"]).ok();
+    let at = desk.dir.path().to_str().unwrap().to_owned();
+    for output in [format!("{at}/"), "app/".into(), "oci:app".into(), "snapshots/".into(), "oci:snapshots".into()] {
+        let run = desk.compose(&["demo.toml", "-o", &output, "--force"]);
+        assert_eq!(run.code, Some(2), "{output}: {}", run.stderr);
+        assert!(
+            run.stderr.starts_with("error[E0826 output-over-input]") || run.stderr.contains("E0824"),
+            "{}",
+            run.stderr
+        );
+    }
+    assert_eq!(desk.left(), ["app", "rootfs", "snapshots"]);
+    assert_eq!(fs::read_to_string(desk.path("app/main.py")).unwrap(), "1");
+    // Somebody's own file in a rootfs of compose's, however deep: it is not taken away.
+    fs::write(desk.path("rootfs/usr/mine"), "").unwrap();
+    let run = desk.compose(&["demo.toml", "-o", "rootfs/"]);
+    assert_eq!(run.code, Some(8), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error[E0815 output-occupied]"), "{}", run.stderr);
+    assert!(desk.path("rootfs/usr/mine").exists());
+}

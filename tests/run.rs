@@ -482,3 +482,51 @@ fn where_proc_is_masked_the_machines_is_shown() {
         place.is_clean();
     }
 }
+
+/// What is root in a user namespace is not root: there the program gets a namespace of its own, as it does for everybody else.
+#[test]
+fn root_of_a_user_namespace_is_like_anybody() {
+    for place in places(&IMAGE.replace("run-as = \"app\"", "run-as = \"root\"").replace("/home/app\"\nenv", "/\"\nenv"))
+    {
+        let line =
+            "exec \"$0\" run demo.toml -- 'read -r a b c </proc/self/uid_map; echo $a $c; : >/x || echo read-only'";
+        let mut command = place.wrapped("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c", line, env!("CARGO_BIN_EXE_compose")]);
+        let run = place.desk.run(&mut command).ok();
+        assert_eq!(run.stdout, "0 1\nread-only\n", "{}", run.stderr);
+        place.is_clean();
+    }
+}
+
+/// Whoever starts compose with signals blocked or a strict umask.
+#[test]
+fn what_compose_was_started_with_is_not_in_the_way() {
+    for place in places(IMAGE) {
+        let blocked = "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); os.execv(sys.argv[1], sys.argv[1:])";
+        let mut command = place.wrapped("timeout");
+        let compose = env!("CARGO_BIN_EXE_compose");
+        command.args(["--signal=KILL", "60", "python3", "-c", blocked, compose, "run", "demo.toml", "--", "exit 5"]);
+        let run = place.desk.run(&mut command);
+        match run.code {
+            Some(127) => eprintln!("skipped: no python3"),
+            code => assert_eq!(code, Some(5), "{}", run.stderr),
+        }
+        place.is_clean();
+        let line = "umask 077; exec \"$0\" run demo.toml -v demo.toml:/new/place/file:ro -- 'read -r x </new/place/file && echo $x'";
+        let mut command = place.wrapped("/bin/sh");
+        let run = place.desk.run(command.args(["-c", line, compose])).ok();
+        assert!(run.stdout.starts_with("name = "), "{}", run.stdout);
+        place.is_clean();
+    }
+}
+
+/// The root stays read-only: nothing is mounted over it, wherever links lead.
+#[test]
+fn nothing_is_mounted_over_the_root() {
+    let link = "[[files]]\npath = \"/top\"\nlink = \"/\"\n";
+    for place in places(&format!("{link}{}", IMAGE.replace("/var/data", "/top"))) {
+        let run = place.sh(&[], "echo it runs");
+        assert_eq!((run.code, run.stdout.as_str()), (Some(125), ""), "{}", run.stderr);
+        assert!(run.stderr.contains("E1105") && run.stderr.contains("/top is a link"), "{}", run.stderr);
+    }
+}

@@ -202,7 +202,7 @@ impl Release {
             let value = ReleaseEntry { path: entry.path.to_owned(), by_hash, size: entry.size, sha256 };
             let path = entry.path.to_owned();
             if files.insert(path.clone(), value.clone()).is_some_and(|before| before != value) {
-                return Err(ReleaseError::Contradiction { path });
+                return Err(ReleaseError::Contradiction { path: words::quote(&path, 200) });
             }
         }
         Ok(Self {

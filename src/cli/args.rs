@@ -469,7 +469,8 @@ pub struct CompletionsArgs {
 /// Manual pages.
 #[derive(Debug, Clone, Args)]
 pub struct ManArgs {
-    /// The folder, which is made if it is not there [default: none; compose(1) goes to standard output]
+    /// The folder, which is made if it is not there, or a command, whose page goes to standard output [default: none;
+    /// compose(1) goes to standard output]
     #[arg(value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
 }

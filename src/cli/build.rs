@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ use crate::{
         tree_digest, write_images,
     },
     lock::{Built, Lock, Target},
-    manifest::Manifest,
+    manifest::{ExtraFile, FileSource, Manifest},
     python::LocalWheel,
 };
 
@@ -231,13 +231,31 @@ fn pushed(
 fn apart(desk: &Desk, output: &Output) -> Result<(), Failure> {
     let (cache, at) = (fs::canonicalize(desk.store.root()).unwrap_or_default(), place(output));
     if !at.starts_with(&cache) && !cache.starts_with(&at) {
-        return Ok(());
+        return over_nothing(desk, output, &at);
     }
     let (path, cache) = (output.path().display(), cache.display());
     let text = format!(
         "{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it"
     );
     Err(Failure::words(refusal::OUTPUT_IN_CACHE, text))
+}
+
+/// Fails if an output at `at` would take the place of what it is made of, whatever may be replaced.
+fn over_nothing(desk: &Desk, output: &Output, at: &Path) -> Result<(), Failure> {
+    let source = |file: &ExtraFile| match &file.source {
+        FileSource::Copy(path) => Some(path.clone()),
+        _ => None,
+    };
+    let own = [desk.manifest.file.clone(), desk.lock_path.clone()];
+    let mut inputs = own.into_iter().chain(desk.manifest.files.iter().filter_map(source));
+    let Some(input) = inputs.find(|input| fs::canonicalize(input).is_ok_and(|input| input.starts_with(at))) else {
+        return Ok(());
+    };
+    let (path, input) = (output.path().display(), input.display());
+    let text = format!(
+        "{path} cannot be an output: {input} is there, and the image is made of it\n  next step: choose a place that has nothing of yours in it"
+    );
+    Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text))
 }
 
 /// What the lock on disk is good for.

@@ -58,6 +58,12 @@ pub fn man(args: &ManArgs) -> Result<(), Failure> {
     let Some(dir) = &args.dir else {
         return print(pages.first().map_or("", |page| &page.text));
     };
+    // `compose man run` asks for a page, where there is no such folder.
+    let file = |name: &str| format!("compose-{name}.1");
+    let asked = dir.to_str().filter(|_| !dir.exists()).map(file);
+    if let Some(page) = asked.and_then(|file| pages.iter().find(|page| page.file == file)) {
+        return print(&page.text);
+    }
     let failed = |path: &std::path::Path, error: io::Error| {
         Failure::words(of_output(&error), format!("cannot write {}: {error}", path.display()))
     };

@@ -95,6 +95,10 @@ impl StagedDir {
         // The directory itself is replaced, not a link to it; and `.` has no name to rename to.
         let target = match fs::canonicalize(target) {
             Ok(target) => target,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && target.is_symlink() => {
+                let found = "a link to a folder that does not exist";
+                return Err(ImageError::WrongKind { path: target.into(), found, wanted: "a directory" });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => target.components().collect(),
             Err(error) => return Err(ImageError::at("look at", target)(error)),
         };
@@ -355,6 +359,9 @@ mod tests {
         assert!(matches!(StagedDir::new(&file, |_| true, true), Err(ImageError::WrongKind { .. })));
         assert!(matches!(StagedFile::new(temp.path()), Err(ImageError::WrongKind { .. })));
         assert!(matches!(StagedDir::new(Path::new("/"), |_| true, true), Err(ImageError::WrongKind { .. })));
+        let link = temp.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(matches!(StagedDir::new(&link, |_| true, true), Err(ImageError::WrongKind { .. })));
         let nowhere = temp.path().join("missing/x");
         assert!(matches!(StagedFile::new(&nowhere), Err(ImageError::Io { .. })));
         assert!(matches!(StagedDir::new(&nowhere, |_| true, true), Err(ImageError::Io { .. })));

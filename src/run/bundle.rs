@@ -10,12 +10,11 @@ use std::{
         fs::{DirBuilderExt as _, PermissionsExt as _},
         process::{CommandExt as _, ExitStatusExt as _},
     },
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command},
 };
 
 use rustix::process::{Pid, Signal};
-use tempfile::TempDir;
 
 use super::{
     Config, Network, REFUSED, RunError, machine, outer,
@@ -24,7 +23,7 @@ use super::{
 use crate::{
     base::{
         Progress,
-        live::{self, Watch, Watched},
+        live::{self, Folder, Watch, Watched},
         refusal::{self, Refusal},
     },
     image,
@@ -35,7 +34,7 @@ use crate::{
 /// All that a program is run from.
 #[derive(Debug)]
 pub struct Bundle {
-    dir: Watched<TempDir>,
+    dir: Watched<Folder>,
 }
 
 impl Bundle {
@@ -54,8 +53,7 @@ impl Bundle {
             let path = path.to_owned();
             move |source| RunError::Bundle { action, path, source }
         };
-        let dir =
-            Watched::new(|| tempfile::tempdir_in(&tmp), TempDir::path, remove).map_err(at("create a folder", &tmp))?;
+        let dir = Watched::folder_in(&tmp).map_err(at("create a folder", &tmp))?;
         let bundle = Self { dir };
         let folder = bundle.dir.path();
         let rootfs = folder.join(ROOTFS);
@@ -77,7 +75,7 @@ impl Bundle {
         }
         let Config { argv, env, workdir, user, hostname, network, volumes, writable } = config.clone();
         let env = env.into_iter().collect();
-        let user_namespace = !machine::can_be_root(user);
+        let user_namespace = !machine::can_be_root();
         let (folder, caller) = (folder.to_owned(), std::process::id());
         let plan =
             Plan { folder, caller, user_namespace, argv, env, workdir, user, hostname, network, volumes, writable };
@@ -97,13 +95,6 @@ impl Bundle {
         let at = |source| RunError::Bundle { action: "start a process", path: self.dir.path().into(), source };
         let (child, watch) = live::spawn(&mut command).map_err(at)?;
         Ok(Running { bundle: self, child, _watch: watch })
-    }
-}
-
-impl Drop for Bundle {
-    fn drop(&mut self) {
-        // The folder's own removal then finds what is left, and does not know of closed directories.
-        let _ = remove(self.dir.path());
     }
 }
 
@@ -153,41 +144,4 @@ pub(super) const KILL: Signal = Signal::ALARM;
 impl Running<'_> {
     /// The signal that ends the program at once.
     pub const KILL: Signal = KILL;
-}
-
-/// Removes a folder, also one that has directories that its owner may not write to.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-        other => return other,
-    }
-    let mut todo: Vec<PathBuf> = vec![path.into()];
-    while let Some(folder) = todo.pop() {
-        // Whatever cannot be done here, the removal says.
-        let _ = fs::set_permissions(&folder, Permissions::from_mode(0o700));
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-        todo.extend(entries.flatten().filter(is_dir).map(|entry| entry.path()));
-    }
-    fs::remove_dir_all(path)
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn closed_directories_are_removed_and_links_are_not_followed() {
-        let temp = tempfile::tempdir().unwrap();
-        let (outside, inside) = (temp.path().join("outside"), temp.path().join("inside"));
-        fs::create_dir_all(outside.join("kept")).unwrap();
-        fs::create_dir_all(inside.join("a/b/c")).unwrap();
-        std::os::unix::fs::symlink(&outside, inside.join("a/link")).unwrap();
-        for closed in ["a/b/c", "a/b", "a"] {
-            fs::set_permissions(inside.join(closed), Permissions::from_mode(0o0)).unwrap();
-        }
-        remove(&inside).unwrap();
-        assert!(!inside.exists() && outside.join("kept").exists());
-    }
 }

@@ -25,6 +25,9 @@ mod view;
 
 use std::ffi::{OsStr, OsString};
 
+use nix::sys::signal::SigSet;
+use rustix::fs::Mode;
+
 pub use bundle::{Bundle, Running};
 pub use error::RunError;
 pub use machine::check_machine;
@@ -42,5 +45,9 @@ pub fn stage(mut args: impl Iterator<Item = OsString>) -> Option<u8> {
         inner::NAME => inner::main,
         _ => return None,
     };
+    // Whatever the caller was started with: places that are made are to be entered by the program's user, and the end of a
+    // process to be heard.
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    let _ = SigSet::empty().thread_set_mask();
     Some(work(&args.next()?))
 }

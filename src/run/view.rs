@@ -56,7 +56,7 @@ pub(super) fn enter(plan: &Plan, report: &mut Report) -> Result<(), Fault> {
             .map_err(Fault::root("open the root"))?,
     );
     let (uid, gid) = (plan.user.uid, plan.user.gid);
-    proc(&root, report)?;
+    proc(&root, plan, report)?;
     devices(&root, gid)?;
     root.fresh("/tmp", "tmpfs", DATA, "mode=1777")?;
     root.fresh("/run", "tmpfs", DATA, &format!("mode=755,uid={uid},gid={gid}"))?;
@@ -93,9 +93,15 @@ pub(super) fn enter(plan: &Plan, report: &mut Report) -> Result<(), Fault> {
 
 /// `/proc` of the new pid namespace. Where the machine's has something hidden, as in a container, a user namespace gets
 /// none that is whole (mount_too_revealing in the kernel's fs/namespace.c): then the machine's own has to do.
-fn proc(root: &Root, report: &mut Report) -> Result<(), Fault> {
+/// Of no use without a user namespace: through `/proc/PID/root` of processes of the same user the program would be out of its
+/// root.
+fn proc(root: &Root, plan: &Plan, report: &mut Report) -> Result<(), Fault> {
     match root.fresh("/proc", "proc", DATA, "") {
         Ok(()) => {}
+        Err(fault) if !plan.user_namespace => {
+            let text = "parts of this machine's are hidden, as in a container; run compose as an ordinary user there";
+            return Err(Fault::new(refusal::ROOT_NOT_SET_UP, format!("{}: {text}", fault.text)));
+        }
         Err(_) => {
             root.bind(Path::new("/proc"), "/proc", DATA | MountFlags::RDONLY)?;
             report.note(
@@ -208,6 +214,20 @@ impl Root {
         Ok(FileType::from_raw_mode(stat.st_mode))
     }
 
+    /// Fails if links have led to the root itself, which nothing may be mounted over: it would not be read-only then.
+    fn is_below(&self, at: &OwnedFd, place: &Path) -> Result<(), Fault> {
+        let id = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+        let failed = || Fault::root(format!("look at {}", place.display()));
+        if id(at).map_err(failed())? != id(&self.0).map_err(failed())? {
+            return Ok(());
+        }
+        let text = format!(
+            "{} is a link of the image that leads to its root, so nothing can be mounted there",
+            place.display()
+        );
+        Err(Fault::new(refusal::ROOT_NOT_SET_UP, text))
+    }
+
     /// Where a place is in the machine's view, without links.
     fn path_of(&self, path: &Path) -> rustix::io::Result<PathBuf> {
         let fd = self.open(path, OFlags::empty())?;
@@ -249,6 +269,7 @@ impl Root {
     /// Mounts a new file system at a place.
     fn fresh(&self, place: &str, kind: &str, flags: MountFlags, data: &str) -> Result<(), Fault> {
         let at = self.folder(Path::new(place)).map_err(Fault::root(format!("make {place}")))?;
+        self.is_below(&at, Path::new(place))?;
         // There is no zero byte in any of them.
         let data = CString::new(data).unwrap_or_default();
         mount(kind, shown(&at), kind, flags, &*data).map_err(Fault::root(format!("mount a {kind} at {place}")))
@@ -261,6 +282,7 @@ impl Root {
         let is_dir = fs::metadata(from).map(|info| info.is_dir());
         let is_dir = is_dir.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)).map_err(to())?;
         let at = if is_dir { self.folder(place) } else { self.file(place) }.map_err(to())?;
+        self.is_below(&at, place)?;
         mount_bind_recursive(from, shown(&at)).map_err(to())?;
         // What was opened before lies below it now.
         let at = self.open(place, OFlags::empty()).map_err(to())?;
@@ -268,7 +290,9 @@ impl Root {
         if is_dir && limits.contains(MountFlags::RDONLY) {
             // What is mounted below it has limits of its own.
             let at = self.path_of(place).map_err(to())?;
-            for below in mounts(&fs::read("/proc/self/mountinfo").unwrap_or_default(), &at) {
+            let known =
+                fs::read("/proc/self/mountinfo").map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
+            for below in mounts(&known.map_err(to())?, &at) {
                 limit(&below, limits).map_err(Fault::root(format!("make {} read-only", below.display())))?;
             }
         }

@@ -6,6 +6,7 @@
 use std::{
     ffi::OsString,
     fs::{self, Metadata},
+    io,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -31,13 +32,15 @@ impl Store {
         }
     }
 
-    /// Whether the directory at `target` is one that was noted, with nothing put into it at its top since.
+    /// Whether the directory at `target` is one that was noted, and nothing in it was added or changed since.
     pub fn has_output(&self, target: &Path) -> bool {
-        let noted = self.output_note(target).and_then(|note| fs::read_to_string(note).ok());
-        let is_it = |noted: String| {
-            fs::symlink_metadata(target).is_ok_and(|meta| noted.split_inclusive('\n').any(|line| line == mark(&meta)))
+        let read = || -> io::Result<bool> {
+            let note = self.output_note(target).ok_or(io::ErrorKind::NotFound)?;
+            let (noted, since) = (fs::read_to_string(&note)?, fs::metadata(&note)?);
+            let mark = mark(&fs::symlink_metadata(target)?);
+            Ok(noted.split_inclusive('\n').any(|line| line == mark) && is_untouched(target, &since)?)
         };
-        noted.is_some_and(is_it)
+        read().unwrap_or(false)
     }
 
     fn output_note(&self, target: &Path) -> Option<PathBuf> {
@@ -58,6 +61,27 @@ impl Store {
     }
 }
 
+/// Whether everything below the directory is as it was when the note was written, which came last: a change of content, name,
+/// mode or owner leaves the time on the inode, and nobody can set that back (inode(7), ctime). The directory's own is that of
+/// its renaming.
+fn is_untouched(target: &Path, note: &Metadata) -> io::Result<bool> {
+    let time = |meta: &Metadata| (meta.ctime(), meta.ctime_nsec());
+    let mut todo = vec![target.to_path_buf()];
+    while let Some(folder) = todo.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let meta = entry.metadata()?;
+            if time(&meta) > time(note) {
+                return Ok(false);
+            }
+            if meta.is_dir() {
+                todo.push(entry.path());
+            }
+        }
+    }
+    Ok(true)
+}
+
 /// What tells it from another one of that name. Not the device: its number need not be the same after the next start.
 fn mark(meta: &Metadata) -> String {
     format!("{} {}.{:09}\n", meta.ino(), meta.mtime(), meta.mtime_nsec())
@@ -74,12 +98,18 @@ mod tests {
         let store = Store::open(&temp.path().join("cache")).unwrap();
         let (made, other) = (temp.path().join("rootfs"), temp.path().join("other"));
         for folder in [&made, &other] {
-            fs::create_dir(folder).unwrap();
+            fs::create_dir_all(folder.join("etc")).unwrap();
         }
         assert!(!store.has_output(&made));
         store.note_output(&made, &fs::metadata(&made).unwrap());
         assert!(store.has_output(&made) && store.has_output(&temp.path().join("other/../rootfs")));
         assert!(!store.has_output(&other));
+        // However deep it is. The clock of inodes ticks every few milliseconds.
+        std::thread::sleep(Duration::from_millis(50));
+        fs::write(made.join("etc/mine"), "").unwrap();
+        assert!(!store.has_output(&made), "somebody put something into it");
+        store.note_output(&made, &fs::metadata(&made).unwrap());
+        assert!(store.has_output(&made), "and that is what was written now");
         // The store may be another process's by now.
         assert!(Store::open(&temp.path().join("cache")).unwrap().has_output(&made));
         fs::rename(&made, temp.path().join("moved")).unwrap();
@@ -92,6 +122,7 @@ mod tests {
         fs::rename(&made, temp.path().join("moved")).unwrap();
         fs::rename(&other, &made).unwrap();
         assert!(store.has_output(&made));
+        std::thread::sleep(Duration::from_millis(50));
         fs::write(made.join("mine"), "").unwrap();
         assert!(!store.has_output(&made), "somebody put something into it");
     }

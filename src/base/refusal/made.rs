@@ -211,6 +211,9 @@ refusals! { MADE:
     ONE_ARCHITECTURE_OUTPUT 825 "one-architecture-output" USAGE
         "The output holds the files of one architecture, and several are built."
         "put {arch} into its name, write oci:DIR or x.oci.tar, or choose one with --arch";
+    OUTPUT_OVER_INPUT 826 "output-over-input" USAGE
+        "The output would take the place of a folder or file that the image is made of: the manifest, the lock, or what [[files]] names."
+        "choose a place that has nothing of yours in it";
 
     IMAGE_UNREADABLE 901 "image-unreadable" USAGE
         "The image is not there, or may not be read."
