@@ -173,7 +173,7 @@ impl Seen {
             None if self.unpinned => {
                 out +=
                     "# requirements.txt has no hashes, so it does not say which files are meant; write one that has:\n";
-                out += "#     uv pip compile --generate-hashes requirements.txt -o requirements.lock.txt\n";
+                out += "#     uv pip compile --generate-hashes --python-version 3.13 requirements.txt -o requirements.lock.txt\n";
                 out += "lock = \"requirements.lock.txt\"\n";
             }
             None => {

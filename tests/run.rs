@@ -488,8 +488,7 @@ fn where_proc_is_masked_the_machines_is_shown() {
 fn root_of_a_user_namespace_is_like_anybody() {
     for place in places(&IMAGE.replace("run-as = \"app\"", "run-as = \"root\"").replace("/home/app\"\nenv", "/\"\nenv"))
     {
-        let line =
-            "exec \"$0\" run demo.toml -- 'read -r a b c </proc/self/uid_map; echo $a $c; (: >/x) 2>/dev/null || echo read-only'";
+        let line = "exec \"$0\" run demo.toml -- 'read -r a b c </proc/self/uid_map; echo $a $c; (: >/x) 2>/dev/null || echo read-only'";
         let mut command = place.wrapped("unshare");
         command.args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c", line, env!("CARGO_BIN_EXE_compose")]);
         let run = place.desk.run(&mut command).ok();

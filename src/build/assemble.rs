@@ -205,7 +205,8 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
         let report = bytecode::compile(&mut tree, &interpreter, arch, download.store, download.progress)?;
         if let Some(first) = report.passed_over.first() {
             let (count, python) = (report.passed_over.len(), &interpreter.path);
-            notes.push(format!("{count} modules are no code that {python} understands, such as {first}: no bytecode"));
+            let (modules, such) = if count == 1 { ("module is", "") } else { ("modules are", "such as ") };
+            notes.push(format!("{count} {modules} no code that {python} understands: {such}{first}; no bytecode"));
         }
         notes.extend(report.machines.map(|version| {
             format!("bytecode for {arch} was made by this machine's Python {version}, not by the image's")

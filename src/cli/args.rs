@@ -130,7 +130,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write manual pages: compose(1), and one of each command
     ///
-    /// They are compose.1, compose-lock.1 and so on, for a folder such as ~/.local/share/man/man1. Other files in it stay.
+    /// They are compose.1, compose-lock.1 and so on, for a folder such as ~/.cargo/share/man/man1, where man(1) looks for what is
+    /// in ~/.cargo/bin. Other files in it stay.
     Man(ManArgs),
 }
 

@@ -145,8 +145,20 @@ impl Output {
 fn suggest(text: &str) -> String {
     // `localhost:5000/team/app:1`: a host with a port or a domain, and a name with a tag.
     let is_reference = text.split_once('/').is_some_and(|(host, name)| host.contains([':', '.']) && name.contains(':'));
-    if is_reference && format!("{SCHEME}{text}").parse::<Reference>().is_ok() {
-        return format!("{SCHEME}{text}");
+    let named = |name: &str| Some(format!("{SCHEME}{name}")).filter(|text| text.parse::<Reference>().is_ok());
+    if is_reference && let Some(reference) = named(text) {
+        return reference;
+    }
+    if let Some(reference) = ["https://", "http://"].iter().find_map(|scheme| named(text.strip_prefix(scheme)?)) {
+        return reference;
+    }
+    // `app:1.0`, as docker calls an image of this machine.
+    if !text.contains('/')
+        && text.contains(':')
+        && !TRANSPORTS.iter().any(|transport| text.starts_with(transport))
+        && let Some(reference) = named(&format!("registry.example.com/{text}"))
+    {
+        return reference;
     }
     for prefix in ["oci-archive:", "docker-archive:"] {
         if let Some(rest) = text.strip_prefix(prefix) {
@@ -240,6 +252,8 @@ mod tests {
         for (text, meant) in [
             ("localhost:5000/shop:1", "docker://localhost:5000/shop:1"),
             ("registry.example.com/a/b:1.0", "docker://registry.example.com/a/b:1.0"),
+            ("http://localhost:5000/shop:1", "docker://localhost:5000/shop:1"),
+            ("shop:1.0", "docker://registry.example.com/shop:1.0"),
             ("folder/image", "folder/image/"),
         ] {
             assert!(
