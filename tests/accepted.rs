@@ -18,6 +18,7 @@ use support::{
     Archive, Desk,
     engine::{Engine, GUEST, Runtime, Try, bounded, well},
     pkg,
+    shipped::{copy, copy_siblings, manifests},
     specification::{blob, by_image_tool, descriptors, json, judged, valid},
     tool,
 };
@@ -77,10 +78,6 @@ const ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
 
 /// No images by themselves: an addition to others, and one that wants a tarball of one's own; and the next release's.
 const OTHERS: [&str; 3] = ["debug", "python-tarball", "python3.14"];
-
-fn manifests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
-}
 
 fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
@@ -253,28 +250,11 @@ fn accepted(dir: &Path, cache: &str, name: &str, takers: &Takers, tries: &[Try],
 fn every_sibling_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    for entry in fs::read_dir(manifests()).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().ends_with(".toml") {
-            fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();
-        }
-    }
+    copy_siblings(dir);
     let guest = text(&dir.join("static-debug-rootfs/usr/bin/busybox"));
     let takers = Takers::new(dir);
     for Shipped { name, tries } in &SIBLINGS {
         accepted(dir, "siblings", name, &takers, tries, &guest);
-    }
-}
-
-/// An example's folder, without what was made there.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        match path.is_dir() {
-            true if entry.file_name() != "snapshots" => copy(&path, &target),
-            true => {}
-            false => drop(fs::copy(&path, &target).unwrap()),
-        }
     }
 }
 

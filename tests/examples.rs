@@ -3,12 +3,16 @@
 //! openssl or root the test says that it skipped.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
+
+use support::shipped::{copy, manifests};
 
 /// An example, and what is taken from it: a line for `[packages]` or `[policy]`, the exit code then, and what is said.
 struct Example {
@@ -106,29 +110,12 @@ const NO_CPP_WORDS: &str = "libstdc++6 is forbidden (packages.forbid)";
 /// Namespaces of its own, which end with it.
 const CAGE: [&str; 8] = ["--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc"];
 
-fn manifests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
-}
-
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn works(program: &str, args: &[&str]) -> bool {
     Command::new(program).args(args).output().is_ok_and(|run| run.status.success())
-}
-
-/// An example's folder, without what was made there.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        match path.is_dir() {
-            true if entry.file_name() != "snapshots" => copy(&path, &target),
-            true => {}
-            false => drop(fs::copy(&path, &target).unwrap()),
-        }
-    }
 }
 
 /// What was downloaded and unpacked stays for the next run of the tests.

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Archive, Desk, Served, pkg};
+use support::{Archive, Desk, Served, pkg, wheel};
 
 /// Many folders, one in the other, and links.
 fn desk() -> (Served, Desk) {
@@ -307,4 +307,67 @@ fn what_the_image_is_made_of_is_never_replaced() {
     assert_eq!(run.code, Some(8), "{}", run.stderr);
     assert!(run.stderr.starts_with("error[E0815 output-occupied]"), "{}", run.stderr);
     assert!(desk.path("rootfs/usr/mine").exists());
+}
+
+/// The same of everything else that a manifest names, or that is named by what it names.
+#[test]
+fn what_a_manifest_names_is_never_replaced() {
+    let served = Archive::new(vec![pkg("one", "1")]).serve();
+    let desk = Desk::new(&served, "install = [\"one\"]", "");
+    let at = desk.dir.path().to_str().unwrap().to_owned();
+    let made = wheel::wheel("demo", "1", "py3-none-any", &[("demo.py", b"")]);
+    let rows = [
+        ("bases/base.toml", "[image]\ncmd = [\"x\"]\n".as_bytes(), "extends = \"bases/base.toml\"\n", ""),
+        ("bases/far.toml", b"", "extends = \"near.toml\"\n", ""),
+        ("wheels/demo-1-py3-none-any.whl", &made, "", "[python]\nwheels = [\"wheels/*.whl\"]\n"),
+        ("application/requirements.txt", b"", "", "[python]\nlock = \"application/requirements.txt\"\n"),
+        ("named/x-1-py3-none-any.whl", b"", "", "[python]\nlock = \"pylock.toml\"\n"),
+        (
+            "parts/part.tar",
+            b"",
+            "",
+            "[[tarballs]]\nsource = \"parts/part.tar\"\npath = \"/opt\"\nsha256 = \"SHA256\"\n",
+        ),
+        ("keys/key.asc", served.key.as_bytes(), "", ""),
+        (
+            "archive/dists/x",
+            b"",
+            "",
+            "[[repositories]]\nname = \"b\"\nuris = [\"file:HERE/archive\"]\nsuites = [\"s\"]\ncomponents = [\"main\"]\ntrusted = true\n",
+        ),
+    ];
+    fs::write(desk.path("near.toml"), "extends = \"bases/far.toml\"\n").unwrap();
+    let pin = format!(
+        "[[packages]]\nname = \"x\"\nversion = \"1\"\n[[packages.wheels]]\npath = \"named/x-1-py3-none-any.whl\"\nhashes = {{ sha256 = \"{}\" }}\n",
+        "0".repeat(64)
+    );
+    fs::write(desk.path("pylock.toml"), format!("lock-version = \"1.0\"\ncreated-by = \"test\"\n{pin}")).unwrap();
+    let text = fs::read_to_string(desk.path("demo.toml")).unwrap();
+    let before = desk.left();
+    for (file, bytes, first, last) in rows {
+        let folder = file.split('/').next().unwrap();
+        let path = desk.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let key = if folder == "keys" { "keys/key.asc" } else { "key.asc" };
+        let last = last.replace("HERE", &at).replace("SHA256", &"0".repeat(64));
+        desk.manifest(&format!("{first}{}{last}", text.replace("key.asc", key)));
+        let itself = Some(file).filter(|file| file.ends_with(".tar")).map(str::to_owned);
+        for output in [format!("{folder}/"), format!("oci:{folder}")].into_iter().chain(itself) {
+            let run = desk.compose(&["demo.toml", "-o", &output, "--force"]);
+            assert_eq!(run.code, Some(2), "{output}: {}", run.stderr);
+            assert!(run.stderr.starts_with("error[E0826 output-over-input]"), "{output}: {}", run.stderr);
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        fs::remove_dir_all(desk.path(folder)).unwrap();
+    }
+    desk.manifest(&text);
+    desk.compose(&["lock", "demo.toml"]).ok();
+    for args in [["lock", "demo.toml", "--proof", "demo.toml"], ["graph", "demo.toml", "--html", "demo.toml"]] {
+        let run = desk.compose(&args);
+        assert!(run.code == Some(2) && run.stderr.starts_with("error[E0826"), "{}", run.stderr);
+    }
+    fs::remove_dir_all(desk.path("snapshots")).unwrap();
+    assert_eq!(fs::read_to_string(desk.path("demo.toml")).unwrap(), text);
+    assert_eq!(desk.left(), before);
 }

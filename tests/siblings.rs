@@ -3,6 +3,8 @@
 //! (a mirror, an architecture or a suite of it, root, an emulator) is said and skipped. Downloads are kept between runs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -11,14 +13,11 @@ use std::{
     process::{Command, Output},
 };
 
+use support::shipped::copy_siblings;
+
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-    for entry in fs::read_dir(shipped).unwrap().map(Result::unwrap) {
-        if entry.file_name().to_string_lossy().ends_with(".toml") {
-            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-        }
-    }
+    copy_siblings(dir.path());
     dir
 }
 

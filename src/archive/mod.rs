@@ -26,7 +26,7 @@ pub mod vendored;
 pub use contents::Sonames;
 pub use deb::fetch_deb;
 pub use error::{ArchiveError, ErrorClass, IndexFault};
-pub use fetch::{Changed, FetchError, FetchSettings, Fetcher, Promise, Validators, Want, shown};
+pub use fetch::{Changed, FetchError, FetchSettings, Fetcher, Promise, Validators, Want, file_path, shown};
 pub use index::{LoadedSuite, Loader, PackagesIndex};
 pub use kept::{Cold, IndexPiece, is_kept_sound, keep_index, kept_index};
 pub use release::ReleaseInfo;

@@ -200,6 +200,7 @@ mod tests {
         });
         Manifest {
             file: "m.toml".into(),
+            bases: vec![],
             name: "x".into(),
             archs: vec![],
             debian,

@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ use crate::{
         tree_digest, write_images,
     },
     lock::{Built, Lock, Target},
-    manifest::{ExtraFile, FileSource, Manifest},
+    manifest::{Compression, Manifest},
     python::LocalWheel,
 };
 
@@ -37,6 +37,7 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
         let text = "--proof names one file, and the manifest has several architectures; choose one with --arch";
         return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
+    args.proof.iter().try_for_each(|file| desk.spare_at(file))?;
     // What an unreadable lock said is no reason not to replace it.
     let before = Lock::read(&desk.lock_path).unwrap_or_default();
     let resolved = solve(&desk, before.as_ref(), Ask { choices: true, proof: args.proof.is_some() })?;
@@ -64,7 +65,8 @@ pub fn build(args: &BuildArgs) -> Result<(), Failure> {
     // Nothing is written before all of them are as they must be.
     let mut ready = Vec::new();
     for &arch in &desk.archs {
-        ready.push((arch, assembled(&desk, &lock, arch, &wanted, epoch)?));
+        let codecs = codecs(&wanted.here(arch), !wanted.registries.is_empty(), desk.manifest.image.compression);
+        ready.push((arch, assembled(&desk, &lock, arch, epoch, &codecs)?));
     }
     let findings: Vec<_> = ready.iter().map(|(arch, assembled)| (*arch, &assembled.findings[..])).collect();
     passed(&desk, &findings, args.format)?;
@@ -231,31 +233,13 @@ fn pushed(
 fn apart(desk: &Desk, output: &Output) -> Result<(), Failure> {
     let (cache, at) = (fs::canonicalize(desk.store.root()).unwrap_or_default(), place(output));
     if !at.starts_with(&cache) && !cache.starts_with(&at) {
-        return over_nothing(desk, output, &at);
+        return desk.spare(output.path(), &at);
     }
     let (path, cache) = (output.path().display(), cache.display());
     let text = format!(
         "{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it"
     );
     Err(Failure::words(refusal::OUTPUT_IN_CACHE, text))
-}
-
-/// Fails if an output at `at` would take the place of what it is made of, whatever may be replaced.
-fn over_nothing(desk: &Desk, output: &Output, at: &Path) -> Result<(), Failure> {
-    let source = |file: &ExtraFile| match &file.source {
-        FileSource::Copy(path) => Some(path.clone()),
-        _ => None,
-    };
-    let own = [desk.manifest.file.clone(), desk.lock_path.clone()];
-    let mut inputs = own.into_iter().chain(desk.manifest.files.iter().filter_map(source));
-    let Some(input) = inputs.find(|input| fs::canonicalize(input).is_ok_and(|input| input.starts_with(at))) else {
-        return Ok(());
-    };
-    let (path, input) = (output.path().display(), input.display());
-    let text = format!(
-        "{path} cannot be an output: {input} is there, and the image is made of it\n  next step: choose a place that has nothing of yours in it"
-    );
-    Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text))
 }
 
 /// What the lock on disk is good for.
@@ -343,20 +327,17 @@ pub fn solve(desk: &Desk, before: Option<&Lock>, ask: Ask) -> Result<Resolved, F
     Ok(resolved)
 }
 
-/// The tree of one architecture.
-fn assembled(desk: &Desk, lock: &Lock, arch: Arch, wanted: &Wanted, epoch: Timestamp) -> Result<Assembled, Failure> {
-    let bases = desk.bases(lock);
-    let codecs = codecs(&wanted.here(arch), !wanted.registries.is_empty(), desk.manifest.image.compression);
-    let providers = desk.providers(arch);
-    let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
-    Ok(assemble(plan, &codecs, desk.download(&bases))?)
-}
-
-/// The tree of one architecture, to be looked at here.
-pub fn tree(desk: &Desk, lock: &Lock, arch: Arch, epoch: Timestamp) -> Result<Assembled, Failure> {
+/// The tree of one architecture, with what is compressed of each package by these codecs at once.
+pub fn assembled(
+    desk: &Desk,
+    lock: &Lock,
+    arch: Arch,
+    epoch: Timestamp,
+    codecs: &[Compression],
+) -> Result<Assembled, Failure> {
     let (bases, providers) = (desk.bases(lock), desk.providers(arch));
     let plan = Plan { providers: Some(&providers), ..desk.plan(lock, arch, epoch) };
-    Ok(assemble(plan, &[], desk.download(&bases))?)
+    Ok(assemble(plan, codecs, desk.download(&bases))?)
 }
 
 /// Fails unless the image can start as it should, and, with `--locked`, is the one that the lock has.

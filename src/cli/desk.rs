@@ -5,7 +5,7 @@
 use std::{
     cell::OnceCell,
     collections::BTreeMap,
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -122,6 +122,44 @@ impl Desk {
     /// What is to be resolved.
     pub fn order(&self) -> Order<'_> {
         Order { manifest: &self.manifest, inputs: &self.inputs, meaning: self.meaning, suites: &self.suites }
+    }
+
+    /// Everything on this machine that an image is made of: what the manifest and the application's lock are and name, the lock,
+    /// repositories, and the keys that vouch for them.
+    pub fn sources(&self) -> Vec<PathBuf> {
+        let suites = self.suites.iter().flat_map(|suite| {
+            let key = match &suite.keys {
+                Keys::File(file) => Some(file.clone()),
+                Keys::Debian | Keys::Unsigned => None,
+            };
+            suite.bases.iter().filter_map(|base| archive::file_path(base)).chain(key)
+        });
+        let own = [self.lock_path.clone()].into_iter().chain(self.manifest.files()).chain(self.inputs.files());
+        own.chain(suites).collect()
+    }
+
+    /// Fails if what is written to `output`, which is `at`, would take the place of what it is made of, whatever may be replaced.
+    ///
+    /// # Errors
+    /// E0826.
+    pub fn spare(&self, output: &Path, at: &Path) -> Result<(), Failure> {
+        let there = |source: &PathBuf| fs::canonicalize(source).is_ok_and(|source| source.starts_with(at));
+        let taken = |source: PathBuf| {
+            let (path, source) = (output.display(), source.display());
+            let text = format!(
+                "{path} cannot be an output: {source} is there, and the image is made of it\n  next step: choose a place that has nothing of yours in it"
+            );
+            Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text))
+        };
+        self.sources().into_iter().find(there).map_or(Ok(()), taken)
+    }
+
+    /// The same of a file that may be there.
+    ///
+    /// # Errors
+    /// E0826.
+    pub fn spare_at(&self, output: &Path) -> Result<(), Failure> {
+        fs::canonicalize(output).map_or(Ok(()), |at| self.spare(output, &at))
     }
 
     /// What is to be built of a lock that has the architecture.

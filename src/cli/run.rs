@@ -163,7 +163,7 @@ fn program(args: &RunArgs) -> Result<u8, Failure> {
     // Of an image that has no program nothing needs to be fetched.
     let argv = argv(args, &desk.manifest)?;
     let (lock, solved) = build::locked_or_solved(&desk, args.locked, args.update)?;
-    let assembled = build::tree(&desk, &lock, arch, build::epoch(&lock)?)?;
+    let assembled = build::assembled(&desk, &lock, arch, build::epoch(&lock)?, &[])?;
     build::passed(&desk, &[(arch, &assembled.findings)], Report::Human)?;
     build::as_locked(&desk, &lock, arch, &assembled, args.locked)?;
     if solved {

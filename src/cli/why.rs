@@ -91,6 +91,7 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
 
 /// Writes the page.
 fn html(desk: &Desk, lock: &Lock, arch: Arch, file: &Path) -> Result<(), Failure> {
+    desk.spare_at(file)?;
     let tree = &tree(desk, lock, arch)?;
     let (name, target) = (&desk.manifest.name, &lock.targets[&arch]);
     let text = explained(desk, lock, arch, true, |explainer, knows_others| {

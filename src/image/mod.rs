@@ -19,6 +19,7 @@ mod digest;
 mod directory;
 mod error;
 mod layer;
+mod layout;
 mod oci;
 pub mod open;
 mod origin;

@@ -1,27 +1,20 @@
-//! OCI images (image-spec 1.1): the documents, the layout as a directory, and the layout as one tar file that
-//! `docker load` takes too.
+//! OCI images (image-spec 1.1): the documents that make layers an image.
 //!
-//! In: what the manifest says about the image, layers already compressed. Out: `oci-layout`, `index.json`, `blobs/`.
+//! In: what the manifest says about the image, its layers' digests. Out: the bytes of configuration, manifest and index, and of
+//! what refers to the image.
 //!
 //! The documents are small, so plain `serde` structs in the order of the specification write them: the bytes are ours to
 //! keep the same, which a library's next version would not promise.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{self, Read, Write},
-    path::Path,
-};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{ImageError, pack::Pack, stage::StagedDir};
 use crate::{
-    base::{Arch, RootPath, Sha256, Sha256Writer},
+    base::{Arch, Sha256},
     inventory::Inventory,
     manifest::{Image, SbomForm},
     sbom::{self, Subject},
-    tree::{Kind, Meta, header},
 };
 
 /// Where programs are when the manifest does not say; `/sbin` and `/bin` are links to the last two.
@@ -31,11 +24,10 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The type of an index.
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The annotation of `index.json` that holds the tree digest, and tells a layout that compose wrote.
 pub(super) const TREE: &str = "compose.tree";
 /// The annotation of a bill of materials in `index.json`: its form.
-const SBOM: &str = "compose.sbom";
+pub(super) const SBOM: &str = "compose.sbom";
 /// The type of a configuration that says nothing, which is all of it.
 const EMPTY: (&str, &[u8]) = ("application/vnd.oci.empty.v1+json", b"{}");
 
@@ -156,17 +148,17 @@ struct Artifact<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Index<'a> {
-    schema_version: u8,
-    media_type: &'a str,
-    manifests: Vec<Descriptor<'a>>,
+pub(super) struct Index<'a> {
+    pub(super) schema_version: u8,
+    pub(super) media_type: &'a str,
+    pub(super) manifests: Vec<Descriptor<'a>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<&'a str, String>,
+    pub(super) annotations: BTreeMap<&'a str, String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor<'a> {
+pub(super) struct Descriptor<'a> {
     media_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_type: Option<&'a str>,
@@ -175,11 +167,11 @@ struct Descriptor<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<&'a str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<Platform<'a>>,
+    pub(super) platform: Option<Platform<'a>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Platform<'a> {
+pub(super) struct Platform<'a> {
     architecture: &'a str,
     os: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +181,7 @@ struct Platform<'a> {
 /// `docker load`'s own table of contents.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct DockerArchive {
+pub(super) struct DockerArchive {
     config: String,
     repo_tags: Vec<String>,
     layers: Vec<String>,
@@ -202,11 +194,11 @@ pub(super) struct Documents {
     pub(super) config: Vec<u8>,
     pub(super) manifest: Vec<u8>,
     /// What indexes say of it.
-    image: Descriptor<'static>,
+    pub(super) image: Descriptor<'static>,
     /// And of what is attached to it.
-    attached: Vec<Descriptor<'static>>,
-    docker: DockerArchive,
-    repository: String,
+    pub(super) attached: Vec<Descriptor<'static>>,
+    pub(super) docker: DockerArchive,
+    pub(super) repository: String,
     pub(super) tree: Sha256,
     /// Manifests of what is attached.
     pub(super) artifacts: Vec<Vec<u8>>,
@@ -262,8 +254,23 @@ impl Documents {
         Self { arch: spec.arch, config, manifest, image, attached, docker, repository, tree, artifacts, more }
     }
 
-    fn attachments(&self) -> impl Iterator<Item = &Vec<u8>> {
+    /// The documents of what is attached.
+    pub(super) fn attachments(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.more.iter().chain(&self.artifacts)
+    }
+}
+
+impl DockerArchive {
+    /// Under this name.
+    pub(super) fn tagged(&self, tag: String) -> Self {
+        Self { repo_tags: vec![tag], ..self.clone() }
+    }
+}
+
+impl<'d> Descriptor<'d> {
+    /// With these annotations and no others.
+    pub(super) fn annotated(self, annotations: BTreeMap<&'d str, String>) -> Self {
+        Self { annotations, ..self }
     }
 }
 
@@ -279,7 +286,7 @@ impl Descriptor<'_> {
         }
     }
 
-    fn of<'a>(media_type: &'a str, bytes: &[u8]) -> Descriptor<'a> {
+    pub(super) fn of<'a>(media_type: &'a str, bytes: &[u8]) -> Descriptor<'a> {
         Descriptor::new(media_type, Sha256::of(bytes), bytes.len() as u64)
     }
 }
@@ -337,174 +344,19 @@ fn attach(
     out
 }
 
-/// An image for each of one or more platforms, all of one name.
-pub(super) struct Layout {
-    images: Vec<Documents>,
-    index: Vec<u8>,
-    /// The index of several images, which `index.json` names in their place.
-    inner: Option<Vec<u8>>,
-    docker: Vec<u8>,
-}
-
-impl Layout {
-    /// One image stands in `index.json` itself; several have an index of their own (image-index.md), under the one tag, from
-    /// which a reader takes what fits its machine.
-    pub(super) fn new(images: Vec<Documents>) -> Self {
-        let repository = images.first().map(|image| image.repository.clone()).unwrap_or_default();
-        // The tag for OCI tools; the whole name for podman and containerd, in the form `docker save` writes.
-        let names = BTreeMap::from([
-            ("io.containerd.image.name", format!("docker.io/library/{repository}:latest")),
-            ("org.opencontainers.image.ref.name", "latest".into()),
-        ]);
-        let inner = (images.len() != 1)
-            .then(|| index(images.iter().map(|image| (image.arch, image.tree, &image.manifest[..]))));
-        let first = match (&inner, &images[..]) {
-            (None, [only]) => only.image.clone(),
-            (inner, _) => Descriptor::of(INDEX, inner.as_deref().unwrap_or_default()),
-        };
-        // The image comes first, for readers that take the first; in a layout, referrers are listed beside it.
-        let manifests = [Descriptor { annotations: names, ..first }];
-        let manifests = manifests.into_iter().chain(images.iter().flat_map(|image| image.attached.clone())).collect();
-        let trees: Vec<String> = images.iter().map(|image| image.tree.to_string()).collect();
-        let annotations = BTreeMap::from([(TREE, trees.join(","))]);
-        let index = json(&Index { schema_version: 2, media_type: INDEX, manifests, annotations });
-        // It knows no platforms: each image has a tag of its own.
-        let tag = |image: &Documents| match (&inner, &image.image.platform) {
-            (Some(_), Some(platform)) => format!("{repository}:{}", platform.tag()),
-            _ => format!("{repository}:latest"),
-        };
-        let docker: Vec<DockerArchive> =
-            images.iter().map(|image| DockerArchive { repo_tags: vec![tag(image)], ..image.docker.clone() }).collect();
-        Self { index, inner, docker: json(&docker), images }
-    }
-
-    /// The files of the layout but for the layers, by path.
-    fn files(&self, docker: bool) -> BTreeMap<String, &[u8]> {
-        let mut files: BTreeMap<String, &[u8]> =
-            BTreeMap::from([("oci-layout".into(), LAYOUT), ("index.json".into(), &*self.index)]);
-        let documents = self
-            .images
-            .iter()
-            .flat_map(|image| [&image.config, &image.manifest].into_iter().chain(image.attachments()));
-        files.extend(documents.chain(&self.inner).map(|bytes| (blob(Sha256::of(bytes)), &**bytes)));
-        if docker {
-            files.insert("manifest.json".into(), &self.docker);
-        }
-        files
-    }
-
-    /// Bytes of what is attached.
-    pub(super) fn attached(&self) -> u64 {
-        self.images.iter().flat_map(Documents::attachments).map(|bytes| bytes.len() as u64).sum()
-    }
-}
-
 impl Platform<'_> {
     /// As in the names of images: `amd64`, `arm-v7`.
-    fn tag(&self) -> String {
+    pub(super) fn tag(&self) -> String {
         self.variant.map_or(self.architecture.to_owned(), |variant| format!("{}-{variant}", self.architecture))
     }
 }
 
-/// A layer's compressed bytes.
-pub(super) struct Blob<'a> {
-    pub(super) layer: &'a Layer,
-    pub(super) packs: &'a [Pack],
-}
-
-/// Fills an empty directory with the layout, for whomever the umask lets read it. Returns the bytes written.
-pub(super) fn write_dir(docs: &Layout, blobs: &[Blob<'_>], dir: &StagedDir) -> Result<u64, ImageError> {
-    let failed = || ImageError::at("write", dir.target());
-    let create = |name: &str| {
-        let path = RootPath::parse(name.as_bytes()).map_err(io::Error::other).map_err(failed())?;
-        dir.create(&path).map_err(failed())
-    };
-    let mut bytes = 0;
-    for (name, content) in docs.files(false) {
-        create(&name)?.write_all(content).map_err(failed())?;
-        bytes += content.len() as u64;
-    }
-    let mut seen = BTreeSet::new();
-    for Blob { layer, packs } in blobs.iter().filter(|blob| seen.insert(blob.layer.digest)) {
-        let mut out = create(&blob(layer.digest))?;
-        packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
-        bytes += layer.size;
-    }
-    let blobs = dir.open(&RootPath::literal("blobs")).map_err(failed())?;
-    let open_to = blobs.metadata().map_err(failed())?.permissions();
-    dir.open(&RootPath::root()).and_then(|top| top.set_permissions(open_to)).map_err(failed())?;
-    Ok(bytes)
-}
-
-/// Writes the layout as a tar archive, entries sorted, owned by root, of the image's date. Errors call it `shown`.
-pub(super) fn write_tar<W: Write>(
-    docs: &Layout,
-    blobs: &[Blob<'_>],
-    epoch: i64,
-    out: W,
-    shown: &Path,
-) -> Result<(Sha256, u64), ImageError> {
-    enum Entry<'a> {
-        Dir,
-        Bytes(&'a [u8]),
-        Layer(&'a Blob<'a>),
-    }
-    let mut entries: BTreeMap<String, Entry<'_>> =
-        docs.files(true).into_iter().map(|(name, bytes)| (name, Entry::Bytes(bytes))).collect();
-    entries.extend(blobs.iter().map(|each| (blob(each.layer.digest), Entry::Layer(each))));
-    entries.extend(["blobs", "blobs/sha256"].map(|name| (name.into(), Entry::Dir)));
-
-    let failed = || ImageError::at("write", shown);
-    let mut out = Sha256Writer::new(out);
-    for (name, entry) in &entries {
-        let path = RootPath::parse(name.as_bytes()).map_err(io::Error::other).map_err(failed())?;
-        let mut head = Vec::new();
-        let size = match entry {
-            Entry::Dir => {
-                header::append(&path, &Meta::root(0o755, epoch), &Kind::Dir, &mut head);
-                0
-            }
-            Entry::Bytes(bytes) => bytes.len() as u64,
-            Entry::Layer(blob) => blob.layer.size,
-        };
-        if !matches!(entry, Entry::Dir) {
-            header::append_file(&path, &Meta::root(0o644, epoch), size, &mut head);
-        }
-        out.write_all(&head).map_err(failed())?;
-        match entry {
-            Entry::Dir => {}
-            Entry::Bytes(bytes) => out.write_all(bytes).map_err(failed())?,
-            Entry::Layer(blob) => {
-                blob.packs.iter().try_for_each(|pack| pack.copy_to(&mut out)).map_err(failed())?;
-            }
-        }
-        out.write_all(&vec![0; header::padding(size)]).map_err(failed())?;
-    }
-    out.write_all(&header::END).and_then(|()| out.flush()).map_err(failed())?;
-    let (_, sha256, size) = out.finish();
-    Ok((sha256, size))
-}
-
-/// Whether the directory at `path` is a layout that compose wrote, with nothing added to it since.
-pub(super) fn is_ours(path: &Path) -> bool {
-    let read = || -> Option<bool> {
-        let mut text = Vec::new();
-        fs::File::open(path.join("index.json")).ok()?.take(1 << 20).read_to_end(&mut text).ok()?;
-        let index: serde_json::Value = serde_json::from_slice(&text).ok()?;
-        let ours = index.get("annotations")?.get(TREE).is_some();
-        let manifests = index.get("manifests")?.as_array()?;
-        let is_sbom = |one: &serde_json::Value| one.get("annotations").is_some_and(|all| all.get(SBOM).is_some());
-        let others = manifests.iter().filter(|one| !is_sbom(one)).count();
-        Some(ours && others == 1 && path.join("oci-layout").is_file())
-    };
-    read().unwrap_or(false)
-}
-
-fn json(document: &impl Serialize) -> Vec<u8> {
+pub(super) fn json(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect("these types have string keys only")
 }
 
-fn blob(digest: Sha256) -> String {
+/// Where a layout has the blob.
+pub(super) fn blob(digest: Sha256) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
@@ -535,7 +387,7 @@ fn repository(name: &str) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::image::media_type;
+    use crate::image::{layout::Layout, media_type};
 
     fn layer(compression: crate::manifest::Compression) -> Layer {
         let [digest, diff_id] = [b"compressed", b"plain     "].map(|bytes| Sha256::of(bytes));

@@ -18,8 +18,9 @@ use super::{
     digest::tree_digest,
     directory,
     layer::{self, Piece},
+    layout::{self, Blob, Layout},
     media_type,
-    oci::{self, Blob, Documents, Layout},
+    oci::Documents,
     origin,
     pack::{self, Pack, Packed, PlainError},
     pushable::Pushable,
@@ -330,9 +331,9 @@ fn write_oci(
     let needed = blobs.iter().map(|blob| blob.layer.size).sum::<u64>() + docs.attached() + OCI_EXTRA;
     let target = output.path();
     let made = match stage {
-        Stage::OciDir(dir) => oci::write_dir(docs, blobs, dir).map(|bytes| (bytes, None)),
+        Stage::OciDir(dir) => layout::write_dir(docs, blobs, dir).map(|bytes| (bytes, None)),
         Stage::OciTar(file) => {
-            let made = oci::write_tar(docs, blobs, epoch, file.file(), target);
+            let made = layout::write_tar(docs, blobs, epoch, file.file(), target);
             made.map(|(sha256, bytes)| (bytes, Some(sha256)))
         }
         Stage::Rootfs(_) | Stage::Tar(..) => Err(ImageError::OneTree { path: target.into() }),
@@ -449,7 +450,7 @@ impl Stage {
         let path: &Path = output.path();
         Ok(match (output, archive(output)) {
             (_, Some(codec)) => Self::Tar(codec, StagedFile::new(path)?),
-            (Output::OciDir(_), _) => Self::OciDir(StagedDir::new(path, oci::is_ours, force)?),
+            (Output::OciDir(_), _) => Self::OciDir(StagedDir::new(path, layout::is_ours, force)?),
             (Output::OciTar(_), _) => Self::OciTar(StagedFile::new(path)?),
             _ => Self::Rootfs(StagedDir::new(path, |path| store.has_output(path), force)?),
         })

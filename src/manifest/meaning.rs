@@ -22,6 +22,7 @@ pub fn meaning(manifest: &Manifest) -> Sha256 {
     // Taken apart in full, so that a new field cannot be forgotten here.
     let Manifest {
         file,
+        bases: _,
         name,
         archs: _,
         debian,

@@ -85,7 +85,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
     let manifest = match docs.iter().all(Doc::is_clean) {
         true => {
             let layers: Vec<_> = docs.iter().zip(&tables).map(|(doc, table)| (doc, table.get_ref())).collect();
-            docs.first().and_then(|doc| manifest(doc, Table::root(doc, layers), file))
+            docs.split_first().and_then(|(doc, bases)| manifest(doc, Table::root(doc, layers), bases))
         }
         false => None,
     };
@@ -98,7 +98,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Manifest, ManifestErrors> {
 }
 
 /// Reads every table; `None` only after a fault was noted.
-fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
+fn manifest(doc: &Doc, mut root: Table<'_>, bases: &[Doc]) -> Option<Manifest> {
     // The lock and the image are called so: two manifests of one name would write over each other's.
     let name = root.own("name");
     if name.is_none() {
@@ -138,7 +138,8 @@ fn manifest(doc: &Doc, mut root: Table<'_>, file: &Path) -> Option<Manifest> {
         None => None,
     };
     Some(Manifest {
-        file: file.into(),
+        file: doc.file().into(),
+        bases: bases.iter().map(|base| base.file().into()).collect(),
         name: name?,
         archs: archs?,
         debian,

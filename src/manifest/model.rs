@@ -12,6 +12,8 @@ use crate::base::{Arch, Line, PackageName, RootPath, Sha256};
 pub struct Manifest {
     /// Where it was read from.
     pub file: PathBuf,
+    /// What it `extends`, near and far.
+    pub bases: Vec<PathBuf>,
     /// `name`: what outputs and the lock are called.
     pub name: String,
     /// `archs`, sorted, without repeats; never empty.
@@ -40,6 +42,22 @@ pub struct Manifest {
     pub policy: Policy,
     /// `[limits]`.
     pub limits: Limits,
+}
+
+impl Manifest {
+    /// Files and folders on this machine that it is read from or takes content from. Of `[python]` it knows patterns, and of
+    /// repositories URLs: they are not among these.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let own = self.files.iter().filter_map(|file| match &file.source {
+            FileSource::Copy(path) => Some(path),
+            FileSource::Content(_) | FileSource::Link(_) | FileSource::Directory => None,
+        });
+        let tarballs = self.tarballs.iter().filter_map(|tarball| match &tarball.source {
+            TarballSource::File(path) => Some(path),
+            TarballSource::Url(_) => None,
+        });
+        [&self.file].into_iter().chain(&self.bases).chain(own).chain(tarballs).cloned().collect()
+    }
 }
 
 /// `[debian]`: the Debian archive itself.

@@ -49,6 +49,10 @@ impl Doc {
         Self { shown: Some(file.to_string_lossy().into()), ..Self::new(file, text) }
     }
 
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     pub fn text(&self) -> &str {
         self.source.inner()
     }

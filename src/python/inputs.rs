@@ -173,6 +173,12 @@ impl Inputs {
         &self.wheels
     }
 
+    /// Every file on this machine that they are read from: the lock, what it names, wheels.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let lock = self.lock.iter().flat_map(|(_, lock)| lock.files());
+        lock.chain(self.wheels.iter().map(|wheel| wheel.path.clone())).collect()
+    }
+
     /// The wheel on this machine with this digest.
     pub fn local(&self, sha256: &Sha256) -> Option<&LocalWheel> {
         self.wheels.iter().find(|wheel| wheel.sha256 == *sha256)

@@ -12,6 +12,7 @@ pub mod http;
 pub mod python;
 pub mod registry;
 pub mod secret;
+pub mod shipped;
 pub mod signing;
 pub mod specification;
 pub mod wheel;

@@ -10,7 +10,7 @@ mod transport;
 pub use error::{FetchError, Promise, shown};
 pub use partial::Download;
 pub use transport::Validators;
-pub(super) use transport::file_path;
+pub use transport::file_path;
 pub(crate) use transport::{Failure, failed as network_failure, redirect as redirect_target};
 
 use std::{

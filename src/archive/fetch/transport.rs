@@ -243,7 +243,7 @@ fn open(url: &str, offset: u64) -> Result<Reply, Failure> {
 }
 
 /// `file:/a`, `file:///a` and `file://localhost/a`, percent-decoded (RFC 8089).
-pub(in crate::archive) fn file_path(url: &str) -> Option<PathBuf> {
+pub fn file_path(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("file:")?;
     let path = rest.strip_prefix("//localhost").or_else(|| rest.strip_prefix("//")).unwrap_or(rest);
     if !path.starts_with('/') {

@@ -33,7 +33,7 @@ use super::{
     name::ProjectName,
     wheel_name::WheelName,
 };
-use crate::base::{Sha256, words};
+use crate::base::{Sha256, aside, words};
 
 /// The longest lock that is read, bytes. One of a thousand projects for all platforms has some 10 MiB.
 pub const LARGEST: usize = 64 << 20;
@@ -223,6 +223,20 @@ impl PythonLock {
     /// The format.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// Itself, and the files on this machine that it names for any target.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let packages: Box<dyn Iterator<Item = &Package>> = match &self.body {
+            Body::Pylock(lock) => Box::new(lock.packages()),
+            Body::Uv(lock) => Box::new(lock.packages()),
+            Body::Poetry(lock) => Box::new(lock.packages()),
+            Body::Pipfile(lock) => Box::new(lock.packages()),
+            Body::Requirements(lock) => Box::new(lock.packages()),
+        };
+        let folder = aside::folder(&self.file);
+        let named = packages.flat_map(Package::paths).map(|path| folder.join(path));
+        [self.file.clone()].into_iter().chain(named).collect()
     }
 
     /// The wheels that the lock wants on `env`, sorted by name, one version a name: the default dependencies, and

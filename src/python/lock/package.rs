@@ -2,7 +2,7 @@
 //!
 //! In: the entry as its format's reader understood it. Out: [`Wanted`], or why the target cannot have it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pep440_rs::{Version, VersionSpecifiers};
 
@@ -112,6 +112,18 @@ impl Package {
             Some(version) => format!("{} {}", self.name, quote(version)),
             None => self.name.to_string(),
         }
+    }
+
+    /// Its files on this machine, as [`Source::Path`] has them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let files = match &self.artifacts {
+            Artifacts::Files(files) => &files[..],
+            Artifacts::Hashes(_) | Artifacts::Source(_) => &[],
+        };
+        files.iter().filter_map(|file| match &file.place {
+            Place::Path(path) => Some(path.as_path()),
+            Place::Url(_) | Place::Index => None,
+        })
     }
 
     /// Chooses the package's file for the target.

@@ -100,6 +100,11 @@ impl Pipfile {
         self.categories.keys().cloned().chain(DEFAULT.parse()).collect()
     }
 
+    /// Every entry, whatever it is for.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.categories.values().flatten().map(|(_, package)| package)
+    }
+
     pub fn active(&self, env: &Environment, scope: &Scope) -> Result<Vec<&Package>, Fault> {
         if let Some(python) = &self.python {
             python.check(env, || "the lock".into())?;

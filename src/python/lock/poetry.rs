@@ -119,6 +119,11 @@ impl PoetryLock {
         named.chain(MAIN.parse()).collect()
     }
 
+    /// Every entry, whatever it is for.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.entries.iter().map(|entry| &entry.package)
+    }
+
     pub fn active(&self, env: &Environment, scope: &Scope) -> Result<Vec<&Package>, Fault> {
         if let Some(python) = &self.python {
             python.check(env, || "the lock".into())?;

@@ -102,6 +102,11 @@ impl Pylock {
         self.groups.union(&self.default_groups).cloned().collect()
     }
 
+    /// Every entry, whatever it is for.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().map(|(_, package)| package)
+    }
+
     /// The default groups always count: what is asked for comes on top.
     pub fn active(&self, env: &Environment, mut scope: Scope) -> Result<Vec<&Package>, Fault> {
         scope.groups.extend(self.default_groups.iter().cloned());

@@ -62,6 +62,11 @@ impl Requirements {
         Ok(Self { entries })
     }
 
+    /// Every entry, whatever it is for.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.entries.iter().map(|(_, package)| package)
+    }
+
     pub fn active(&self, scope: &Scope) -> Vec<&Package> {
         self.entries.iter().filter(|(marker, _)| marker.holds(scope)).map(|(_, package)| package).collect()
     }

@@ -186,6 +186,11 @@ impl UvLock {
         self.roots.iter().filter_map(|at| self.nodes.get(*at))
     }
 
+    /// Every entry, whatever it is for.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.nodes.iter().map(|node| &node.package)
+    }
+
     /// Walks the graph. A project of the machine itself is walked through, and is an error unless it is a root, has
     /// no files of its own (`virtual`), or is in `supplied`.
     pub fn active(
