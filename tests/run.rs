@@ -529,3 +529,51 @@ fn nothing_is_mounted_over_the_root() {
         assert!(run.stderr.contains("E1105") && run.stderr.contains("/top is a link"), "{}", run.stderr);
     }
 }
+
+/// A link of the image that leads to nothing is a place like any other, unless it leads to itself.
+#[test]
+fn places_behind_dangling_links_are_made() {
+    let link = |path: &str, to: &str| format!("[[files]]\npath = \"{path}\"\nlink = \"{to}\"\n");
+    let links = [
+        ("/folder", "/srv/deep/folder"),
+        ("/file", "srv/../srv/other/file"),
+        ("/a", "b"),
+        ("/b", "../../srv/c"),
+        ("/round", "round"),
+    ];
+    let links: String = links.into_iter().map(|(path, to)| link(path, to)).collect();
+    for place in places(&format!("{links}{IMAGE}")) {
+        fs::write(place.desk.path("key.asc"), "text\n").unwrap();
+        let volumes = [".:/folder:ro", "key.asc:/file:ro", "key.asc:/a/below/file:ro"];
+        let options: Vec<&str> = volumes.iter().flat_map(|volume| ["-v", volume]).collect();
+        let script =
+            "cd /srv; for f in deep/folder/key.asc other/file c/below/file; do read -r x <$f; echo $f $x; done";
+        let run = place.sh(&options, script).ok();
+        assert_eq!(run.stdout, "deep/folder/key.asc text\nother/file text\nc/below/file text\n", "{}", run.stderr);
+        let run = place.sh(&["-v", "key.asc:/round/file"], "echo it runs");
+        assert_eq!((run.code, run.stdout.as_str()), (Some(125), ""), "{}", run.stderr);
+        assert!(run.stderr.contains("E1102") && run.stderr.contains("symbolic link"), "{}", run.stderr);
+    }
+}
+
+/// Paths of this machine need not be text.
+#[test]
+fn any_path_will_do() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    for place in places(IMAGE) {
+        let name = OsStr::from_bytes(b"odd \xff\n\"'");
+        let odd = place.desk.dir.path().join(name);
+        fs::create_dir(&odd).unwrap();
+        fs::write(odd.join("file"), "text\n").unwrap();
+        fs::create_dir(odd.join("cache")).unwrap();
+        if place.is_other && rustix::process::geteuid().is_root() {
+            place.own();
+        }
+        let mut volume = odd.as_os_str().to_owned();
+        volume.push(":/data:ro");
+        let mut command = place.command(&["run", "demo.toml", "-v"]);
+        command.arg(volume).args(["--", "read -r x </data/file && echo $x"]).env("COMPOSE_CACHE", odd.join("cache"));
+        let run = place.desk.run(&mut command).ok();
+        assert_eq!(run.stdout, "text\n", "{}", run.stderr);
+    }
+}

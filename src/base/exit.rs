@@ -18,6 +18,12 @@ pub const CHECK: u8 = 6;
 pub const DIFFERS: u8 = 7;
 /// Output or disk.
 pub const OUTPUT: u8 = 8;
+/// `compose run` did not start a program; these three are those of `docker run`, env(1) and timeout(1).
+pub const NOT_RUN: u8 = 125;
+/// The program that `compose run` was to start cannot be executed.
+pub const NOT_EXECUTABLE: u8 = 126;
+/// There is no such program.
+pub const NOT_FOUND: u8 = 127;
 
 /// An exit code, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,13 @@ pub const CODES: [ExitCode; 9] = [
     row(OUTPUT, "output or disk", "An output, the lock or the cache could not be written."),
 ];
 
+/// Those that `compose run` ends with instead, as all others are its program's.
+pub const RUN: [ExitCode; 3] = [
+    row(NOT_RUN, "not run", "compose run could not start the program, for any of the reasons above."),
+    row(NOT_EXECUTABLE, "not executable", "The program of compose run cannot be executed."),
+    row(NOT_FOUND, "not found", "The image of compose run has no such program."),
+];
+
 /// Those after a signal, which are 128 and its number.
 pub const SIGNALS: [ExitCode; 3] = [
     row(129, "SIGHUP", "Ended by SIGHUP; nothing half made is left."),
@@ -68,7 +81,7 @@ pub const SIGNALS: [ExitCode; 3] = [
 
 /// What an exit code says, in a few words.
 pub fn words(code: u8) -> &'static str {
-    CODES.iter().find(|row| row.code == code).map_or("unknown", |row| row.words)
+    CODES.iter().chain(&RUN).find(|row| row.code == code).map_or("unknown", |row| row.words)
 }
 
 #[cfg(test)]
@@ -78,7 +91,7 @@ mod tests {
     #[test]
     fn each_code_has_a_row_in_its_place() {
         assert!(CODES.iter().enumerate().all(|(at, row)| usize::from(row.code) == at));
-        assert!(CODES.iter().chain(&SIGNALS).all(|row| row.meaning.ends_with('.')));
-        assert_eq!((words(CHECK), words(9)), ("check or policy", "unknown"));
+        assert!(CODES.iter().chain(&RUN).chain(&SIGNALS).all(|row| row.meaning.ends_with('.')));
+        assert_eq!([words(CHECK), words(127), words(9)], ["check or policy", "not found", "unknown"]);
     }
 }

@@ -14,7 +14,7 @@ use clap_mangen::{
 use super::{
     args::{Cli, ManArgs},
     environment::VARIABLES,
-    exit::{CODES, Failure, SIGNALS},
+    exit::{CODES, Failure, RUN, SIGNALS},
     print,
 };
 use crate::base::{aside, refusal::of_output};
@@ -298,7 +298,10 @@ fn tables(roff: &mut Roff) {
             roff.text([roman(meaning)]);
         }
     };
-    table("EXIT STATUS", CODES.iter().chain(&SIGNALS).map(|row| (row.code.to_string(), row.meaning)).collect());
+    table(
+        "EXIT STATUS",
+        CODES.iter().chain(&RUN).chain(&SIGNALS).map(|row| (row.code.to_string(), row.meaning)).collect(),
+    );
     table("ENVIRONMENT", VARIABLES.iter().map(|variable| (variable.name.to_owned(), variable.meaning)).collect());
     table("FILES", FILES.iter().map(|(file, meaning)| ((*file).to_owned(), *meaning)).collect());
 }

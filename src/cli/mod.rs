@@ -48,13 +48,19 @@ use crate::{
 /// Runs `compose` with the process's arguments.
 pub fn main() -> ExitCode {
     // Before anything else: it is to have one thread.
-    ExitCode::from(panic::guarded(|| crate::run::stage(env::args_os()).unwrap_or_else(run)))
+    let broken = if is_run() { exit::NOT_RUN } else { exit::INTERNAL };
+    ExitCode::from(panic::guarded(broken, || crate::run::stage(env::args_os()).unwrap_or_else(run)))
+}
+
+/// Whether the command is one whose exit codes are those of a program.
+fn is_run() -> bool {
+    env::args_os().nth(1).is_some_and(|word| word == "run")
 }
 
 fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if env::args_os().nth(1).is_some_and(|word| word == "run") => return run::usage(&error),
+        Err(error) if is_run() => return run::usage(&error),
         Err(error) => return usage(&error),
     };
     let wants_json = cli.wants_json();

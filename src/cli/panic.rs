@@ -9,14 +9,14 @@ use std::{
     thread,
 };
 
-use super::{exit, tell};
+use super::tell;
 use crate::base::refusal;
 
 /// Whether any thread has panicked: one that nobody waits for counts too.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// Does `work`.
-pub fn guarded(work: impl FnOnce() -> u8) -> u8 {
+/// Does `work`, and ends with `broken` after a panic.
+pub fn guarded(broken: u8, work: impl FnOnce() -> u8) -> u8 {
     panic::set_hook(Box::new(|info| {
         // The first tells most; others follow from it.
         if !PANICKED.swap(true, Ordering::Relaxed) {
@@ -25,7 +25,7 @@ pub fn guarded(work: impl FnOnce() -> u8) -> u8 {
     }));
     match panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(code) if !PANICKED.load(Ordering::Relaxed) => code,
-        _ => exit::INTERNAL,
+        _ => broken,
     }
 }
 
@@ -54,6 +54,7 @@ mod tests {
     use rayon::prelude::*;
 
     use super::*;
+    use crate::cli::exit;
 
     /// Says to a copy of this program what it is to do.
     const HOW: &str = "COMPOSE_TEST_PANIC";
@@ -62,20 +63,20 @@ mod tests {
     fn a_panic_in_any_thread_is_an_internal_fault() {
         match env::var(HOW).as_deref() {
             Err(_) => {}
-            Ok("none") => std::process::exit(guarded(|| exit::CHECK).into()),
-            Ok("main") => std::process::exit(guarded(|| panic!("of the {}", "main thread")).into()),
+            Ok("none") => std::process::exit(guarded(exit::INTERNAL, || exit::CHECK).into()),
+            Ok("main") => std::process::exit(guarded(exit::NOT_RUN, || panic!("of the {}", "main thread")).into()),
             Ok("rayon") => {
                 let work = || (0..64).into_par_iter().map(|n| if n > 1 { panic!("of a worker") } else { 7 }).sum();
-                std::process::exit(guarded(work).into());
+                std::process::exit(guarded(exit::INTERNAL, work).into());
             }
             Ok(_) => {
                 let work = || thread::spawn(|| panic!("of a thread")).join().map_or(exit::DONE, |()| exit::CHECK);
-                std::process::exit(guarded(work).into());
+                std::process::exit(guarded(exit::INTERNAL, work).into());
             }
         }
         for (how, code, words) in [
             ("none", 6, ""),
-            ("main", 1, "of the main thread"),
+            ("main", 125, "of the main thread"),
             ("rayon", 1, "of a worker"),
             ("thread", 1, "of a thread"),
         ] {
@@ -84,9 +85,9 @@ mod tests {
             let run = copy.output().unwrap();
             let told = String::from_utf8_lossy(&run.stderr);
             assert_eq!(run.status.code(), Some(code), "{how}: {told}");
-            assert_eq!(told.matches("error[E0001 internal]: ").count(), usize::from(code == 1), "{how}: {told}");
+            assert_eq!(told.matches("error[E0001 internal]: ").count(), usize::from(code != 6), "{how}: {told}");
             let parts = ["src/cli/panic.rs:", words, env!("CARGO_PKG_VERSION"), "next step: report it"];
-            assert!(code != 1 || parts.iter().all(|part| told.contains(part)), "{how}: {told}");
+            assert!(code == 6 || parts.iter().all(|part| told.contains(part)), "{how}: {told}");
         }
     }
 }

@@ -5,16 +5,20 @@
 use std::{
     collections::BTreeMap,
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, IsTerminal as _},
+    os::unix::ffi::OsStrExt as _,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     thread,
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
     consts::{SIGCHLD, SIGCONT, SIGHUP, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH},
@@ -27,7 +31,7 @@ use super::{
     build,
     desk::Desk,
     environment,
-    exit::{DONE, Failure},
+    exit::{DONE, Failure, NOT_RUN},
     progress::Shown,
     report, signals, tell,
 };
@@ -62,12 +66,6 @@ user's; its other groups are then still there, for what --volume names.";
 /// How long a program may take that was asked to end, as `docker stop` has it.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Exit codes as of docker, env(1), timeout(1) and others: of the command itself, of a program that cannot be executed, and
-/// of one that is not there.
-const REFUSED: u8 = 125;
-const NOT_EXECUTABLE: u8 = 126;
-const NOT_FOUND: u8 = 127;
-
 /// Passed on beside those that end a run.
 const MORE: [i32; 6] = [SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT];
 
@@ -84,10 +82,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH")]
     pub entrypoint: Option<OsString>,
     /// Add a variable to the image's environment; repeatable
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = variable)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = OsStringValueParser::new().try_map(variable))]
     pub env: Vec<(OsString, OsString)>,
     /// Show the program a file or folder of this machine, :ro to be read only; repeatable
-    #[arg(short, long, value_name = "HOST:PATH[:ro]", value_parser = volume)]
+    #[arg(short, long, value_name = "HOST:PATH[:ro]", value_parser = OsStringValueParser::new().try_map(volume))]
     pub volume: Vec<Volume>,
     /// The program's network: none but loopback, or this machine's
     #[arg(long, value_name = "NETWORK", default_value = "none")]
@@ -110,33 +108,43 @@ pub enum NetworkArg {
 }
 
 /// `KEY=VALUE`. Whether it may stand in an environment the kernel does not ask; a zero byte no argument has.
-fn variable(text: &str) -> Result<(OsString, OsString), String> {
-    match text.split_once('=') {
+fn variable(text: OsString) -> Result<(OsString, OsString), String> {
+    match split(&text, text.as_bytes().iter().position(|byte| *byte == b'=')) {
         Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
         _ => Err("write KEY=VALUE".into()),
     }
 }
 
 /// `HOST:PATH[:ro]`; what is before the colon may be relative to where one is.
-fn volume(text: &str) -> Result<Volume, String> {
-    let (text, read_only) = match text.strip_suffix(":ro") {
+fn volume(text: OsString) -> Result<Volume, String> {
+    let bytes = text.as_bytes();
+    let (bytes, read_only) = match bytes.strip_suffix(b":ro") {
         Some(rest) => (rest, true),
-        None => (text.strip_suffix(":rw").unwrap_or(text), false),
+        None => (bytes.strip_suffix(b":rw").unwrap_or(bytes), false),
     };
-    let (host, inside) =
-        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).ok_or("write HOST:PATH or HOST:PATH:ro")?;
-    let path = RootPath::parse(inside.as_bytes()).map_err(|error| format!("“{inside}”: {error}"))?;
-    if !inside.starts_with('/') || path.is_root() {
-        return Err(format!("“{inside}” is no place in an image: it must begin with /, and be below it"));
+    let colon = bytes.iter().rposition(|byte| *byte == b':');
+    let (host, inside) = split(OsStr::from_bytes(bytes), colon)
+        .filter(|(host, _)| !host.is_empty())
+        .ok_or("write HOST:PATH or HOST:PATH:ro")?;
+    let shown = inside.display();
+    let path = RootPath::parse(inside.as_bytes()).map_err(|error| format!("“{shown}”: {error}"))?;
+    if !inside.as_bytes().starts_with(b"/") || path.is_root() {
+        return Err(format!("“{shown}” is no place in an image: it must begin with /, and be below it"));
     }
     Ok(Volume { host: host.into(), inside: inside.into(), read_only })
+}
+
+/// What is before and after a byte.
+fn split(text: &OsStr, at: Option<usize>) -> Option<(&OsStr, &OsStr)> {
+    let (before, after) = text.as_bytes().split_at_checked(at?)?;
+    Some((OsStr::from_bytes(before), OsStr::from_bytes(after.get(1..)?)))
 }
 
 /// What is wrong with the arguments.
 pub fn usage(error: &clap::Error) -> u8 {
     match super::usage(error) {
         DONE => DONE,
-        _ => REFUSED,
+        _ => NOT_RUN,
     }
 }
 
@@ -147,11 +155,8 @@ pub fn run(args: &RunArgs) -> u8 {
     live::go_on();
     done.unwrap_or_else(|failure| {
         tell(&failure.human());
-        match failure.refusal {
-            refusal if refusal == refusal::PROGRAM_NOT_EXECUTABLE => NOT_EXECUTABLE,
-            refusal if refusal == refusal::PROGRAM_NOT_FOUND => NOT_FOUND,
-            _ => REFUSED,
-        }
+        // What others end with would be taken for the program's.
+        failure.refusal.exit.max(NOT_RUN)
     })
 }
 
@@ -321,18 +326,18 @@ mod tests {
 
     #[test]
     fn volumes_and_variables_as_typed() {
-        let good = |text| volume(text).map(|v| (v.host, v.inside, v.read_only));
+        let good = |text: &str| volume(text.into()).map(|v| (v.host, v.inside, v.read_only));
         let rows =
             [("a:/b", "a", "/b", false), ("/x/y:/b/c:ro", "/x/y", "/b/c", true), ("a:b:/c:rw", "a:b", "/c", false)];
         for (text, host, inside, read_only) in rows {
             assert_eq!(good(text), Ok((host.into(), inside.into(), read_only)), "{text}");
         }
         for bad in ["", "a", ":/b", "a:b", "a:/", "a:/..", "a:", "a:/b:ro:"] {
-            assert!(volume(bad).is_err(), "{bad}");
+            assert!(volume(bad.into()).is_err(), "{bad}");
         }
-        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
-        assert_eq!(variable("A="), Ok(("A".into(), "".into())));
-        assert!(variable("A").is_err() && variable("=b").is_err());
+        assert_eq!(variable("A=b=c".into()), Ok(("A".into(), "b=c".into())));
+        assert_eq!(variable("A=".into()), Ok(("A".into(), "".into())));
+        assert!(variable("A".into()).is_err() && variable("=b".into()).is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{
 use rustix::process::{Pid, Signal};
 
 use super::{
-    Config, Network, REFUSED, RunError, machine, outer,
+    Config, NOT_RUN, Network, RunError, machine, outer,
     plan::{HOSTNAME, HOSTS, Line, PLAN, Plan, REPORT, ROOTFS, Report, SELF},
 };
 use crate::{
@@ -133,7 +133,7 @@ impl Running<'_> {
         }
         match status.signal() {
             Some(signal) => Err(RunError::Lost(signal)),
-            None => Ok((status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(REFUSED), notes)),
+            None => Ok((status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(NOT_RUN), notes)),
         }
     }
 }

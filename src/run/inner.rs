@@ -1,7 +1,7 @@
 //! The second stage, the first process of the new pid namespace: makes the program's root, gives its rights up, and becomes
 //! the program.
 //!
-//! In: the plan. Out: nothing, as nothing of it is left; or [`REFUSED`] and a report.
+//! In: the plan. Out: nothing, as nothing of it is left; or [`NOT_RUN`] and a report.
 
 use std::{
     ffi::{CString, OsStr, OsString},
@@ -14,7 +14,7 @@ use std::{
 use rustix::{io::Errno, process::Signal};
 
 use super::{
-    REFUSED,
+    NOT_RUN,
     error::Fault,
     plan::{Plan, Report},
     rights, view,
@@ -26,10 +26,10 @@ pub(super) const NAME: &str = "compose: program";
 
 /// Runs it; `plan` is the plan's path.
 pub(super) fn main(plan: &OsStr) -> u8 {
-    let Ok((plan, mut report)) = Plan::read(plan) else { return REFUSED };
+    let Ok((plan, mut report)) = Plan::read(plan) else { return NOT_RUN };
     let Err(fault) = become_it(&plan, &mut report);
     report.refuse(&fault);
-    REFUSED
+    NOT_RUN
 }
 
 /// Which is no more than an exec away.

@@ -28,13 +28,12 @@ use std::ffi::{OsStr, OsString};
 use nix::sys::signal::SigSet;
 use rustix::fs::Mode;
 
+use crate::base::exit::NOT_RUN;
+
 pub use bundle::{Bundle, Running};
 pub use error::RunError;
 pub use machine::check_machine;
 pub use plan::{Config, Network, User, Volume};
-
-/// Exit code of a stage that has written into the report why there is no program.
-const REFUSED: u8 = 125;
 
 /// Does the work of a stage if this process is one, which its first argument says, and returns its exit code. To be called
 /// while there is one thread.

@@ -1,7 +1,7 @@
 //! The first stage: makes the namespaces, starts the second one as the first process of the new pid namespace, passes
 //! signals on to it, and ends as it does.
 //!
-//! In: the plan. Out: the program's exit code, or [`REFUSED`] and a report.
+//! In: the plan. Out: the program's exit code, or [`NOT_RUN`] and a report.
 //!
 //! It stays outside of the pid namespace, where nothing inside can reach it, and kills what is inside when the caller has
 //! died.
@@ -31,7 +31,7 @@ use signal_hook::{
 };
 
 use super::{
-    Network, REFUSED,
+    NOT_RUN, Network,
     bundle::KILL,
     error::Fault,
     inner, loopback, machine,
@@ -57,10 +57,10 @@ pub(super) fn main(plan: &OsStr) -> u8 {
     // What whoever started compose left open is none of the program's business: a directory would lead out of its root.
     close_others();
     // Without a plan there is nobody to tell.
-    let Ok((plan, mut report)) = Plan::read(plan) else { return REFUSED };
+    let Ok((plan, mut report)) = Plan::read(plan) else { return NOT_RUN };
     run(&plan).unwrap_or_else(|fault| {
         report.refuse(&fault);
-        REFUSED
+        NOT_RUN
     })
 }
 
@@ -160,9 +160,9 @@ impl Ward {
                         Ok(None) => {}
                         Ok(Some(status)) => {
                             let ended = status.signal().map(|signal| 128 + signal).or(status.code());
-                            return ended.and_then(|code| u8::try_from(code).ok()).unwrap_or(REFUSED);
+                            return ended.and_then(|code| u8::try_from(code).ok()).unwrap_or(NOT_RUN);
                         }
-                        Err(_) => return REFUSED,
+                        Err(_) => return NOT_RUN,
                     },
                     SIGALRM => self.send(Signal::KILL, true),
                     // One that cannot be refused, as nothing else stops the first process of a namespace.

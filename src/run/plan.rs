@@ -57,8 +57,10 @@ pub enum Network {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     /// On this machine, absolute.
+    #[serde(with = "raw")]
     pub host: PathBuf,
     /// In the image, absolute.
+    #[serde(with = "raw")]
     pub inside: PathBuf,
     /// Whether it can only be read.
     pub read_only: bool,
@@ -68,6 +70,7 @@ pub struct Volume {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     /// The bundle's folder.
+    #[serde(with = "raw")]
     pub(super) folder: PathBuf,
     /// The caller.
     pub(super) caller: u32,
@@ -82,6 +85,24 @@ pub(super) struct Plan {
     pub(super) network: Network,
     pub(super) volumes: Vec<Volume>,
     pub(super) writable: Vec<PathBuf>,
+}
+
+/// Paths of this machine, which need not be text: `serde` writes a path as text alone.
+mod raw {
+    use std::{
+        ffi::OsString,
+        path::{Path, PathBuf},
+    };
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(from).map(PathBuf::from)
+    }
 }
 
 /// Names in the bundle's folder.

@@ -43,6 +43,9 @@ const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
+/// As many links as the kernel follows on one way (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+
 /// No set-id bit and no device counts.
 const APART: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 const DATA: MountFlags = APART.union(MountFlags::NOEXEC);
@@ -234,18 +237,28 @@ impl Root {
         fs::read_link(shown(&fd)).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
-    /// A directory, which is made with all that it lies in.
+    /// A directory, which is made with all that it lies in; where a link leads to nothing, there.
     fn folder(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
+        self.folder_by(path, MOST_LINKS)
+    }
+
+    fn folder_by(&self, path: &Path, links: usize) -> rustix::io::Result<OwnedFd> {
         let mut at = PathBuf::from("/");
         let mut open = self.open(&at, OFlags::DIRECTORY)?;
         for part in path.components() {
-            let Component::Normal(name) = part else { continue };
+            let name = match part {
+                Component::Normal(_) | Component::ParentDir => part.as_os_str(),
+                _ => continue,
+            };
+            let within = at.clone();
             at.push(name);
             open = match self.open(&at, OFlags::DIRECTORY) {
                 Err(Errno::NOENT) => {
                     let mode = Mode::RWXU | Mode::RGRP | Mode::XGRP | Mode::ROTH | Mode::XOTH;
-                    rustix::fs::mkdirat(open.as_fd(), name, mode)?;
-                    self.open(&at, OFlags::DIRECTORY)?
+                    match rustix::fs::mkdirat(open.as_fd(), name, mode) {
+                        Err(Errno::EXIST) => self.folder_by(&target(&open, &within, name, links)?, links - 1)?,
+                        made => made.and_then(|()| self.open(&at, OFlags::DIRECTORY))?,
+                    }
                 }
                 other => other?,
             };
@@ -253,17 +266,24 @@ impl Root {
         Ok(open)
     }
 
-    /// A file, which is made with all that it lies in.
+    /// A file, which is made with all that it lies in; where a link leads to nothing, there.
     fn file(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
+        self.file_by(path, MOST_LINKS)
+    }
+
+    fn file_by(&self, path: &Path, links: usize) -> rustix::io::Result<OwnedFd> {
         match self.open(path, OFlags::empty()) {
             Err(Errno::NOENT) => {}
             other => return other,
         }
-        let folder = self.folder(path.parent().unwrap_or(Path::new("/")))?;
+        let within = path.parent().unwrap_or(Path::new("/"));
+        let (folder, name) = (self.folder(within)?, path.file_name().unwrap_or_default());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-        rustix::fs::openat(&folder, path.file_name().unwrap_or_default(), flags, mode)?;
-        self.open(path, OFlags::empty())
+        match rustix::fs::openat(&folder, name, flags, mode) {
+            Err(Errno::EXIST) => self.file_by(&target(&folder, within, name, links)?, links - 1),
+            made => made.and_then(|_| self.open(path, OFlags::empty())),
+        }
     }
 
     /// Mounts a new file system at a place.
@@ -298,6 +318,15 @@ impl Root {
         }
         Ok(())
     }
+}
+
+/// Where a link of a folder leads, from the root, as long as there may be more `links`.
+fn target(folder: &OwnedFd, path: &Path, name: &OsStr, links: usize) -> rustix::io::Result<PathBuf> {
+    if links == 0 {
+        return Err(Errno::LOOP);
+    }
+    let target = rustix::fs::readlinkat(folder, name, Vec::new())?;
+    Ok(path.join(OsStr::from_bytes(target.as_bytes())))
 }
 
 /// An open file as a path.

@@ -212,7 +212,7 @@ refusals! { MADE:
         "The output holds the files of one architecture, and several are built."
         "put {arch} into its name, write oci:DIR or x.oci.tar, or choose one with --arch";
     OUTPUT_OVER_INPUT 826 "output-over-input" USAGE
-        "The output would take the place of a folder or file that the image is made of: the manifest, the lock, or what [[files]] names."
+        "The output would take the place of a folder or file that the image is made of: the manifest, the lock, or what either of them names on this machine."
         "choose a place that has nothing of yours in it";
 
     IMAGE_UNREADABLE 901 "image-unreadable" USAGE

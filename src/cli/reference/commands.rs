@@ -8,7 +8,7 @@ use crate::{
     cli::{
         args::Cli,
         environment::VARIABLES,
-        exit::{CODES, SIGNALS},
+        exit::{CODES, RUN, SIGNALS},
         man::usage,
     },
 };
@@ -24,7 +24,7 @@ pub(super) fn page() -> String {
     command(&mut out, &root);
     out.push_str("\n## Exit codes\n");
     out.push_str(&head(&["Code", "Means", ""]));
-    for code in CODES.iter().chain(&SIGNALS) {
+    for code in CODES.iter().chain(&RUN).chain(&SIGNALS) {
         out.push_str(&row(&[&code.code.to_string(), code.words, &plain(code.meaning)]));
     }
     out.push_str("\nWhich refusal has which, [errors.md](errors.md) says.\n\n## Environment\n");

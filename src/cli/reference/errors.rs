@@ -19,7 +19,7 @@ const GROUPS: [(u16, &str); 12] = [
     (8, "Output, disk, cache"),
     (9, "Images, registries, advisories"),
     (10, "The finished tree"),
-    (11, "compose run, which itself ends with 125, 126 or 127"),
+    (11, "compose run, which ends with 125 for all others too"),
 ];
 
 pub(super) fn page() -> String {
