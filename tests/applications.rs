@@ -265,7 +265,9 @@ fn a_wheel_that_the_lock_names_by_its_path() {
     let lock = fs::read_to_string(desk.path("snapshots/demo.lock")).unwrap();
     assert!(lock.contains("path = \"wheels/greeter-1.0-py3-none-any.whl\""), "{lock}");
     let run = desk.compose(&["why", "demo.toml", "greeter"]).ok();
-    assert_eq!(run.stdout, "the wheel greeter 1.0 is in the image for amd64: pylock.toml names it\n");
+    let told = "the wheel greeter 1.0 is in the image for amd64: pylock.toml names it\n\
+        no other project in the image requires it\n";
+    assert_eq!(run.stdout, told);
     fs::write(desk.path("snapshots/demo.lock"), lock.replace("name = \"greeter\"", "name = \"-greeter\"")).unwrap();
     insta::assert_snapshot!("lock-edited", desk.refused(2, &served, &["demo.toml"]));
     fs::write(desk.path("snapshots/demo.lock"), lock).unwrap();

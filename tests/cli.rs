@@ -294,6 +294,15 @@ fn bad_manifests_and_requests() {
     refused("unknown-output", 2, &desk, &served, &["demo.toml", "-o", "x.zip"]);
     refused("registry-output", 2, &desk, &served, &["demo.toml", "-o", "docker://example.com/X"]);
     refused("no-manifest", 2, &desk, &served, &["nothing.toml"]);
+    refused("misspelt-manifest", 2, &desk, &served, &["demo.tml"]);
+    refused("manifest-is-folder", 2, &desk, &served, &["."]);
+    for (name, file) in
+        [("manifest-is-app-lock", "uv.lock"), ("manifest-is-pins", "requirements.txt"), ("manifest-is-app", "app.py")]
+    {
+        std::fs::write(desk.path(file), "").unwrap();
+        refused(name, 2, &desk, &served, &[file]);
+        std::fs::remove_file(desk.path(file)).unwrap();
+    }
     desk.manifest(&(good + "[policy]\nmax-size = \"1 KiB\"\n"));
     refused("policy-size", 6, &desk, &served, &["demo.toml"]);
 }

@@ -186,6 +186,21 @@ fn why_and_graph_know_of_wheels() {
     snapshot!("why-wheel-json", json);
     let json = desk.compose(&["lock", "demo.toml", "--format", "json"]).ok().stdout;
     snapshot!("lock-json", json);
+    // A project that requires both, one of them through the other.
+    for (name, requires) in [("shop", "shelf"), ("shelf", "fastmath ; extra == 'quick'\nRequires-Dist: greeter>=1")] {
+        let text = format!(
+            "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nProvides-Extra: quick\nRequires-Dist: {requires}\n"
+        );
+        whl(name, PURE, |wheel| wheel.info("METADATA", text.as_bytes())).put(&desk);
+    }
+    desk.compose(&["demo.toml", "-o", "x.tar"]).ok();
+    let mut told = String::new();
+    for what in ["shop", "shelf", &module, "fastmath"] {
+        told += &format!("$ compose why demo.toml {what}\n{}\n", desk.compose(&["why", "demo.toml", what]).ok().stdout);
+    }
+    snapshot!("why-required", desk.settled(&served, &told));
+    let json = desk.compose(&["why", "demo.toml", "greeter", "--format", "json"]).ok().stdout;
+    snapshot!("why-required-json", json);
     drop(served);
     let run = desk.compose(&["why", "demo.toml", "libstdc++6", "--offline"]).ok();
     assert!(run.stdout.contains("fastmath"), "{}", run.stdout);

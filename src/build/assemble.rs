@@ -40,6 +40,8 @@ pub struct Assembled {
     pub own: Vec<OwnFile>,
     /// What else there is to say.
     pub notes: Vec<String>,
+    /// Its Python, if the manifest has `[python]`.
+    pub site: Option<Site>,
     /// What it holds, where `[sbom]` asks for it.
     pub inventory: Option<Inventory>,
 }
@@ -229,7 +231,7 @@ pub fn assemble(plan: Plan<'_>, codecs: &[Compression], download: Download<'_>) 
     let subject = check::Subject { tree: &tree, arch, target, not_reproduced: &report.not_reproduced, size };
     findings.extend(check::policy(manifest, subject)?);
     let findings = check::judge(&manifest.policy, findings);
-    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, size, own, notes, inventory })
+    Ok(Assembled { tree, findings, not_reproduced: report.not_reproduced, size, own, notes, site, inventory })
 }
 
 /// What was placed, as it is in the tree.

@@ -66,7 +66,7 @@ impl Desk {
                 .map_err(|error| Failure::new(refusal::INTERNAL, error))?;
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
-        look::refuse_lock(file)?;
+        look::refuse_others(file)?;
         let mut manifest = manifest::load(file)?;
         if let Some(suite) = &args.suite {
             manifest

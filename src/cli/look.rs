@@ -31,6 +31,7 @@ use crate::{
     image::open::{ImageRef, Remote, open_target},
     inventory::{self, Inventory},
     lock::Lock,
+    python::Format,
     store::Store,
     tree::Tree,
 };
@@ -112,16 +113,25 @@ fn is_lock(head: &[u8]) -> bool {
     text.lines().any(|line| line.starts_with("manifest = \"sha256:"))
 }
 
-/// Says of a lock or an image that it is no manifest, before it is read as one.
-pub fn refuse_lock(path: &Path) -> Result<(), Failure> {
+/// Says of what is often beside a manifest that it is none, before it is read as one: a lock, an image, an application's own
+/// files.
+pub fn refuse_others(path: &Path) -> Result<(), Failure> {
     // What cannot be read is told by whoever reads it whole.
-    let head = head(path).unwrap_or_default();
-    let text = match (is_lock(&head), head.contains(&0)) {
-        (true, _) => {
+    let Ok(head) = head(path) else { return Ok(()) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_requirements = || name.starts_with("requirements");
+    let text = match Format::of(path) {
+        _ if is_lock(&head) => {
             "is a lock, and a manifest is wanted\n  next step: name the manifest that it was made from; compose audit and compose diff take locks"
         }
-        (_, true) => {
+        _ if head.contains(&0) => {
             "is no text, and a manifest is wanted\n  next step: name a manifest.toml; an image goes to compose audit, or after the manifest to compose verify"
+        }
+        Ok(format) if format != Format::Requirements || is_requirements() => {
+            "is an application's lock, and a manifest is wanted\n  next step: name it in the manifest, as lock under [python]; compose init writes such a manifest"
+        }
+        _ if name == "pyproject.toml" || name.ends_with(".py") => {
+            "is a part of an application, and a manifest is wanted\n  next step: run compose init in its folder, which writes a manifest for it"
         }
         _ => return Ok(()),
     };

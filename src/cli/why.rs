@@ -15,14 +15,18 @@ use super::{
     print, report,
 };
 use crate::{
-    base::{Arch, Progress as _, RootPath, aside, refusal, words::say},
+    base::{
+        Arch, Progress as _, RootPath, aside, refusal,
+        words::{self, say},
+    },
     build::{
-        Answer, Ask, Explainer, Page, PulledIn, Wishes, assemble, controls, dot, load, mermaid, open_choices, page,
+        Answer, Ask, Assembled, Explainer, Page, PulledIn, Wishes, assemble, controls, dot, load, mermaid,
+        open_choices, page,
     },
     lock::{Lock, Target},
-    python::ProjectName,
+    python::{ProjectName, Required, Requirers},
     solve,
-    tree::{Origin, Tree},
+    tree::Origin,
     universe::{IndexText, Universe},
 };
 
@@ -92,7 +96,7 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
 /// Writes the page.
 fn html(desk: &Desk, lock: &Lock, arch: Arch, file: &Path) -> Result<(), Failure> {
     desk.spare_at(file)?;
-    let tree = &tree(desk, lock, arch)?;
+    let tree = &built(desk, lock, arch)?.tree;
     let (name, target) = (&desk.manifest.name, &lock.targets[&arch]);
     let text = explained(desk, lock, arch, true, |explainer, knows_others| {
         Ok(page(Page { name, arch, lock, target, tree, explainer, knows_others }))
@@ -169,10 +173,11 @@ enum Found {
     Path(Place),
 }
 
-/// A path of the image and who pulled it.
+/// A path of the image, who pulled it, and the image.
 struct Place {
     path: String,
     origin: Origin,
+    image: Assembled,
 }
 
 /// What is answered.
@@ -193,6 +198,9 @@ enum Told {
         named: String,
         /// Its file and that's size, of a wheel.
         file: Option<(String, u64)>,
+        /// Who requires it, of a wheel, and the way to it from one that nobody requires.
+        required: Vec<Required>,
+        way: Vec<ProjectName>,
         pulled: PulledIn,
     },
     /// Not in the image.
@@ -201,22 +209,24 @@ enum Told {
     },
 }
 
-fn tree(desk: &Desk, lock: &Lock, arch: Arch) -> Result<Tree, Failure> {
+fn built(desk: &Desk, lock: &Lock, arch: Arch) -> Result<Assembled, Failure> {
     let bases = desk.bases(lock);
-    Ok(assemble(desk.plan(lock, arch, lock.epoch), &[], desk.download(&bases))?.tree)
+    Ok(assemble(desk.plan(lock, arch, lock.epoch), &[], desk.download(&bases))?)
 }
 
 fn place(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Place, Failure> {
     let bad = |why: String| Failure::words(refusal::UNKNOWN_NAME, format!("“{what}”: {why}"));
     let path = RootPath::parse(what.as_bytes()).map_err(|error| bad(error.to_string()))?;
-    let tree = tree(desk, lock, arch)?;
+    let image = built(desk, lock, arch)?;
+    let tree = &image.tree;
     let found = tree.get(&path).map(|node| (path.clone(), node)).or_else(|| {
         let path = tree.resolve(&path)?;
         tree.get(&path).map(|node| (path, node))
     });
     match found {
         Some((path, node)) => {
-            Ok(Place { path: format!("/{}", String::from_utf8_lossy(path.as_bytes())), origin: node.origin.clone() })
+            let (path, origin) = (format!("/{}", String::from_utf8_lossy(path.as_bytes())), node.origin.clone());
+            Ok(Place { path, origin, image })
         }
         None => {
             Err(bad("the image has no such path; what rootfs.omit and rootfs.remove leave out is not in it".into()))
@@ -228,13 +238,14 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     let target = &lock.targets[&arch];
     let (name, place) = match found {
         Found::Name(name) => (name, None),
-        Found::Path(Place { path, origin }) => match origin {
+        Found::Path(Place { path, origin, image }) => match origin {
             Origin::Package(name) => (name.to_string(), Some(path)),
             Origin::Tarball(_) => {
                 let (what, named, pulled) = (origin.to_string(), "[[tarballs]]".into(), explainer.pulled_in(&origin));
-                return Ok(Told::From { place: Some(path), what, named, file: None, pulled });
+                let (required, way) = Default::default();
+                return Ok(Told::From { place: Some(path), what, named, file: None, required, way, pulled });
             }
-            Origin::Wheel(name) => return Ok(from_wheel(desk, target, explainer, &name, Some(path))),
+            Origin::Wheel(name) => return from_wheel(desk, target, explainer, &name, Some(path), &image),
             Origin::Manifest => return Ok(Told::Made { place: path, by: "the manifest's own [[files]]".into() }),
             Origin::Finish(step) => {
                 return Ok(Told::Made {
@@ -258,11 +269,11 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     }
     let project = name.parse::<ProjectName>().map(|project| project.to_string()).unwrap_or_default();
     if target.wheels.iter().any(|wheel| wheel.name == project) {
-        return Ok(from_wheel(desk, target, explainer, &project, None));
+        return from_wheel(desk, target, explainer, &project, None, &built(desk, lock, arch)?);
     }
     // A file's name, such as a library's.
-    let tree = tree(desk, lock, arch)?;
-    let named: Vec<_> = tree.iter().filter(|(path, _)| path.file_name() == name.as_bytes()).collect();
+    let image = built(desk, lock, arch)?;
+    let named: Vec<_> = image.tree.iter().filter(|(path, _)| path.file_name() == name.as_bytes()).collect();
     let [(path, node), ..] = named[..] else {
         let known = explainer.is_known(&name);
         if known {
@@ -277,36 +288,57 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
         let text = format!("“{name}” is neither a package of the indexes nor a wheel or a file of the image{hint}");
         return Err(Failure::words(refusal::UNKNOWN_NAME, text));
     };
-    let path = format!("/{}", String::from_utf8_lossy(path.as_bytes()));
-    answer(desk, lock, arch, explainer, Found::Path(Place { path, origin: node.origin.clone() }))
+    let (path, origin) = (format!("/{}", String::from_utf8_lossy(path.as_bytes())), node.origin.clone());
+    answer(desk, lock, arch, explainer, Found::Path(Place { path, origin, image }))
 }
 
-/// A wheel, and who named it.
-fn from_wheel(desk: &Desk, target: &Target, explainer: &Explainer<'_>, name: &str, place: Option<String>) -> Told {
+/// A wheel, who named it, and who requires it.
+fn from_wheel(
+    desk: &Desk,
+    target: &Target,
+    explainer: &Explainer<'_>,
+    name: &str,
+    place: Option<String>,
+    image: &Assembled,
+) -> Result<Told, Failure> {
     let origin = Origin::Wheel(name.into());
     let wheel = target.wheels.iter().find(|wheel| wheel.name == name);
     let local = wheel.and_then(|wheel| desk.inputs.local(&wheel.sha256));
     let python = desk.manifest.python.as_ref();
     let lock = || python.and_then(|python| python.lock.as_deref()).map(|path| path.display().to_string());
     let named = local.map(|wheel| format!("python.wheels ({})", wheel.path.display())).or_else(lock);
-    Told::From {
+    let requirers = image.site.as_ref().map(|site| Requirers::read(&image.tree, site)).transpose();
+    let requirers = requirers.map_err(|error| Failure::new(refusal::IMAGE_FILE_UNREADABLE, error))?.unwrap_or_default();
+    let project = name.parse::<ProjectName>().ok();
+    Ok(Told::From {
         place,
         what: wheel.map_or_else(|| origin.to_string(), |wheel| format!("{origin} {}", wheel.version)),
         named: named.unwrap_or_else(|| "[python]".into()),
         file: wheel.map(|wheel| (wheel.filename.clone(), wheel.size)),
+        required: project.iter().flat_map(|project| requirers.of(project)).cloned().collect(),
+        way: project.iter().flat_map(|project| requirers.way(project)).cloned().collect(),
         pulled: explainer.pulled_in(&origin),
-    }
+    })
 }
 
 impl Told {
     fn say(&self, out: &mut String, arch: Arch, what: &str) {
         match self {
             Self::Made { place, by } => say!(out, "{place} in the image for {arch} is made by {by}"),
-            Self::From { place, what, named, file: _, pulled } => {
+            Self::From { place, what, named, file, required, way, pulled } => {
                 if let Some(place) = place {
                     say!(out, "{place} is from {what}");
                 }
                 say!(out, "{what} is in the image for {arch}: {named} names it");
+                match required.iter().map(by).collect::<Vec<_>>().join(", ") {
+                    by if !by.is_empty() => say!(out, "required by: {by}"),
+                    _ if file.is_some() => say!(out, "no other project in the image requires it"),
+                    _ => {}
+                }
+                if way.len() > 2 {
+                    let way: Vec<&str> = way.iter().map(ProjectName::as_str).collect();
+                    say!(out, "on the way: {}", way.join(" → "));
+                }
                 if pulled.needs.is_empty() {
                     return;
                 }
@@ -350,12 +382,15 @@ impl Told {
         let arch = arch.as_str();
         match self {
             Self::Made { place, by } => json!({ "arch": arch, "in": true, "path": place, "made-by": by }),
-            Self::From { place, what, named, file, pulled } => {
+            Self::From { place, what, named, file, required, way, pulled } => {
+                let required: Vec<_> = required.iter().map(required_json).collect();
+                let way: Vec<&str> = way.iter().map(ProjectName::as_str).collect();
                 let met = |(need, packages): &(String, Vec<String>)| json!({ "what": need, "packages": packages });
                 let needs: Vec<_> = pulled.needs.iter().map(met).collect();
                 json!({
                     "arch": arch, "in": true, "path": place, "from": what, "named-by": named,
                     "file": file.as_ref().map(|(name, _)| name), "bytes": file.as_ref().map(|(_, bytes)| bytes),
+                    "required-by": required, "way": way,
                     "needs": needs, "leaves-with-it": leaves_json(&pulled.leaves),
                 })
             }
@@ -375,6 +410,18 @@ impl Told {
             }
         }
     }
+}
+
+/// “flask 3.1.2 (Jinja2>=3.1.2)”, “uvicorn[standard] 0.35.0 (httptools>=0.6.3)”.
+fn by(required: &Required) -> String {
+    let Required { by, version, requirement, extra } = required;
+    let extra = extra.as_ref().map(|extra| format!("[{extra}]")).unwrap_or_default();
+    format!("{by}{extra} {} ({})", words::quote(version, 40), words::quote(requirement, 80))
+}
+
+fn required_json(required: &Required) -> Value {
+    let Required { by, version, requirement, extra } = required;
+    json!({ "project": by.as_str(), "version": version, "requirement": requirement, "extra": extra })
 }
 
 /// “libgl1 1.7.0-1 (653 KiB), libglx0 1.7.0-1 (163 KiB)”.

@@ -177,6 +177,8 @@ pub enum ManifestErrors {
     Read {
         /// Which.
         file: PathBuf,
+        /// One beside it of a like name, if it is not there.
+        near: Option<PathBuf>,
         /// Why not.
         source: io::Error,
     },
@@ -212,11 +214,15 @@ impl ManifestErrors {
 impl fmt::Display for ManifestErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read { file, source } => {
+            Self::Read { file, near, source } => {
                 let file = file.display();
                 write!(f, "cannot read the manifest {file}: {source}; ")?;
                 match source.kind() {
-                    io::ErrorKind::NotFound => write!(f, "check the path"),
+                    io::ErrorKind::NotFound => match near {
+                        Some(near) => write!(f, "did you mean {}?", near.display()),
+                        None => write!(f, "check the path"),
+                    },
+                    io::ErrorKind::IsADirectory => write!(f, "name the manifest in it, such as manifest.toml"),
                     io::ErrorKind::InvalidData => write!(f, "a manifest is TOML in UTF-8"),
                     _ => write!(f, "give the path of a manifest.toml that you may read"),
                 }

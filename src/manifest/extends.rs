@@ -133,7 +133,7 @@ fn identity(path: &Path) -> PathBuf {
 }
 
 /// The name of a file beside the one that is missing which is like it.
-fn near(path: &Path) -> Option<String> {
+pub(super) fn near(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
     let mut names: Vec<String> = fs::read_dir(folder)

@@ -38,7 +38,10 @@ pub use model::*;
 pub use policy::{Exception, Forbidden, Limit, Pattern, Policy};
 pub use provided::default_provided;
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use crate::base::{Arch, PackageName, refusal};
 use error::Fault;
@@ -52,7 +55,10 @@ const MAX_BYTES: u64 = 1 << 20;
 /// # Errors
 /// When it cannot be read, is longer than 1 MiB, or as [`parse`].
 pub fn load(file: &Path) -> Result<Manifest, ManifestErrors> {
-    let cannot = |source| ManifestErrors::Read { file: file.into(), source };
+    let cannot = |source: io::Error| {
+        let near = (source.kind() == io::ErrorKind::NotFound).then(|| extends::near(file)).flatten();
+        ManifestErrors::Read { file: file.into(), near: near.map(|name| file.with_file_name(name)), source }
+    };
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(cannot)?;
     opened.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(cannot)?;

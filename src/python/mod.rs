@@ -28,7 +28,7 @@ pub use install::{InstallError, install, segment_key};
 pub use lock::{Format, LockFault, Problem, PythonLock, Source, Wanted};
 pub use name::ProjectName;
 pub use pip::{Brought, Errand, PipError, download};
-pub use requires::{Unmet, unmet};
+pub use requires::{Required, Requirers, Unmet, unmet};
 pub use site::{Site, SiteError};
 pub use tags::{Misfit, Tags};
 pub use wheel::{EntryPoint, Fields, Layout, Limits, Planned, Wheel, WheelError, WheelFault};

@@ -2,10 +2,10 @@
 //!
 //! In: a finished tree and its Python. Out: each `Requires-Dist` (core metadata specifications) of a wheel that no
 //! project in the image meets; a lock is complete as a rule, wheels that someone put into a folder are not. Extras count
-//! as not asked for.
+//! as not asked for there. And who requires a project, be it with an extra.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
 };
 
@@ -48,23 +48,16 @@ struct Requirement {
 /// # Errors
 /// When a file of the tree cannot be read.
 pub fn unmet(tree: &Tree, site: &Site) -> io::Result<Vec<Unmet>> {
-    let scope = Scope { environment: site.environment.markers(), extras: BTreeSet::new(), groups: BTreeSet::new() };
+    let scope = scope(site, None);
+    let all = projects(tree, site)?;
     let mut there: BTreeMap<ProjectName, Option<Version>> = BTreeMap::new();
-    let mut asking = Vec::new();
-    let folders = [site.layout.site.clone(), RootPath::literal("usr/lib/python3/dist-packages")];
-    for folder in &folders {
-        for (path, node) in tree.children(folder) {
-            let Some(found) = metadata(tree, path, node)? else { continue };
-            if let Some(name) = found.get("Name").and_then(|name| name.parse().ok()) {
-                there.insert(name, found.get("Version").and_then(|version| version.parse().ok()));
-            }
-            if matches!(node.origin, Origin::Wheel(_)) {
-                asking.push((path, &node.origin, found));
-            }
+    for (_, _, fields) in &all {
+        if let Some(name) = fields.get("Name").and_then(|name| name.parse().ok()) {
+            there.insert(name, fields.get("Version").and_then(|version| version.parse().ok()));
         }
     }
     let mut unmet = Vec::new();
-    for (path, origin, fields) in &asking {
+    for (path, origin, fields) in all.iter().filter(|(_, origin, _)| matches!(origin, Origin::Wheel(_))) {
         for requirement in fields.all("Requires-Dist").filter_map(|text| requirement(text, &scope)) {
             let found = there.get(&requirement.name);
             let fits = |found: &Option<Version>| match (found, &requirement.versions) {
@@ -74,8 +67,8 @@ pub fn unmet(tree: &Tree, site: &Site) -> io::Result<Vec<Unmet>> {
             };
             if !found.is_some_and(fits) {
                 unmet.push(Unmet {
-                    path: (*path).clone(),
-                    origin: (*origin).clone(),
+                    path: path.clone(),
+                    origin: origin.clone(),
                     requirement: requirement.text,
                     found: found.cloned().flatten(),
                 });
@@ -83,6 +76,102 @@ pub fn unmet(tree: &Tree, site: &Site) -> io::Result<Vec<Unmet>> {
         }
     }
     Ok(unmet)
+}
+
+/// A project that requires another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Required {
+    /// Which.
+    pub by: ProjectName,
+    /// Its version, as it says.
+    pub version: String,
+    /// As written, without its marker.
+    pub requirement: String,
+    /// If it does so with this extra alone; whether that was asked for, its metadata do not say.
+    pub extra: Option<String>,
+}
+
+/// Who requires whom.
+#[derive(Debug, Clone, Default)]
+pub struct Requirers(BTreeMap<ProjectName, Vec<Required>>);
+
+impl Requirers {
+    /// Of all projects in the image.
+    ///
+    /// # Errors
+    /// When a file of the tree cannot be read.
+    pub fn read(tree: &Tree, site: &Site) -> io::Result<Self> {
+        let mut out = Self::default();
+        for (_, _, fields) in projects(tree, site)? {
+            let Some(by) = fields.get("Name").and_then(|name| name.parse::<ProjectName>().ok()) else { continue };
+            let version = fields.get("Version").unwrap_or_default();
+            let plain = scope(site, None);
+            for text in fields.all("Requires-Dist") {
+                let extra = || {
+                    let mut extras = fields.all("Provides-Extra");
+                    extras
+                        .find_map(|extra| Some((requirement(text, &scope(site, Some(extra)))?, Some(extra.to_owned()))))
+                };
+                let found = requirement(text, &plain).map(|requirement| (requirement, None)).or_else(extra);
+                let Some((Requirement { name, text: requirement, .. }, extra)) = found else { continue };
+                // An extra may be made of others of the same project.
+                if name != by {
+                    let required = Required { by: by.clone(), version: version.into(), requirement, extra };
+                    out.0.entry(name).or_default().push(required);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Who requires the project; those that do so in any case come first.
+    pub fn of(&self, project: &ProjectName) -> Vec<&Required> {
+        let mut all: Vec<&Required> = self.0.get(project).into_iter().flatten().collect();
+        all.sort_by_key(|required| (required.extra.is_some(), &required.by));
+        all
+    }
+
+    /// The shortest way to the project from one that no other requires, itself at the end; nothing if it is such a one, or if
+    /// all require each other.
+    pub fn way(&self, project: &ProjectName) -> Vec<&ProjectName> {
+        let mut next: BTreeMap<&ProjectName, Option<&ProjectName>> = BTreeMap::new();
+        let mut todo = VecDeque::new();
+        if let Some((project, _)) = self.0.get_key_value(project) {
+            next.insert(project, None);
+            todo.push_back(project);
+        }
+        while let Some(at) = todo.pop_front() {
+            let requirers = self.of(at);
+            if requirers.is_empty() {
+                return std::iter::successors(Some(at), |at| *next.get(at)?).collect();
+            }
+            for Required { by, .. } in requirers {
+                next.entry(by).or_insert_with(|| {
+                    todo.push_back(by);
+                    Some(at)
+                });
+            }
+        }
+        Vec::new()
+    }
+}
+
+fn scope(site: &Site, extra: Option<&str>) -> Scope {
+    let extras = extra.and_then(|extra| extra.parse().ok()).into_iter().collect();
+    Scope { environment: site.environment.markers(), extras, groups: BTreeSet::new() }
+}
+
+/// The projects of the image, in the order of the tree: where each is described, whose it is, and what is said.
+fn projects(tree: &Tree, site: &Site) -> io::Result<Vec<(RootPath, Origin, Fields)>> {
+    let mut out = Vec::new();
+    for folder in [site.layout.site.clone(), RootPath::literal("usr/lib/python3/dist-packages")] {
+        for (path, node) in tree.children(&folder) {
+            if let Some(fields) = metadata(tree, path, node)? {
+                out.push((path.clone(), node.origin.clone(), fields));
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// The metadata of a project that is described at `path`: `.dist-info`, or the `.egg-info` of some of Debian's packages.
@@ -124,7 +213,7 @@ mod tests {
     use super::*;
     use crate::base::Arch;
 
-    fn shown(projects: &[(&str, &str)]) -> Vec<String> {
+    fn image(projects: &[(&str, &str)]) -> (Tree, Site) {
         let packages = [("libc6", "2.41-1"), ("python3.13-minimal", "3.13.5-2")];
         let site = Site::find(packages.into_iter(), &[], Arch::Amd64).unwrap();
         let mut tree = Tree::new(0);
@@ -136,6 +225,11 @@ mod tests {
             };
             tree.insert_file(path, 0o644, text.as_bytes().to_vec(), origin).unwrap();
         }
+        (tree, site)
+    }
+
+    fn shown(projects: &[(&str, &str)]) -> Vec<String> {
+        let (tree, site) = image(projects);
         let show = |unmet: Unmet| match unmet.found {
             Some(found) => format!("{} but {found}", unmet.requirement),
             None => unmet.requirement,
@@ -161,5 +255,56 @@ mod tests {
         assert_eq!(projects("3.0"), ["B_x[fast] (>=2,<3) but 3.0", "lost >= 1", "u @ https://example.com/u.zip"]);
         // Debian's own packages have Debian's dependencies.
         assert!(shown(&[(debian, "Name: six\nVersion: 1\nRequires-Dist: gone\n")]).is_empty());
+    }
+    #[test]
+    fn who_requires_whom() {
+        let requires = [
+            ("app", "web[fast]>=1|loop-a"),
+            (
+                "web",
+                "escape|fast; extra == 'fast'|docs; extra == 'docs'|web[docs]; extra == 'all'|gone; os_name == 'nt'",
+            ),
+            ("fast", "escape (>=2)"),
+            ("escape", ""),
+            ("loop-a", "loop-b"),
+            ("loop-b", "loop-a"),
+            ("round", "Ro_und2"),
+            ("round2", "round"),
+            ("ro-und2", "round"),
+        ];
+        let files: Vec<(String, String)> = requires
+            .into_iter()
+            .map(|(name, all)| {
+                let lines: String = all.split('|').map(|one| format!("Requires-Dist: {one}\n")).collect();
+                let text = format!("Name: {name}\nVersion: 1\nProvides-Extra: docs\nProvides-Extra: fast\n{lines}");
+                (format!("usr/local/lib/python3.13/dist-packages/{name}-1.dist-info/METADATA"), text)
+            })
+            .collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let (tree, site) = image(&files);
+        let requirers = Requirers::read(&tree, &site).unwrap();
+        let rows = [
+            ("app", "", ""),
+            ("web", "app: web[fast]>=1", "app web"),
+            ("fast", "web[fast]: fast", "app web fast"),
+            ("docs", "web[docs]: docs", "app web docs"),
+            ("escape", "fast: escape (>=2), web: escape", "app web escape"),
+            ("gone", "", ""),
+            ("loop-b", "loop-a: loop-b", "app loop-a loop-b"),
+            // They require each other, and round2 both.
+            ("round", "ro-und2: round, round2: round", "round2 round"),
+            ("nobody", "", ""),
+        ];
+        for (project, required, way) in rows {
+            let project = project.parse().unwrap();
+            let show = |one: &Required| {
+                let extra = one.extra.as_ref().map(|extra| format!("[{extra}]")).unwrap_or_default();
+                format!("{}{extra}: {}", one.by, one.requirement)
+            };
+            let shown: Vec<String> = requirers.of(&project).into_iter().map(show).collect();
+            assert_eq!(shown.join(", "), required, "{project}");
+            let found: Vec<&str> = requirers.way(&project).into_iter().map(ProjectName::as_str).collect();
+            assert_eq!(found.join(" "), way, "{project}");
+        }
     }
 }

@@ -78,9 +78,13 @@ pub fn push(client: &Client<'_>, images: &[Pushable], store: &Store) -> Result<P
     let repository = client.reference.repository();
     let places = Places::read(store, client.reference.registry());
     let lent = places.by_digest();
-    let parts: Vec<&Part> = parts.into_values().collect();
+    let mut parts: Vec<&Part> = parts.into_values().collect();
+    parts.sort_by_key(|part| part.size);
     let one = |part: &&Part| upload(client, part, lent.get(&part.digest).copied().filter(|from| *from != repository));
-    let sent: Vec<Sent> = parts.par_iter().with_max_len(1).map(one).collect::<Result<_, RegistryError>>()?;
+    // A registry that is not there, or lets nobody in, says so once, of the smallest.
+    let (first, rest) = parts.split_at(parts.len().min(1));
+    let mut sent: Vec<Sent> = first.iter().map(one).collect::<Result<_, RegistryError>>()?;
+    sent.extend(rest.par_iter().with_max_len(1).map(one).collect::<Result<Vec<_>, RegistryError>>()?);
     let tag = client.reference.manifest();
     let (mut manifests, mut referrers) = (0, Vec::new());
     for image in images {
