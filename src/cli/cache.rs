@@ -68,6 +68,9 @@ fn gc(store: &Store, given: Option<&str>) -> Result<(), Failure> {
     let limit = given.map_or_else(limit, |text| size("--limit", text))?;
     store.hold_alone(|| super::tell("waiting until no other run uses the cache"))?;
     let removed = store.collect(limit)?;
+    if removed.entries == 0 {
+        return print(&format!("nothing to remove: {} are in the cache, of at most {}\n", mb(removed.left), mb(limit)));
+    }
     print(&format!(
         "removed {} entries ({}), those unused for longest; {} are left\n",
         removed.entries,

@@ -23,6 +23,7 @@ pub mod reference;
 mod report;
 mod run;
 mod signals;
+mod usage;
 mod vendor;
 mod verify;
 mod why;
@@ -30,11 +31,10 @@ mod why;
 use std::{
     env,
     io::{self, Write as _},
-    path::Path,
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser, error::ErrorKind};
+use clap::Parser as _;
 
 use self::{
     args::{Cli, Command},
@@ -61,7 +61,7 @@ fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if is_run() => return run::usage(&error),
-        Err(error) => return usage(&error),
+        Err(error) => return usage::usage(&error),
     };
     let wants_json = cli.wants_json();
     signals::hear();
@@ -84,7 +84,7 @@ fn run() -> u8 {
         (Some(Command::Cache(command)), _) => cache::cache(&command),
         (Some(Command::Completions(args)), _) => completions::completions(&args),
         (Some(Command::Man(args)), _) => man::man(&args),
-        (None, args) => match args.resolve.manifest.as_deref().and_then(no_command) {
+        (None, args) => match args.resolve.manifest.as_deref().and_then(usage::no_command) {
             Some(text) => Err(Failure::words(refusal::BAD_OPTION, text)),
             None => build::build(&args),
         },
@@ -102,41 +102,6 @@ fn run() -> u8 {
             failure.refusal.exit
         }
     }
-}
-
-/// Help and version as they are; of what is wrong with the arguments the code, and clap's words.
-fn usage(error: &clap::Error) -> u8 {
-    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        let _ = error.print();
-        return if error.use_stderr() { exit::USAGE } else { exit::DONE };
-    }
-    let typed = env::args_os().nth(1).unwrap_or_default();
-    if let Some(text) = no_command(Path::new(&typed)) {
-        tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
-        return refusal::BAD_OPTION.exit;
-    }
-    let words = error.to_string();
-    tell(&format!("error[{}]: {}", refusal::BAD_OPTION, words.strip_prefix("error: ").unwrap_or(&words).trim_end()));
-    refusal::BAD_OPTION.exit
-}
-
-/// What to say of a word that stands where a command or a manifest should, if it can be neither.
-fn no_command(word: &Path) -> Option<String> {
-    let text = word.to_str().filter(|text| !text.is_empty() && !text.contains(['.', '/']) && !text.starts_with('-'))?;
-    let cli = Cli::command();
-    let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).chain(["help"]).collect();
-    if commands.contains(&text) || word.exists() {
-        return None;
-    }
-    // What other programs call a build.
-    let next = match text {
-        "build" | "create" | "make" => "a build needs no command: compose MANIFEST".to_owned(),
-        _ => match commands.iter().map(|name| (strsim::damerau_levenshtein(name, text), name)).min() {
-            Some((distance, name)) if distance <= 2 => format!("did you mean compose {name}?"),
-            _ => "compose --help lists all; a manifest is given by its path, such as web.toml".to_owned(),
-        },
-    };
-    Some(format!("there is no command “{text}”, and no such file\n  next step: {next}"))
 }
 
 /// Says something on standard error. Nobody may be there to read it: that is no reason to stop.

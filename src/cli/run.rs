@@ -142,7 +142,7 @@ fn split(text: &OsStr, at: Option<usize>) -> Option<(&OsStr, &OsStr)> {
 
 /// What is wrong with the arguments.
 pub fn usage(error: &clap::Error) -> u8 {
-    match super::usage(error) {
+    match super::usage::usage(error) {
         DONE => DONE,
         _ => NOT_RUN,
     }

@@ -212,7 +212,7 @@ fn requirement(line: &str, number: usize) -> Result<(Marker, Package), Wrong> {
     let name = named(name)?;
     let Some(version) = version else {
         return Err(Wrong::Why(format!(
-            "{name} is not pinned to one version with “==”; compile the file with hashes (“uv pip compile \
+            "it is not pinned to one version with “==”; compile the file with hashes (“uv pip compile \
              --generate-hashes” or “pip-compile --generate-hashes”) and name the result"
         )));
     };

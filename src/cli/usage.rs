@@ -1,0 +1,136 @@
+//! What is wrong with the arguments, in words.
+//!
+//! In: what clap says of it. Out: a message on standard error, and the exit code.
+
+use std::{env, ffi::OsStr, path::Path};
+
+use clap::{
+    CommandFactory as _,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::{args::Cli, exit, tell};
+use crate::base::refusal;
+
+/// Options of other programs that do such work, and what there is here.
+const OF_BUILDS: [(&[&str], &str); 4] = [
+    (
+        &["-t", "--tag"],
+        "an image is called by where it goes, as in -o docker://REGISTRY/NAME:TAG; an x.oci.tar has the manifest's name",
+    ),
+    (&["--push"], "a registry is an output like others: -o docker://REGISTRY/NAME:TAG"),
+    (&["--no-cache", "--pull"], "leave it out: the cache changes no image; --update looks for what is newer"),
+    (&["-f", "--file"], "name the manifest alone: compose MANIFEST"),
+];
+
+/// The same of those that run containers.
+const OF_RUNS: [(&[&str], &str); 7] = [
+    (&["-p", "--publish"], "--network host gives the program this machine's network, and so its ports"),
+    (&["-i", "-t", "--interactive", "--tty"], "leave it out: the program has the streams and the terminal of compose"),
+    (&["--rm"], "leave it out: nothing of a run is left"),
+    (&["-u", "--user"], "who the program is, accounts.run-as in the manifest says"),
+    (&["-w", "--workdir"], "where the program begins, image.workdir in the manifest says"),
+    (&["-d", "--detach"], "put & at the end of the line; compose runs as long as the program"),
+    (&["--mount"], "files and folders are shown to the program with --volume HOST:PATH"),
+];
+
+/// Help and version as they are; of what is wrong with the arguments the code, and clap's words.
+pub fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return if error.use_stderr() { exit::USAGE } else { exit::DONE };
+    }
+    let typed = env::args_os().nth(1).unwrap_or_default();
+    if let Some(text) = no_command(Path::new(&typed)) {
+        tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
+        return refusal::BAD_OPTION.exit;
+    }
+    if let Some(text) = habit(error, &typed) {
+        tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
+        return refusal::BAD_OPTION.exit;
+    }
+    let words = error.to_string();
+    tell(&format!("error[{}]: {}", refusal::BAD_OPTION, words.strip_prefix("error: ").unwrap_or(&words).trim_end()));
+    refusal::BAD_OPTION.exit
+}
+
+/// What to say of a word that stands where a command or a manifest should, if it can be neither.
+pub fn no_command(word: &Path) -> Option<String> {
+    let text = word.to_str().filter(|text| !text.is_empty() && !text.contains(['.', '/']) && !text.starts_with('-'))?;
+    let cli = Cli::command();
+    let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).chain(["help"]).collect();
+    if commands.contains(&text) || word.exists() {
+        return None;
+    }
+    // What other programs call a build.
+    let next = match text {
+        "build" | "create" | "make" => "a build needs no command: compose MANIFEST".to_owned(),
+        _ => match commands.iter().map(|name| (strsim::damerau_levenshtein(name, text), name)).min() {
+            Some((distance, name)) if distance <= 2 => format!("did you mean compose {name}?"),
+            _ => "compose --help lists all; a manifest is given by its path, such as web.toml".to_owned(),
+        },
+    };
+    Some(format!("there is no command “{text}”, and no such file\n  next step: {next}"))
+}
+
+/// What to say of an option that others have.
+fn habit(error: &clap::Error, first: &OsStr) -> Option<String> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    let rows = match first {
+        first if first == "run" => &OF_RUNS[..],
+        first if Cli::command().get_subcommands().any(|command| first == command.get_name()) => &[],
+        _ => &OF_BUILDS,
+    };
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    let (_, next) = rows.iter().find(|(options, _)| is_unknown && options.contains(&option.as_str()))?;
+    Some(format!("there is no option “{option}”\n  next step: {next}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn options_of_other_programs() {
+        for (line, word) in [
+            ("m.toml -t x:1", "docker://REGISTRY"),
+            ("m.toml --tag=x:1", "docker://REGISTRY"),
+            ("-f m.toml", "compose MANIFEST"),
+            ("m.toml --no-cache", "--update"),
+            ("run m.toml -p 80:80", "--network host"),
+            ("run m.toml -it", "streams"),
+            ("run --rm m.toml", "nothing of a run"),
+            ("run m.toml -t", "terminal"),
+            ("run m.toml --user 1", "accounts.run-as"),
+            ("m.toml --zzz", ""),
+            ("run m.toml --push", ""),
+            ("verify m.toml -t x", ""),
+            ("m.toml --arch zzz", ""),
+        ] {
+            let words: Vec<&str> = ["compose"].into_iter().chain(line.split(' ')).collect();
+            let error = Cli::try_parse_from(&words).err();
+            let said = error.and_then(|error| habit(&error, OsStr::new(words[1]))).unwrap_or_default();
+            assert!(said.contains(word) && said.is_empty() == word.is_empty(), "{line}: {said}");
+            assert!(said.is_empty() || said.contains("\n  next step: "), "{said}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_command() {
+        for (word, said) in [
+            ("build", "a build needs no command"),
+            ("verfy", "did you mean compose verify?"),
+            ("shop", "compose --help lists all"),
+            ("lock", ""),
+            ("shop.toml", ""),
+            ("a/b", ""),
+            ("-x", ""),
+            ("src", ""),
+        ] {
+            let text = no_command(Path::new(word)).unwrap_or_default();
+            assert!(text.contains(said) && text.is_empty() == said.is_empty(), "{word}: {text}");
+        }
+    }
+}
