@@ -52,6 +52,16 @@ pub enum ArchiveError {
         /// Why not.
         source: SignatureError,
     },
+    /// A suite of Debian's that is not there, and that is called almost as one that Debian has.
+    #[error("Debian has no suite “{suite}” (did you mean “{near}”?)")]
+    NoSuite {
+        /// As the manifest has it.
+        suite: String,
+        /// The other one.
+        near: &'static str,
+        /// What was asked for.
+        source: FetchError,
+    },
     /// A suite that the snapshot archive does not have as of that time.
     #[error(
         "{url} is not there: the snapshot archive has no such suite as of {pin}; choose a later date, or check the suite's name"
@@ -159,7 +169,7 @@ impl Refuses for ArchiveError {
             Self::Sources(error) => error.refusal(),
             Self::Suites(error) => error.refusal(),
             Self::Keyring(error) => error.refusal(),
-            Self::Fetch(error) => error.refusal(),
+            Self::Fetch(error) | Self::NoSuite { source: error, .. } => error.refusal(),
             Self::Signature { source, .. } => source.refusal(),
             Self::Release { source, .. } => source.refusal(),
             Self::NotInSuite { .. } => refusal::NOT_IN_SUITE,

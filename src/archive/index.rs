@@ -111,11 +111,16 @@ impl Loader<'_> {
         let mut last = None;
         for base in &request.bases {
             match self.load_from(request, arch, base, keys.as_ref()) {
-                Err(ArchiveError::Fetch(error)) if error.class() == ErrorClass::Network => last = Some(error.into()),
+                Err(ArchiveError::Fetch(error)) if error.class() == ErrorClass::Network => last = Some(error),
                 done => return done,
             }
         }
-        Err(last.unwrap_or(ArchiveError::Fetch(FetchError::NoUrl)))
+        Err(match (last, request.near()) {
+            (Some(source), Some(near)) if source.is_missing() => {
+                ArchiveError::NoSuite { suite: request.suite.clone(), near, source }
+            }
+            (last, _) => ArchiveError::Fetch(last.unwrap_or(FetchError::NoUrl)),
+        })
     }
 
     fn load_from(

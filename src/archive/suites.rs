@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use crate::manifest::{Debian, Manifest, Repository};
 
 use super::sources::{Mirrors, is_fetchable, snapshot_time};
-use crate::base::refusal::{self, Refusal, Refuses};
+use crate::base::{
+    refusal::{self, Refusal, Refuses},
+    words,
+};
 
 /// One suite to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +95,32 @@ impl Refuses for SuitesError {
     }
 }
 
+/// What Debian's suites are called, and were.
+const DEBIAN: [&str; 15] = [
+    "stable",
+    "testing",
+    "unstable",
+    "sid",
+    "oldstable",
+    "oldoldstable",
+    "experimental",
+    "rc-buggy",
+    "buster",
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
+    "proposed-updates",
+];
+
 impl SuiteRequest {
+    /// The suite of Debian's that is called almost so, if it is to be one of Debian's and is called like none.
+    pub fn near(&self) -> Option<&'static str> {
+        let is_one = DEBIAN.contains(&self.suite.as_str());
+        words::nearest(&self.suite, DEBIAN).filter(|_| self.is_debian() && !is_one)
+    }
+
     /// Whether it is of `[debian]`.
     pub fn is_debian(&self) -> bool {
         Debian::has(&self.name)
@@ -265,6 +293,22 @@ mod tests {
         for (repositories, message) in cases {
             let error = requests(&manifest(None, repositories), None).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
+        }
+    }
+    #[test]
+    fn a_slip_in_the_name_of_a_suite() {
+        for (suite, name, near) in [
+            ("trixi", "debian", Some("trixie")),
+            ("Trixie", "debian", Some("trixie")),
+            ("stabel", "debian", Some("stable")),
+            ("trixie", "debian", None),
+            ("noble", "debian", None),
+            ("trixi", "mine", None),
+        ] {
+            let mut request =
+                requests(&manifest(None, vec![repository("mine", "file:/x", &[suite])]), None).unwrap().remove(0);
+            request.name = name.into();
+            assert_eq!(request.near(), near, "{suite}");
         }
     }
 }
