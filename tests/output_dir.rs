@@ -371,3 +371,75 @@ fn what_a_manifest_names_is_never_replaced() {
     assert_eq!(fs::read_to_string(desk.path("demo.toml")).unwrap(), text);
     assert_eq!(desk.left(), before);
 }
+
+/// Nor is anything in a folder that goes into the image, or what a link leads to; and nothing is lost by other ways of writing.
+#[test]
+fn what_is_in_a_source_or_behind_a_link_is_not_replaced_either() {
+    let served = Archive::new(vec![pkg("one", "1").file("usr/one", 0o644, b"1")]).serve();
+    let rest = "[[files]]\npath = \"/app\"\nsource = \"app\"\n[[files]]\npath = \"/linked\"\nsource = \"link.tar\"\n";
+    let desk = Desk::new(&served, "install = [\"one\"]", rest);
+    fs::create_dir_all(desk.path("app/sub")).unwrap();
+    fs::create_dir(desk.path("data")).unwrap();
+    for file in ["app/data.tar", "app/sub/a", "data/real.tar"] {
+        fs::write(desk.path(file), "mine").unwrap();
+    }
+    symlink("data/real.tar", desk.path("link.tar")).unwrap();
+    let here = desk.dir.path().file_name().unwrap().to_str().unwrap().to_owned();
+    let (up, down) = (format!("../{here}/./app/"), format!("../{here}/app/sub/../data.tar"));
+    let demo = "demo.toml";
+    let refused = |args: &[&str]| {
+        let run = desk.compose(args);
+        assert_eq!(run.code, Some(2), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.starts_with("error[E0826 output-over-input]"), "{args:?}: {}", run.stderr);
+    };
+    // The lock is not there yet, and its place is its own.
+    refused(&[demo, "-o", "snapshots/"]);
+    desk.compose(&["lock", demo]).ok();
+    let rows: [&[&str]; 12] = [
+        &["vendor", demo, "app", "--force"],
+        &["vendor", demo, "snapshots", "--force"],
+        &["vendor", demo, "data", "--force"],
+        &[demo, "-o", "app/data.tar"],
+        &[demo, "-o", &down],
+        &[demo, "-o", &up, "--force"],
+        &[demo, "-o", "app/sub/", "--force"],
+        &[demo, "-o", "oci:app/sub", "--force"],
+        &[demo, "-o", "link.tar"],
+        &[demo, "-o", "data/real.tar"],
+        &["graph", demo, "--html", "app/data.tar"],
+        &["lock", demo, "--proof", "app/sub/a"],
+    ];
+    rows.into_iter().for_each(refused);
+    for file in ["app/data.tar", "app/sub/a", "data/real.tar", "link.tar"] {
+        assert_eq!(fs::read_to_string(desk.path(file)).unwrap(), "mine", "{file}");
+    }
+    assert!(desk.path("link.tar").is_symlink());
+    // A folder that is mounted elsewhere is the same one.
+    fs::create_dir(desk.path("mount")).unwrap();
+    let mut command = Command::new("unshare");
+    let script = "mount --bind app mount && exec \"$0\" demo.toml -o mount/sub/ --force";
+    command.args(["-m", "--", "sh", "-c", script]).arg(desk.command(&[]).get_program());
+    command
+        .current_dir(desk.dir.path())
+        .envs(desk.command(&[]).get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let run = desk.run(&mut command);
+    match run.stderr.contains("error[E0826") {
+        true => assert_eq!(run.code, Some(2)),
+        false if run.code == Some(1) || run.code == Some(32) => eprintln!("skipped: no mounts here: {}", run.stderr),
+        false => panic!("{}", run.stderr),
+    }
+    assert_eq!(fs::read_to_string(desk.path("app/sub/a")).unwrap(), "mine");
+    // What is new takes nothing away.
+    desk.compose(&[demo, "-o", "app/new.tar", "-o", "data/new/"]).ok();
+    // A lock whose place is that of something else.
+    let text = fs::read_to_string(desk.path(demo)).unwrap();
+    fs::write(desk.path("snapshots/mine.lock"), "mine").unwrap();
+    desk.manifest(
+        &text
+            .replace("name = \"demo\"", "name = \"mine\"")
+            .replace("source = \"app\"", "source = \"snapshots/mine.lock\""),
+    );
+    refused(&["lock", demo]);
+    refused(&[demo, "--update"]);
+    assert_eq!(fs::read_to_string(desk.path("snapshots/mine.lock")).unwrap(), "mine");
+}

@@ -317,7 +317,8 @@ fn what_is_somebody_s_own_is_left_alone() {
     fs::remove_file(desk.path("dir/vendor.json")).unwrap();
     desk.refused(8, &served, &vendor);
     snapshot!("no-parent", desk.refused(8, &served, &["vendor", "demo.toml", "no/such/dir"]));
-    snapshot!("a-file", desk.refused(8, &served, &["vendor", "demo.toml", "key.asc", "--force"]));
+    fs::write(desk.path("notes.txt"), "mine").unwrap();
+    snapshot!("a-file", desk.refused(8, &served, &["vendor", "demo.toml", "notes.txt", "--force"]));
     fs::remove_dir_all(desk.path("snapshots")).unwrap();
     snapshot!("no-lock", desk.refused(2, &served, &["vendor", "demo.toml", "other"]));
     let help = desk.compose(&["vendor", "--help"]).ok();

@@ -67,7 +67,7 @@ pub const CODES: [ExitCode; 9] = [
 
 /// Those that `compose run` ends with instead, as all others are its program's.
 pub const RUN: [ExitCode; 3] = [
-    row(NOT_RUN, "not run", "compose run could not start the program, for any of the reasons above."),
+    row(NOT_RUN, "not run", "compose run has failed itself, for whatever reason: its other codes are the program's."),
     row(NOT_EXECUTABLE, "not executable", "The program of compose run cannot be executed."),
     row(NOT_FOUND, "not found", "The image of compose run has no such program."),
 ];

@@ -15,6 +15,7 @@ mod digest;
 mod line;
 mod name;
 mod path;
+mod place;
 mod progress;
 
 pub use arch::{Arch, UnknownArch, UnknownPlatform};
@@ -23,4 +24,5 @@ pub use digest::{BadDigest, Sha256, Sha256Writer};
 pub use line::Line;
 pub use name::{BadName, PackageName};
 pub use path::{BadPath, RootPath};
+pub use place::Place;
 pub use progress::{Progress, Silent};

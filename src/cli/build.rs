@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: images, the lock, a report.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -16,7 +16,7 @@ use super::{
     report::{self, BuiltImage},
 };
 use crate::{
-    base::{Arch, Progress, Sha256, aside, refusal},
+    base::{Arch, Place, Progress, Sha256, aside, refusal},
     build::{Ask, Assembled, Plan, Resolved, assemble, resolve},
     check::Finding,
     image::{
@@ -37,7 +37,7 @@ pub fn lock(args: &LockArgs) -> Result<(), Failure> {
         let text = "--proof names one file, and the manifest has several architectures; choose one with --arch";
         return Err(Failure::words(refusal::SEVERAL_ARCHS, text));
     }
-    args.proof.iter().try_for_each(|file| desk.spare_at(file))?;
+    args.proof.iter().try_for_each(|file| desk.spare(file, file))?;
     // What an unreadable lock said is no reason not to replace it.
     let before = Lock::read(&desk.lock_path).unwrap_or_default();
     let resolved = solve(&desk, before.as_ref(), Ask { choices: true, proof: args.proof.is_some() })?;
@@ -229,13 +229,14 @@ fn pushed(
     Ok(done)
 }
 
-/// Fails if an output would be written into the cache, which is tidied, or take its place.
+/// Fails if an output would be written into the cache, which is tidied, or take its place; or that of what it is made of.
 fn apart(desk: &Desk, output: &Output) -> Result<(), Failure> {
-    let (cache, at) = (fs::canonicalize(desk.store.root()).unwrap_or_default(), place(output));
-    if !at.starts_with(&cache) && !cache.starts_with(&at) {
-        return desk.spare(output.path(), &at);
+    let (place, root) = (place(output), desk.store.root());
+    let places = Place::name(&place).ok().zip(Place::of(root).ok());
+    if places.is_none_or(|(at, cache)| !at.is_within(&cache) && !at.is_on_the_way_to(root)) {
+        return desk.spare(output.path(), &place);
     }
-    let (path, cache) = (output.path().display(), cache.display());
+    let (path, cache) = (output.path().display(), root.display());
     let text = format!(
         "{path} cannot be an output: the cache is at {cache}\n  next step: choose a place that is neither in the cache nor around it"
     );

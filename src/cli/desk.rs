@@ -5,7 +5,7 @@
 use std::{
     cell::OnceCell,
     collections::BTreeMap,
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,7 @@ use crate::{
         self, FetchSettings, Fetcher, Keys, Loader, MirrorInputs, MirrorSource, Mirrors, Sonames, SuiteRequest,
         Vendored, sources::Mirror, vendored::KEYRING,
     },
-    base::{Arch, PackageName, Sha256, refusal},
+    base::{Arch, PackageName, Place, Sha256, refusal},
     build::{Download, Order, Plan},
     image::{open::ImageRef, registry::Credentials},
     lock::Lock,
@@ -66,8 +66,10 @@ impl Desk {
                 .map_err(|error| Failure::new(refusal::INTERNAL, error))?;
         }
         let file = args.manifest.as_deref().unwrap_or(Path::new("manifest.toml"));
-        look::refuse_others(file)?;
-        let mut manifest = manifest::load(file)?;
+        let mut manifest = match manifest::load(file) {
+            Ok(manifest) => manifest,
+            Err(errors) => return Err(look::no_manifest(file).unwrap_or_else(|| errors.into())),
+        };
         if let Some(suite) = &args.suite {
             manifest
                 .take_suite(suite)
@@ -116,6 +118,15 @@ impl Desk {
         }
         let fetcher = Fetcher::new(FetchSettings { offline: args.offline, vendored, ..FetchSettings::default() });
         let lock_path = lock_path(&manifest);
+        let over = |source: &PathBuf| Place::name(&lock_path).is_ok_and(|lock| lock.is_on_the_way_to(source));
+        if let Some(source) = manifest.files().into_iter().chain(inputs.files()).find(over) {
+            let text = format!(
+                "{} cannot be the lock: it is {}, and the image is made of it\n  next step: give the manifest another name",
+                lock_path.display(),
+                source.display()
+            );
+            return Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text));
+        }
         Ok(Self { manifest, inputs, meaning, lock_path, archs, store, fetcher, suites, shown: Shown::stderr(), now })
     }
 
@@ -138,28 +149,28 @@ impl Desk {
         own.chain(suites).collect()
     }
 
-    /// Fails if what is written to `output`, which is `at`, would take the place of what it is made of, whatever may be replaced.
+    /// Fails if what is written to `output`, which is at `at`, would take the place of what it is made of, whatever may be replaced, or of
+    /// something in it. A name there that is new takes nothing away.
     ///
     /// # Errors
     /// E0826.
     pub fn spare(&self, output: &Path, at: &Path) -> Result<(), Failure> {
-        let there = |source: &PathBuf| fs::canonicalize(source).is_ok_and(|source| source.starts_with(at));
-        let taken = |source: PathBuf| {
+        // What cannot be looked at cannot be written either, and is told then.
+        let Ok(at) = Place::name(at) else { return Ok(()) };
+        let is_in = |source: &Path| at.is_there() && Place::of(source).is_ok_and(|source| at.is_within(&source));
+        for source in self.sources() {
+            let how = match (at.is_on_the_way_to(&source), is_in(&source)) {
+                (true, _) => "is there",
+                (_, true) => "has it",
+                _ => continue,
+            };
             let (path, source) = (output.display(), source.display());
             let text = format!(
-                "{path} cannot be an output: {source} is there, and the image is made of it\n  next step: choose a place that has nothing of yours in it"
+                "{path} cannot be an output: {source} {how}, and the image is made of it\n  next step: choose a place that has nothing of yours in it"
             );
-            Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text))
-        };
-        self.sources().into_iter().find(there).map_or(Ok(()), taken)
-    }
-
-    /// The same of a file that may be there.
-    ///
-    /// # Errors
-    /// E0826.
-    pub fn spare_at(&self, output: &Path) -> Result<(), Failure> {
-        fs::canonicalize(output).map_or(Ok(()), |at| self.spare(output, &at))
+            return Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text));
+        }
+        Ok(())
     }
 
     /// What is to be built of a lock that has the architecture.

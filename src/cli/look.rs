@@ -113,11 +113,11 @@ fn is_lock(head: &[u8]) -> bool {
     text.lines().any(|line| line.starts_with("manifest = \"sha256:"))
 }
 
-/// Says of what is often beside a manifest that it is none, before it is read as one: a lock, an image, an application's own
-/// files.
-pub fn refuse_others(path: &Path) -> Result<(), Failure> {
-    // What cannot be read is told by whoever reads it whole.
-    let Ok(head) = head(path) else { return Ok(()) };
+/// What to say of a file that cannot be read as a manifest and is of another kind, which often lies beside one: a lock, an
+/// image, an application's own.
+pub fn no_manifest(path: &Path) -> Option<Failure> {
+    // A pipe has been read to its end.
+    let head = fs::metadata(path).ok().filter(fs::Metadata::is_file).and_then(|_| head(path).ok())?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_requirements = || name.starts_with("requirements");
     let text = match Format::of(path) {
@@ -133,9 +133,9 @@ pub fn refuse_others(path: &Path) -> Result<(), Failure> {
         _ if name == "pyproject.toml" || name.ends_with(".py") => {
             "is a part of an application, and a manifest is wanted\n  next step: run compose init in its folder, which writes a manifest for it"
         }
-        _ => return Ok(()),
+        _ => return None,
     };
-    Err(Failure::words(refusal::WRONG_TARGET, format!("{} {text}", path.display())))
+    Some(Failure::words(refusal::WRONG_TARGET, format!("{} {text}", path.display())))
 }
 
 /// The one architecture of a lock that is meant.

@@ -2,7 +2,11 @@
 //!
 //! In: what clap says of it. Out: a message on standard error, and the exit code.
 
-use std::{env, ffi::OsStr, path::Path};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use clap::{
     CommandFactory as _,
@@ -10,13 +14,13 @@ use clap::{
 };
 
 use super::{args::Cli, exit, tell};
-use crate::base::refusal;
+use crate::base::{refusal, words};
 
 /// Options of other programs that do such work, and what there is here.
 const OF_BUILDS: [(&[&str], &str); 4] = [
     (
         &["-t", "--tag"],
-        "an image is called by where it goes, as in -o docker://REGISTRY/NAME:TAG; an x.oci.tar has the manifest's name",
+        "an image is called by where it goes, as in -o docker://REGISTRY/NAME:TAG; in an x.oci.tar it has the name that the manifest gives",
     ),
     (&["--push"], "a registry is an output like others: -o docker://REGISTRY/NAME:TAG"),
     (&["--no-cache", "--pull"], "leave it out: the cache changes no image; --update looks for what is newer"),
@@ -45,7 +49,7 @@ pub fn usage(error: &clap::Error) -> u8 {
         tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
         return refusal::BAD_OPTION.exit;
     }
-    if let Some(text) = habit(error, &typed) {
+    if let Some(text) = misplaced(env::args_os().skip(1)).or_else(|| habit(error, &typed)) {
         tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
         return refusal::BAD_OPTION.exit;
     }
@@ -65,17 +69,37 @@ pub fn no_command(word: &Path) -> Option<String> {
     // What other programs call a build.
     let next = match text {
         "build" | "create" | "make" => "a build needs no command: compose MANIFEST".to_owned(),
-        _ => match commands.iter().map(|name| (strsim::damerau_levenshtein(name, text), name)).min() {
-            Some((distance, name)) if distance <= 2 => format!("did you mean compose {name}?"),
-            _ => "compose --help lists all; a manifest is given by its path, such as web.toml".to_owned(),
+        _ if word.with_extension("toml").is_file() => format!("did you mean compose {text}.toml?"),
+        _ => match words::nearest(text, commands.iter().copied()) {
+            Some(name) => format!("did you mean compose {name}?"),
+            None => "compose --help lists all; a manifest is given by its path, such as web.toml".to_owned(),
         },
     };
     Some(format!("there is no command “{text}”, and no such file\n  next step: {next}"))
 }
 
+/// What to say of options before a command.
+fn misplaced(args: impl Iterator<Item = OsString>) -> Option<String> {
+    let cli = Cli::command();
+    let mut args = args.peekable();
+    let is_option = |arg: &OsString| arg.as_encoded_bytes().starts_with(b"-");
+    args.peek().filter(|arg| is_option(arg))?;
+    let mut rest = args.skip_while(is_option).peekable();
+    let command =
+        cli.get_subcommands().map(clap::Command::get_name).find(|name| rest.peek().is_some_and(|arg| arg == name));
+    command.map(|name| {
+        let next = format!("write compose {name} first, and them after it");
+        format!("options of a command stand behind it\n  next step: {next}")
+    })
+}
+
 /// What to say of an option that others have.
 fn habit(error: &clap::Error, first: &OsStr) -> Option<String> {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    if first == "run" && error.kind() == ErrorKind::UnknownArgument && !option.starts_with('-') {
+        let next = "put what goes to the program behind --, as in compose run MANIFEST -- ARGS";
+        return Some(format!("“{option}” is no option of compose run\n  next step: {next}"));
+    }
     let rows = match first {
         first if first == "run" => &OF_RUNS[..],
         first if Cli::command().get_subcommands().any(|command| first == command.get_name()) => &[],
@@ -104,6 +128,7 @@ mod tests {
             ("run --rm m.toml", "nothing of a run"),
             ("run m.toml -t", "terminal"),
             ("run m.toml --user 1", "accounts.run-as"),
+            ("run m.toml busybox ls", "MANIFEST -- ARGS"),
             ("m.toml --zzz", ""),
             ("run m.toml --push", ""),
             ("verify m.toml -t x", ""),
@@ -118,11 +143,24 @@ mod tests {
     }
 
     #[test]
+    fn options_before_a_command() {
+        let said = |line: &str| misplaced(line.split(' ').map(OsString::from));
+        for line in ["--offline run m.toml", "--offline --locked lock m.toml"] {
+            assert!(said(line).is_some_and(|text| text.contains("first")), "{line}");
+        }
+        for line in ["--offline m.toml run", "m.toml run", "-o x.tar m.toml", "--zzz"] {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
+
+    #[test]
     fn words_that_are_no_command() {
         for (word, said) in [
             ("build", "a build needs no command"),
             ("verfy", "did you mean compose verify?"),
             ("shop", "compose --help lists all"),
+            ("web", "compose --help lists all"),
+            ("Cargo", "did you mean compose Cargo.toml?"),
             ("lock", ""),
             ("shop.toml", ""),
             ("a/b", ""),

@@ -40,6 +40,7 @@ pub fn vendor(args: &VendorArgs) -> Result<(), Failure> {
     // What can be told before the work.
     let passphrase = environment::COMPOSE_SIGN_PASSPHRASE.text();
     let signer = args.sign_with.as_deref().map(|key| Signer::read(key, passphrase.as_deref(), desk.now)).transpose()?;
+    desk.spare(&args.dir, &place(&args.dir))?;
     crate::vendor::check(&args.dir, args.force)?;
     // Without --arch all that the lock has, whatever the manifest names.
     let archs = match &args.resolve.arch[..] {

@@ -30,6 +30,9 @@ use crate::{
     universe::{IndexText, Universe},
 };
 
+/// How many projects that require another are named in a text; JSON has all.
+const MOST_REQUIRERS: usize = 20;
+
 /// Answers why something is in.
 pub fn why(args: &WhyArgs) -> Result<(), Failure> {
     let desk = Desk::open(&args.resolve)?;
@@ -95,7 +98,7 @@ pub fn graph(args: &GraphArgs) -> Result<(), Failure> {
 
 /// Writes the page.
 fn html(desk: &Desk, lock: &Lock, arch: Arch, file: &Path) -> Result<(), Failure> {
-    desk.spare_at(file)?;
+    desk.spare(file, file)?;
     let tree = &built(desk, lock, arch)?.tree;
     let (name, target) = (&desk.manifest.name, &lock.targets[&arch]);
     let text = explained(desk, lock, arch, true, |explainer, knows_others| {
@@ -177,7 +180,7 @@ enum Found {
 struct Place {
     path: String,
     origin: Origin,
-    image: Assembled,
+    image: Box<Assembled>,
 }
 
 /// What is answered.
@@ -200,7 +203,7 @@ enum Told {
         file: Option<(String, u64)>,
         /// Who requires it, of a wheel, and the way to it from one that nobody requires.
         required: Vec<Required>,
-        way: Vec<ProjectName>,
+        way: Vec<String>,
         pulled: PulledIn,
     },
     /// Not in the image.
@@ -209,9 +212,9 @@ enum Told {
     },
 }
 
-fn built(desk: &Desk, lock: &Lock, arch: Arch) -> Result<Assembled, Failure> {
+fn built(desk: &Desk, lock: &Lock, arch: Arch) -> Result<Box<Assembled>, Failure> {
     let bases = desk.bases(lock);
-    Ok(assemble(desk.plan(lock, arch, lock.epoch), &[], desk.download(&bases))?)
+    Ok(Box::new(assemble(desk.plan(lock, arch, lock.epoch), &[], desk.download(&bases))?))
 }
 
 fn place(desk: &Desk, lock: &Lock, arch: Arch, what: &str) -> Result<Place, Failure> {
@@ -269,7 +272,8 @@ fn answer(desk: &Desk, lock: &Lock, arch: Arch, explainer: &Explainer<'_>, found
     }
     let project = name.parse::<ProjectName>().map(|project| project.to_string()).unwrap_or_default();
     if target.wheels.iter().any(|wheel| wheel.name == project) {
-        return from_wheel(desk, target, explainer, &project, None, &built(desk, lock, arch)?);
+        let image = built(desk, lock, arch)?;
+        return from_wheel(desk, target, explainer, &project, None, &image);
     }
     // A file's name, such as a library's.
     let image = built(desk, lock, arch)?;
@@ -316,7 +320,7 @@ fn from_wheel(
         named: named.unwrap_or_else(|| "[python]".into()),
         file: wheel.map(|wheel| (wheel.filename.clone(), wheel.size)),
         required: project.iter().flat_map(|project| requirers.of(project)).cloned().collect(),
-        way: project.iter().flat_map(|project| requirers.way(project)).cloned().collect(),
+        way: project.iter().flat_map(|project| requirers.way(project)).collect(),
         pulled: explainer.pulled_in(&origin),
     })
 }
@@ -330,13 +334,15 @@ impl Told {
                     say!(out, "{place} is from {what}");
                 }
                 say!(out, "{what} is in the image for {arch}: {named} names it");
-                match required.iter().map(by).collect::<Vec<_>>().join(", ") {
-                    by if !by.is_empty() => say!(out, "required by: {by}"),
-                    _ if file.is_some() => say!(out, "no other project in the image requires it"),
-                    _ => {}
+                let more = required.len().saturating_sub(MOST_REQUIRERS);
+                let all: Vec<String> = required.iter().take(MOST_REQUIRERS).map(by).collect();
+                match (&all[..], more) {
+                    ([], _) if file.is_some() => say!(out, "no other project in the image requires it"),
+                    ([], _) => {}
+                    (all, 0) => say!(out, "required by: {}", all.join(", ")),
+                    (all, more) => say!(out, "required by: {} and {more} more", all.join(", ")),
                 }
                 if way.len() > 2 {
-                    let way: Vec<&str> = way.iter().map(ProjectName::as_str).collect();
                     say!(out, "on the way: {}", way.join(" → "));
                 }
                 if pulled.needs.is_empty() {
@@ -384,7 +390,6 @@ impl Told {
             Self::Made { place, by } => json!({ "arch": arch, "in": true, "path": place, "made-by": by }),
             Self::From { place, what, named, file, required, way, pulled } => {
                 let required: Vec<_> = required.iter().map(required_json).collect();
-                let way: Vec<&str> = way.iter().map(ProjectName::as_str).collect();
                 let met = |(need, packages): &(String, Vec<String>)| json!({ "what": need, "packages": packages });
                 let needs: Vec<_> = pulled.needs.iter().map(met).collect();
                 json!({
@@ -421,7 +426,7 @@ fn by(required: &Required) -> String {
 
 fn required_json(required: &Required) -> Value {
     let Required { by, version, requirement, extra } = required;
-    json!({ "project": by.as_str(), "version": version, "requirement": requirement, "extra": extra })
+    json!({ "project": by.as_str(), "version": version, "requirement": requirement, "extra": extra.as_ref().map(ProjectName::as_str) })
 }
 
 /// “libgl1 1.7.0-1 (653 KiB), libglx0 1.7.0-1 (163 KiB)”.

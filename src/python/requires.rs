@@ -48,7 +48,7 @@ struct Requirement {
 /// # Errors
 /// When a file of the tree cannot be read.
 pub fn unmet(tree: &Tree, site: &Site) -> io::Result<Vec<Unmet>> {
-    let scope = scope(site, None);
+    let scope = scope(site);
     let all = projects(tree, site)?;
     let mut there: BTreeMap<ProjectName, Option<Version>> = BTreeMap::new();
     for (_, _, fields) in &all {
@@ -79,21 +79,21 @@ pub fn unmet(tree: &Tree, site: &Site) -> io::Result<Vec<Unmet>> {
 }
 
 /// A project that requires another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Required {
+    /// If it does so with this extra alone; whether that was asked for, its metadata do not say.
+    pub extra: Option<ProjectName>,
     /// Which.
     pub by: ProjectName,
     /// Its version, as it says.
     pub version: String,
     /// As written, without its marker.
     pub requirement: String,
-    /// If it does so with this extra alone; whether that was asked for, its metadata do not say.
-    pub extra: Option<String>,
 }
 
 /// Who requires whom.
 #[derive(Debug, Clone, Default)]
-pub struct Requirers(BTreeMap<ProjectName, Vec<Required>>);
+pub struct Requirers(BTreeMap<ProjectName, BTreeSet<Required>>);
 
 impl Requirers {
     /// Of all projects in the image.
@@ -102,22 +102,28 @@ impl Requirers {
     /// When a file of the tree cannot be read.
     pub fn read(tree: &Tree, site: &Site) -> io::Result<Self> {
         let mut out = Self::default();
+        let mut scope = scope(site);
         for (_, _, fields) in projects(tree, site)? {
             let Some(by) = fields.get("Name").and_then(|name| name.parse::<ProjectName>().ok()) else { continue };
             let version = fields.get("Version").unwrap_or_default();
-            let plain = scope(site, None);
             for text in fields.all("Requires-Dist") {
-                let extra = || {
-                    let mut extras = fields.all("Provides-Extra");
-                    extras
-                        .find_map(|extra| Some((requirement(text, &scope(site, Some(extra)))?, Some(extra.to_owned()))))
+                let Some((Requirement { name, text: requirement, .. }, marker)) = parsed(text) else { continue };
+                let extra = match marker.holds(&scope) {
+                    true => None,
+                    false => {
+                        let extra = extras(text).find(|extra| {
+                            scope.extras = BTreeSet::from([extra.clone()]);
+                            marker.holds(&scope)
+                        });
+                        scope.extras.clear();
+                        let Some(extra) = extra else { continue };
+                        Some(extra)
+                    }
                 };
-                let found = requirement(text, &plain).map(|requirement| (requirement, None)).or_else(extra);
-                let Some((Requirement { name, text: requirement, .. }, extra)) = found else { continue };
                 // An extra may be made of others of the same project.
                 if name != by {
-                    let required = Required { by: by.clone(), version: version.into(), requirement, extra };
-                    out.0.entry(name).or_default().push(required);
+                    let required = Required { extra, by: by.clone(), version: version.into(), requirement };
+                    out.0.entry(name).or_default().insert(required);
                 }
             }
         }
@@ -125,40 +131,51 @@ impl Requirers {
     }
 
     /// Who requires the project; those that do so in any case come first.
-    pub fn of(&self, project: &ProjectName) -> Vec<&Required> {
-        let mut all: Vec<&Required> = self.0.get(project).into_iter().flatten().collect();
-        all.sort_by_key(|required| (required.extra.is_some(), &required.by));
-        all
+    pub fn of(&self, project: &ProjectName) -> impl Iterator<Item = &Required> {
+        self.0.get(project).into_iter().flatten()
     }
 
-    /// The shortest way to the project from one that no other requires, itself at the end; nothing if it is such a one, or if
-    /// all require each other.
-    pub fn way(&self, project: &ProjectName) -> Vec<&ProjectName> {
-        let mut next: BTreeMap<&ProjectName, Option<&ProjectName>> = BTreeMap::new();
-        let mut todo = VecDeque::new();
-        if let Some((project, _)) = self.0.get_key_value(project) {
-            next.insert(project, None);
-            todo.push_back(project);
-        }
+    /// The shortest way to the project from one that no other requires, such as `app`, `web[fast]`, `escape`, itself at the
+    /// end; over extras only if there is no other. Nothing if it is such a one itself.
+    pub fn way(&self, project: &ProjectName) -> Vec<String> {
+        let plain = self.shortest(project, false);
+        let way = if plain.is_empty() { self.shortest(project, true) } else { plain };
+        if way.len() > 1 { way } else { Vec::new() }
+    }
+
+    fn shortest(&self, project: &ProjectName, with_extras: bool) -> Vec<String> {
+        // Of each project the one that it requires on the way, and with which extra.
+        let mut next: BTreeMap<&ProjectName, Option<(&ProjectName, Option<&ProjectName>)>> =
+            BTreeMap::from([(project, None)]);
+        let mut todo = VecDeque::from([project]);
         while let Some(at) = todo.pop_front() {
-            let requirers = self.of(at);
-            if requirers.is_empty() {
-                return std::iter::successors(Some(at), |at| *next.get(at)?).collect();
-            }
-            for Required { by, .. } in requirers {
+            for Required { by, extra, .. } in self.of(at).filter(|one| with_extras || one.extra.is_none()) {
                 next.entry(by).or_insert_with(|| {
                     todo.push_back(by);
-                    Some(at)
+                    Some((at, extra.as_ref()))
                 });
+            }
+            if self.of(at).next().is_none() {
+                let step = |at: &ProjectName| next.get(at).copied().flatten();
+                let steps = std::iter::successors(Some(at), |at| Some(step(at)?.0));
+                let extra = |at: &ProjectName| step(at).and_then(|(_, extra)| extra);
+                let show = |at: &ProjectName| extra(at).map_or(at.to_string(), |extra| format!("{at}[{extra}]"));
+                return steps.map(show).collect();
             }
         }
         Vec::new()
     }
 }
 
-fn scope(site: &Site, extra: Option<&str>) -> Scope {
-    let extras = extra.and_then(|extra| extra.parse().ok()).into_iter().collect();
-    Scope { environment: site.environment.markers(), extras, groups: BTreeSet::new() }
+fn scope(site: &Site) -> Scope {
+    Scope { environment: site.environment.markers(), extras: BTreeSet::new(), groups: BTreeSet::new() }
+}
+
+/// The words in quotes of a requirement's marker, some of which may be extras. More than a few nobody writes.
+fn extras(text: &str) -> impl Iterator<Item = ProjectName> {
+    const MOST: usize = 16;
+    let marker = text.split_once(';').map_or("", |(_, marker)| marker);
+    marker.split(['\'', '"']).skip(1).step_by(2).take(MOST).filter_map(|word| word.parse().ok())
 }
 
 /// The projects of the image, in the order of the tree: where each is described, whose it is, and what is said.
@@ -187,12 +204,15 @@ fn metadata(tree: &Tree, path: &RootPath, node: &Node) -> io::Result<Option<Fiel
     Ok(Some(Fields::parse(&content.read_part(0, MAX_METADATA)?)))
 }
 
-/// Reads a requirement (PEP 508) that applies; `None` also for what cannot be read: pip would not have asked then.
+/// Reads a requirement (PEP 508) that applies.
 fn requirement(text: &str, scope: &Scope) -> Option<Requirement> {
+    parsed(text).filter(|(_, marker)| marker.holds(scope)).map(|(requirement, _)| requirement)
+}
+
+/// A requirement and its marker; `None` for what cannot be read: pip would not have asked then.
+fn parsed(text: &str) -> Option<(Requirement, Marker)> {
     let (spec, marker) = text.split_once(';').unwrap_or((text, ""));
-    if !Marker::parse(marker.trim()).ok()?.holds(scope) {
-        return None;
-    }
+    let marker = Marker::parse(marker.trim()).ok()?;
     let spec = spec.trim();
     let end = spec.find(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c)).unwrap_or(spec.len());
     let (name, rest) = spec.split_at(end);
@@ -204,7 +224,7 @@ fn requirement(text: &str, scope: &Scope) -> Option<Requirement> {
     // Old metadata have parentheses around the versions; “@ URL” names no version.
     let versions = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest).trim();
     let versions = (!versions.is_empty() && !versions.starts_with('@')).then(|| versions.parse().ok()).flatten();
-    Some(Requirement { name: name.parse().ok()?, text: spec.to_owned(), versions })
+    Some((Requirement { name: name.parse().ok()?, text: spec.to_owned(), versions }, marker))
 }
 
 #[cfg(test)]
@@ -259,7 +279,8 @@ mod tests {
     #[test]
     fn who_requires_whom() {
         let requires = [
-            ("app", "web[fast]>=1|loop-a"),
+            ("app", "web[fast]>=1|loop-a|web[fast]>=1; os_name == 'posix'"),
+            ("tool", "escape; extra == \"docs\" and os_name == 'posix'"),
             (
                 "web",
                 "escape|fast; extra == 'fast'|docs; extra == 'docs'|web[docs]; extra == 'all'|gone; os_name == 'nt'",
@@ -286,9 +307,9 @@ mod tests {
         let rows = [
             ("app", "", ""),
             ("web", "app: web[fast]>=1", "app web"),
-            ("fast", "web[fast]: fast", "app web fast"),
-            ("docs", "web[docs]: docs", "app web docs"),
-            ("escape", "fast: escape (>=2), web: escape", "app web escape"),
+            ("fast", "web[fast]: fast", "app web[fast] fast"),
+            ("docs", "web[docs]: docs", "app web[docs] docs"),
+            ("escape", "fast: escape (>=2), web: escape, tool[docs]: escape", "app web escape"),
             ("gone", "", ""),
             ("loop-b", "loop-a: loop-b", "app loop-a loop-b"),
             // They require each other, and round2 both.
@@ -301,10 +322,9 @@ mod tests {
                 let extra = one.extra.as_ref().map(|extra| format!("[{extra}]")).unwrap_or_default();
                 format!("{}{extra}: {}", one.by, one.requirement)
             };
-            let shown: Vec<String> = requirers.of(&project).into_iter().map(show).collect();
+            let shown: Vec<String> = requirers.of(&project).map(show).collect();
             assert_eq!(shown.join(", "), required, "{project}");
-            let found: Vec<&str> = requirers.way(&project).into_iter().map(ProjectName::as_str).collect();
-            assert_eq!(found.join(" "), way, "{project}");
+            assert_eq!(requirers.way(&project).join(" "), way, "{project}");
         }
     }
 }

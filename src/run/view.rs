@@ -3,7 +3,7 @@
 //! In: the plan. Out: this process in that root, and nothing else mounted. See mount_namespaces(7), pivot_root(2).
 //!
 //! Places in the root are found by `openat2` as the program would find them, links and all, and so lead nowhere else. A
-//! place that is missing is made: the root is a folder of this run alone.
+//! place that is missing is made: the root is a folder of this run alone, and what lies in a volume is the user's wish.
 
 use std::{
     ffi::{CString, OsStr},

@@ -25,7 +25,7 @@ refusals! { RAN:
         "see that it is an executable file, and that the image has the interpreter that it names";
     WORKDIR_UNUSABLE 1108 "workdir-unusable" NOT_RUN
         "The working directory cannot be entered by the user that the program runs as."
-        "mend image.workdir in the manifest, or the mode of that directory";
+        "mend image.workdir in the manifest, the mode of that directory, or the volume that it is in";
     RUN_INTERRUPTED 1109 "run-interrupted" NOT_RUN
         "The process of compose that stands between it and the program has ended before it could say how the program did."
         "run again; if it comes back, report it";

@@ -19,7 +19,7 @@ const GROUPS: [(u16, &str); 12] = [
     (8, "Output, disk, cache"),
     (9, "Images, registries, advisories"),
     (10, "The finished tree"),
-    (11, "compose run, which ends with 125 for all others too"),
+    (11, "compose run, which ends with 125 for refusals of other groups too"),
 ];
 
 pub(super) fn page() -> String {

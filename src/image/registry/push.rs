@@ -4,7 +4,7 @@
 //! In: [`Pushable`]s, one for each architecture, a [`Client`]. Out: [`Pushed`]. One image is tagged itself, several by an
 //! index. Whatever is there already is left as it is.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use rayon::prelude::*;
 use ureq::{
@@ -79,12 +79,13 @@ pub fn push(client: &Client<'_>, images: &[Pushable], store: &Store) -> Result<P
     let places = Places::read(store, client.reference.registry());
     let lent = places.by_digest();
     let mut parts: Vec<&Part> = parts.into_values().collect();
-    parts.sort_by_key(|part| part.size);
+    parts.sort_by_key(|part| Reverse(part.size));
     let one = |part: &&Part| upload(client, part, lent.get(&part.digest).copied().filter(|from| *from != repository));
-    // A registry that is not there, or lets nobody in, says so once, of the smallest.
-    let (first, rest) = parts.split_at(parts.len().min(1));
-    let mut sent: Vec<Sent> = first.iter().map(one).collect::<Result<_, RegistryError>>()?;
-    sent.extend(rest.par_iter().with_max_len(1).map(one).collect::<Result<Vec<_>, RegistryError>>()?);
+    // A registry that is not there says so once, of the smallest. Of the others the largest take longest.
+    let (rest, smallest) = parts.split_at(parts.len().saturating_sub(1));
+    let last: Vec<Sent> = smallest.iter().map(one).collect::<Result<_, RegistryError>>()?;
+    let mut sent: Vec<Sent> = rest.par_iter().with_max_len(1).map(one).collect::<Result<_, RegistryError>>()?;
+    sent.extend(last);
     let tag = client.reference.manifest();
     let (mut manifests, mut referrers) = (0, Vec::new());
     for image in images {

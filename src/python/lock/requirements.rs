@@ -211,10 +211,10 @@ fn requirement(line: &str, number: usize) -> Result<(Marker, Package), Wrong> {
     });
     let name = named(name)?;
     let Some(version) = version else {
-        return Err(Wrong::Why(format!(
+        return Err(Wrong::from(
             "it is not pinned to one version with “==”; compile the file with hashes (“uv pip compile \
-             --generate-hashes” or “pip-compile --generate-hashes”) and name the result"
-        )));
+             --generate-hashes” or “pip-compile --generate-hashes”) and name the result",
+        ));
     };
     Ok((marker, of(name, Some(version.to_owned()), Artifacts::Hashes(hashes))))
 }
