@@ -11,7 +11,7 @@ use super::{
     error::{Fault, Problem, quote},
 };
 use crate::{
-    base::Sha256,
+    base::{Sha256, words},
     python::{
         environment::Environment,
         name::ProjectName,
@@ -101,7 +101,7 @@ impl Requires {
 }
 
 fn bad_requires(text: &str, why: String) -> Problem {
-    let why = why.lines().next().unwrap_or_default().to_owned();
+    let why = words::quote(why.lines().next().unwrap_or_default(), 300);
     Problem::Value { what: "range of Python versions", value: quote(text), why }
 }
 
