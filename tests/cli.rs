@@ -301,6 +301,7 @@ fn bad_manifests_and_requests() {
     {
         std::fs::write(desk.path(file), "").unwrap();
         refused(name, 2, &desk, &served, &[file]);
+        refused(name, 2, &desk, &served, &["audit", file]);
         std::fs::remove_file(desk.path(file)).unwrap();
     }
     desk.manifest(&(good + "[policy]\nmax-size = \"1 KiB\"\n"));

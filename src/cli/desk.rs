@@ -159,14 +159,14 @@ impl Desk {
         let Ok(at) = Place::name(at) else { return Ok(()) };
         let is_in = |source: &Path| at.is_there() && Place::of(source).is_ok_and(|source| at.is_within(&source));
         for source in self.sources() {
-            let how = match (at.is_on_the_way_to(&source), is_in(&source)) {
-                (true, _) => "is there",
-                (_, true) => "has it",
+            let (how, next) = match (at.is_on_the_way_to(&source), is_in(&source)) {
+                (true, _) => ("is there", "that has nothing of yours in it"),
+                (_, true) => ("has it", "outside of that"),
                 _ => continue,
             };
             let (path, source) = (output.display(), source.display());
             let text = format!(
-                "{path} cannot be an output: {source} {how}, and the image is made of it\n  next step: choose a place that has nothing of yours in it"
+                "{path} cannot be an output: {source} {how}, and the image is made of it\n  next step: choose a place {next}"
             );
             return Err(Failure::words(refusal::OUTPUT_OVER_INPUT, text));
         }

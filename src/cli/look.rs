@@ -96,7 +96,8 @@ fn kind(path: &Path) -> Result<Target, Failure> {
     if !is_text {
         return Ok(Target::Image);
     }
-    let is_called_so = path.extension().is_some_and(|end| end == "lock");
+    // An application's lock is no more of compose's than a manifest, and is told when it is read as one.
+    let is_called_so = path.extension().is_some_and(|end| end == "lock") && Format::of(path).is_err();
     Ok(if is_lock(&head) || is_called_so { Target::Lock } else { Target::Manifest })
 }
 
