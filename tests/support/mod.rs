@@ -29,6 +29,17 @@ use deb::ar;
 use http::{Answer, Request, Server};
 use signing::TestKey;
 
+/// Whether these tests were started with a signal ignored, as by nohup (proc_pid_status(5)); says so then.
+pub fn is_ignored(signal: rustix::process::Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let is_ignored = u64::from_str_radix(set.trim(), 16).unwrap() >> (signal.as_raw() - 1) & 1 == 1;
+    if is_ignored {
+        eprintln!("skipped: {signal:?}, which whoever started this ignores");
+    }
+    is_ignored
+}
+
 /// A package to be.
 #[derive(Clone)]
 pub struct Pkg {
