@@ -67,8 +67,9 @@ fn stated(text: &str) -> BTreeSet<String> {
         let is_about_files = paragraph.get("Files").is_some() || paragraph.get("Format").is_some();
         let Some(licence) = paragraph.get("License").filter(|_| is_about_files) else { continue };
         let line = licence.lines().next().unwrap_or_default().trim();
-        if !line.is_empty() && line.chars().count() <= LONGEST {
-            names.insert(words::quote(line, LONGEST));
+        let name = words::quote(line, LONGEST);
+        if !name.trim().is_empty() && line.chars().count() <= LONGEST {
+            names.insert(name);
         }
     }
     names
@@ -113,7 +114,7 @@ pub(super) fn of_metadata(fields: &Fields) -> Licence {
         names.extend(is_name.then(|| text.to_owned()).filter(|text| text != "UNKNOWN"));
     }
     let names = names.iter().filter(|name| name.chars().count() <= LONGEST).map(|name| words::quote(name, LONGEST));
-    let names: BTreeSet<String> = names.collect();
+    let names: BTreeSet<String> = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     Licence::of(&names, |name, references| match spdx::Expression::parse(name) {
         Ok(_) => name.to_owned(),
         Err(_) => term(name, references),
@@ -268,15 +269,13 @@ fn gnu(lower: &str) -> Option<String> {
     Some(format!("{}-{version}{bare}-{later}", family.to_uppercase()))
 }
 
-/// SPDX's spelling of an identifier on its list, whatever the case.
+/// SPDX's spelling of an identifier on its list, whatever the case; none of those that an expression should not have any more.
 fn listed(name: &str) -> Option<&'static str> {
-    let found = spdx::license_id(name).filter(|id| !id.is_deprecated());
-    let found = found.map(|id| id.name);
     let by_case = || {
-        let all = spdx::identifiers::LICENSES.iter();
-        all.map(|license| license.name).find(|id| id.eq_ignore_ascii_case(name))
+        let mut all = spdx::identifiers::LICENSES.iter().map(|license| license.name);
+        spdx::license_id(all.find(|id| id.eq_ignore_ascii_case(name))?)
     };
-    found.or_else(by_case)
+    spdx::license_id(name).or_else(by_case).filter(|id| !id.is_deprecated()).map(|id| id.name)
 }
 
 #[cfg(test)]
@@ -301,6 +300,10 @@ mod tests {
             ("public-domain", "LicenseRef-public-domain"),
             ("GPL-2+ with OpenSSL exception", "LicenseRef-GPL-2-plus-with-OpenSSL-exception"),
             ("LGPL", "LicenseRef-LGPL"),
+            // On SPDX's list, and withdrawn.
+            ("ecos-2.0", "LicenseRef-ecos-2.0"),
+            ("eCos-2.0", "LicenseRef-eCos-2.0"),
+            ("bsd-2-clause-freebsd", "LicenseRef-bsd-2-clause-freebsd"),
             ("MIT and", "MIT"),
             ("and, or, MIT", "MIT"),
             ("ÄÖ/<x>", "LicenseRef-----x-"),
