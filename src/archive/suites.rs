@@ -117,8 +117,7 @@ const DEBIAN: [&str; 15] = [
 impl SuiteRequest {
     /// The suite of Debian's that is called almost so, if it is to be one of Debian's and is called like none.
     pub fn near(&self) -> Option<&'static str> {
-        let is_one = DEBIAN.contains(&self.suite.as_str());
-        words::nearest(&self.suite, DEBIAN).filter(|_| self.is_debian() && !is_one)
+        words::nearest(&self.suite, DEBIAN).filter(|near| self.is_debian() && *near != self.suite)
     }
 
     /// Whether it is of `[debian]`.
@@ -295,6 +294,7 @@ mod tests {
             assert!(error.contains(message), "{error}");
         }
     }
+
     #[test]
     fn a_slip_in_the_name_of_a_suite() {
         for (suite, name, near) in [

@@ -26,3 +26,6 @@ pub use name::{BadName, PackageName};
 pub use path::{BadPath, RootPath};
 pub use place::Place;
 pub use progress::{Progress, Silent};
+
+/// How many symbolic links a look-up follows, as Linux does (`MAXSYMLINKS`, path_resolution(7)).
+pub const MAX_LINKS: usize = 40;

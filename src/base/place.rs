@@ -9,10 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::aside;
-
-/// As many links as the kernel follows on one way (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+use super::{MAX_LINKS, aside};
 
 /// What a name stands for: something that is there, by its inode, or a path that is missing below such a folder. A folder that
 /// is mounted in a second place has one inode.
@@ -86,7 +83,7 @@ impl Place {
     /// Whether `path` leads to it or through it, or to something that is in it.
     pub fn is_on_the_way_to(&self, path: &Path) -> bool {
         let mut points = BTreeSet::new();
-        walk(path, MOST_LINKS, &mut BTreeSet::new(), &mut points);
+        walk(path, MAX_LINKS, &mut BTreeSet::new(), &mut points);
         points.contains(&self.itself)
     }
 }

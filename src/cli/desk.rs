@@ -118,7 +118,8 @@ impl Desk {
         }
         let fetcher = Fetcher::new(FetchSettings { offline: args.offline, vendored, ..FetchSettings::default() });
         let lock_path = lock_path(&manifest);
-        let over = |source: &PathBuf| Place::name(&lock_path).is_ok_and(|lock| lock.is_on_the_way_to(source));
+        let lock = Place::name(&lock_path).ok();
+        let over = |source: &PathBuf| lock.as_ref().is_some_and(|lock| lock.is_on_the_way_to(source));
         if let Some(source) = manifest.files().into_iter().chain(inputs.files()).find(over) {
             let text = format!(
                 "{} cannot be the lock: it is {}, and the image is made of it\n  next step: give the manifest another name",

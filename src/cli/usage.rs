@@ -45,16 +45,13 @@ pub fn usage(error: &clap::Error) -> u8 {
         return if error.use_stderr() { exit::USAGE } else { exit::DONE };
     }
     let typed = env::args_os().nth(1).unwrap_or_default();
-    if let Some(text) = no_command(Path::new(&typed)) {
-        tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
-        return refusal::BAD_OPTION.exit;
-    }
-    if let Some(text) = misplaced(env::args_os().skip(1)).or_else(|| habit(error, &typed)) {
-        tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
-        return refusal::BAD_OPTION.exit;
-    }
-    let words = error.to_string();
-    tell(&format!("error[{}]: {}", refusal::BAD_OPTION, words.strip_prefix("error: ").unwrap_or(&words).trim_end()));
+    let own = no_command(Path::new(&typed));
+    let own = own.or_else(|| misplaced(env::args_os().skip(1))).or_else(|| habit(error, &typed));
+    let text = own.unwrap_or_else(|| {
+        let words = error.to_string();
+        words.strip_prefix("error: ").unwrap_or(&words).trim_end().to_owned()
+    });
+    tell(&format!("error[{}]: {text}", refusal::BAD_OPTION));
     refusal::BAD_OPTION.exit
 }
 
@@ -80,17 +77,14 @@ pub fn no_command(word: &Path) -> Option<String> {
 
 /// What to say of options before a command.
 fn misplaced(args: impl Iterator<Item = OsString>) -> Option<String> {
-    let cli = Cli::command();
-    let mut args = args.peekable();
     let is_option = |arg: &OsString| arg.as_encoded_bytes().starts_with(b"-");
-    args.peek().filter(|arg| is_option(arg))?;
-    let mut rest = args.skip_while(is_option).peekable();
-    let command =
-        cli.get_subcommands().map(clap::Command::get_name).find(|name| rest.peek().is_some_and(|arg| arg == name));
-    command.map(|name| {
-        let next = format!("write compose {name} first, and them after it");
-        format!("options of a command stand behind it\n  next step: {next}")
-    })
+    let (at, word) = args.enumerate().find(|(_, arg)| !is_option(arg))?;
+    let next = format!("write compose {} first, and them after it", word.display());
+    (at > 0 && is_command(&word)).then(|| format!("options of a command stand behind it\n  next step: {next}"))
+}
+
+fn is_command(word: &OsStr) -> bool {
+    Cli::command().get_subcommands().any(|command| word == command.get_name())
 }
 
 /// What to say of an option that others have.
@@ -102,7 +96,7 @@ fn habit(error: &clap::Error, first: &OsStr) -> Option<String> {
     }
     let rows = match first {
         first if first == "run" => &OF_RUNS[..],
-        first if Cli::command().get_subcommands().any(|command| first == command.get_name()) => &[],
+        first if is_command(first) => &[],
         _ => &OF_BUILDS,
     };
     let is_unknown = error.kind() == ErrorKind::UnknownArgument;

@@ -6,10 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Abi, Loader, Names, Object};
-use crate::base::{Arch, RootPath};
-
-/// How many symbolic links a look-up follows, as Linux does (`MAXSYMLINKS`).
-const MAX_LINKS: usize = 40;
+use crate::base::{Arch, MAX_LINKS, RootPath};
 
 /// One library or loader.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{
     error::{Fault, quote},
     reader::{Doc, Table, Value},
 };
-use crate::base::{refusal, words};
+use crate::base::{aside, refusal, words};
 
 /// How deep files may extend each other.
 const MAX_DEPTH: usize = 8;
@@ -134,9 +134,8 @@ fn identity(path: &Path) -> PathBuf {
 
 /// The name of a file beside the one that is missing which is like it.
 pub(super) fn near(path: &Path) -> Option<String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wanted = path.file_name()?.to_str()?;
-    let mut names: Vec<String> = fs::read_dir(folder)
+    let mut names: Vec<String> = fs::read_dir(aside::folder(path))
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.ends_with(".toml"))

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     base::{
-        Sha256, aside,
+        Sha256,
         refusal::{self, Refusal, Refuses},
     },
     manifest::Python,
@@ -41,7 +41,7 @@ pub struct LocalWheel {
 /// What there is to choose wheels from.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
-    lock: Option<(PathBuf, PythonLock)>,
+    lock: Option<PythonLock>,
     /// By name, then by file.
     wheels: Vec<LocalWheel>,
     digest: Option<Sha256>,
@@ -136,7 +136,7 @@ impl Inputs {
                     return Err(InputsError::TooLong(path.clone()));
                 }
                 digests.push(Sha256::of(&bytes));
-                Some((aside::folder(path).to_owned(), PythonLock::parse(path, &bytes)?))
+                Some(PythonLock::parse(path, &bytes)?)
             }
         };
         let wheels = local(&python.wheels)?;
@@ -165,7 +165,7 @@ impl Inputs {
 
     /// The folder that paths in the lock start from.
     pub fn folder(&self) -> Option<&Path> {
-        self.lock.as_ref().map(|(folder, _)| folder.as_path())
+        self.lock.as_ref().map(PythonLock::folder)
     }
 
     /// The wheels on this machine, by project, then by file.
@@ -175,7 +175,7 @@ impl Inputs {
 
     /// Every file on this machine that they are read from: the lock, what it names, wheels.
     pub fn files(&self) -> Vec<PathBuf> {
-        let lock = self.lock.iter().flat_map(|(_, lock)| lock.files());
+        let lock = self.lock.iter().flat_map(PythonLock::files);
         lock.chain(self.wheels.iter().map(|wheel| wheel.path.clone())).collect()
     }
 
@@ -191,7 +191,7 @@ impl Inputs {
     pub fn select(&self, python: &Python, environment: &Environment) -> Result<Vec<Wanted>, InputsError> {
         let supplied = self.wheels.iter().map(|wheel| wheel.file.project().clone()).collect();
         let mut wanted = match &self.lock {
-            Some((_, lock)) => lock.select(environment, &python.groups, &python.extras, &supplied)?,
+            Some(lock) => lock.select(environment, &python.groups, &python.extras, &supplied)?,
             None => Vec::new(),
         };
         let tags = environment.tags();

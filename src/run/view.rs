@@ -25,7 +25,7 @@ use super::{
     error::Fault,
     plan::{HOSTNAME, HOSTS, Network, Plan, Report, Volume},
 };
-use crate::base::refusal;
+use crate::base::{MAX_LINKS, refusal};
 
 /// What docker's default hides of `/proc`, and what it lets nobody write to (moby, oci/defaults.go). Root in an image is
 /// root here where compose was started by root.
@@ -42,9 +42,6 @@ const LINKS: [(&str, &str); 5] = [
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 ];
-
-/// As many links as the kernel follows on one way (path_resolution(7)).
-const MOST_LINKS: usize = 40;
 
 /// No set-id bit and no device counts.
 const APART: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
@@ -239,7 +236,7 @@ impl Root {
 
     /// A directory, which is made with all that it lies in; where a link leads to nothing, there.
     fn folder(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
-        self.folder_by(path, MOST_LINKS)
+        self.folder_by(path, MAX_LINKS)
     }
 
     fn folder_by(&self, path: &Path, links: usize) -> rustix::io::Result<OwnedFd> {
@@ -268,7 +265,7 @@ impl Root {
 
     /// A file, which is made with all that it lies in; where a link leads to nothing, there.
     fn file(&self, path: &Path) -> rustix::io::Result<OwnedFd> {
-        self.file_by(path, MOST_LINKS)
+        self.file_by(path, MAX_LINKS)
     }
 
     fn file_by(&self, path: &Path, links: usize) -> rustix::io::Result<OwnedFd> {

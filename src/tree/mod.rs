@@ -22,10 +22,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::base::RootPath;
-
-/// How many symbolic links a look-up follows, as Linux does (`MAXSYMLINKS`).
-const MAX_LINKS: usize = 40;
+use crate::base::{MAX_LINKS, RootPath};
 
 /// A root filesystem. Every path's parent is a directory in the map, and the root itself (the empty path) is too.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{error::LayerFault, layer::Entry, left_out};
 use crate::{
-    base::RootPath,
+    base::{MAX_LINKS, RootPath},
     deb::{LimitReached, Limits, TarEntry, TarKind, shown},
     tree::{Content, Kind, Meta, Node, Origin, Tree},
 };
@@ -21,9 +21,6 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other names of AUFS's own, which runtimes pass over.
 const AUFS: &[u8] = b".wh..wh.";
-
-/// How many symbolic links are followed, as Linux does (`MAXSYMLINKS`).
-const MAX_LINKS: usize = 40;
 
 /// How many steps along parents there may be for each entry that the limits allow.
 const STEPS: u64 = 64;

@@ -225,6 +225,11 @@ impl PythonLock {
         self.format
     }
 
+    /// The folder that the paths in it start from.
+    pub fn folder(&self) -> &Path {
+        aside::folder(&self.file)
+    }
+
     /// Itself, and the files on this machine that it names for any target.
     pub fn files(&self) -> Vec<PathBuf> {
         let packages: Box<dyn Iterator<Item = &Package>> = match &self.body {
@@ -234,8 +239,7 @@ impl PythonLock {
             Body::Pipfile(lock) => Box::new(lock.packages()),
             Body::Requirements(lock) => Box::new(lock.packages()),
         };
-        let folder = aside::folder(&self.file);
-        let named = packages.flat_map(Package::paths).map(|path| folder.join(path));
+        let named = packages.flat_map(Package::paths).map(|path| self.folder().join(path));
         [self.file.clone()].into_iter().chain(named).collect()
     }
 
